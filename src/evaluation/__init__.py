@@ -1,0 +1,1 @@
+"""Pure functions of scores and labels: error rates, curves, tables."""

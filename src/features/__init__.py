@@ -1,0 +1,1 @@
+"""Features: waveform to matrix (frames × dims), and the archives that hold them."""

@@ -1,0 +1,60 @@
+"""Recordings as Kaldi hears them: one channel of 16-bit samples."""
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from errors import UserError
+
+
+def inspect(path: Path | str, sample_rate: int) -> int:
+    """The number of samples of a recording, from its header alone.
+
+    Raises UserError unless the file is readable, mono, 16-bit PCM, at `sample_rate` Hz and not empty.
+    """
+    try:
+        info = soundfile.info(str(path))
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise UserError(f"{path}: {_why_unreadable(Path(path), error)}") from None
+    _check(path, info.samplerate, info.channels, info.subtype, info.frames, sample_rate)
+    return info.frames
+
+
+def read(path: Path | str, sample_rate: int) -> np.ndarray:
+    """The samples of a recording: int16[N].
+
+    Raises UserError unless the file is readable, mono, 16-bit PCM, at `sample_rate` Hz and not empty.
+    """
+    try:
+        with soundfile.SoundFile(str(path)) as file:
+            _check(path, file.samplerate, file.channels, file.subtype, file.frames, sample_rate)
+            samples = file.read(dtype="int16")
+            promised = file.frames
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise UserError(f"{path}: {_why_unreadable(Path(path), error)}") from None
+    if len(samples) != promised:
+        raise UserError(f"{path}: holds {len(samples)} of the {promised} samples its header promises; fetch it again")
+    return samples
+
+
+def _check(path: Path | str, rate: int, channels: int, subtype: str, frames: int, sample_rate: int) -> None:
+    wrong = []
+    if rate != sample_rate:
+        wrong.append(f"{rate} Hz instead of {sample_rate} Hz")
+    if channels != 1:
+        wrong.append(f"{channels} channels instead of one")
+    if subtype != "PCM_16":
+        wrong.append(f"{subtype} samples instead of 16-bit PCM")
+    if wrong:
+        raise UserError(f"{path}: {', '.join(wrong)}; convert it first")
+    if frames == 0:
+        raise UserError(f"{path}: holds no samples; take it out or fetch it again")
+
+
+def _why_unreadable(path: Path, error: Exception) -> str:
+    if not path.exists():
+        return "no such recording"
+    if path.is_file() and path.stat().st_size == 0:
+        return "an empty file; fetch it again"
+    return f"not a readable recording ({' '.join(str(error).split())}); fetch it again"

@@ -1,0 +1,45 @@
+"""Files that are whole or absent: written under a temporary name, renamed when complete."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+
+def temporary_name(path: Path) -> Path:
+    """The name `path` bears while it is being written; the same every time, so that a killed run leaves no litter."""
+    return path.with_name(f".{path.name}.tmp")
+
+
+@contextmanager
+def whole(path: Path | str, mode: str = "w") -> Iterator[IO]:
+    """Open `path` for writing (`mode` "w" or "wb"); it appears under its name only if the block ends without an error.
+
+    What stood under the name before stays until then. The folder is made if it is missing.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_name(path)
+    try:
+        with temporary.open(mode, **({} if "b" in mode else {"encoding": "utf-8", "newline": "\n"})) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write `text` to `path`, whole or not at all."""
+    with whole(path) as file:
+        file.write(text)
+
+
+def sha256(path: Path | str) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
