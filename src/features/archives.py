@@ -1,0 +1,126 @@
+"""Kaldi archives of feature matrices: `feats.ark` with `feats.scp` and `utt2num_frames`.
+
+kaldi_io does the binary format. Around it: nothing is skipped silently, nothing is run by a shell, every key is checked.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+import files
+from errors import UserError
+
+# kaldi_io prints a banner when KALDI_ROOT is unset and puts Kaldi's folders on PATH; neither concerns this program.
+_before = {name: os.environ.get(name) for name in ("KALDI_ROOT", "PATH")}
+os.environ["KALDI_ROOT"] = os.sep
+import kaldi_io  # noqa: E402
+
+for _name, _value in _before.items():
+    if _value is None:
+        os.environ.pop(_name, None)
+    else:
+        os.environ[_name] = _value
+
+
+def write(directory: Path, matrices: Iterable[tuple[str, np.ndarray]], archive: str) -> int:
+    """Write `(utterance, float[T × D])` pairs to `directory`, float32 and uncompressed; return how many.
+
+    `archive` is the name of feats.ark inside feats.scp. The pairs must come in bytewise order of their utterances,
+    have one width D, and hold finite values and at least one frame: UserError names the first that does not.
+    """
+    index, lengths, previous, width = [], [], b"", None
+    with files.whole(directory / "feats.ark", "wb") as ark:
+        for utt, matrix in matrices:
+            width = matrix.shape[1] if width is None else width
+            if utt.encode() <= previous:
+                raise UserError(f"utterance {utt} comes after {previous.decode()}; sort the list bytewise (LC_ALL=C)")
+            if not len(matrix):
+                raise UserError(f"utterance {utt} is too short for one frame; take it out")
+            if matrix.shape[1] != width or not np.isfinite(matrix).all():
+                raise UserError(f"utterance {utt}: its features are not {width} finite values a frame")
+            previous = utt.encode()
+            index.append(f"{utt} {archive}:{ark.tell() + len(previous) + 1}\n")
+            lengths.append(f"{utt} {len(matrix)}\n")
+            kaldi_io.write_mat(ark, np.ascontiguousarray(matrix, dtype=np.float32), key=utt)
+    files.write_text(directory / "utt2num_frames", "".join(lengths))
+    files.write_text(directory / "feats.scp", "".join(index))
+    return len(index)
+
+
+class FeatureArchive(Mapping[str, np.ndarray]):
+    """The matrices that a `feats.scp` lists, read one at a time: `archive[utt]` is float32[T × D].
+
+    Relative names in the list are relative to `root` (Kaldi: the folder a recipe is run in).
+    """
+
+    def __init__(self, scp: Path, root: Path):
+        self.scp = scp
+        self.places: dict[str, tuple[Path, int]] = {}
+        try:
+            lines = scp.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            raise UserError(f"{scp}: no such file; run stage -1 first") from None
+        for number, line in enumerate(lines, 1):
+            where = f"{scp}:{number}"
+            if "|" in line:
+                raise UserError(f"{where}: a list with a pipe would run a program; copy the features to an archive first")
+            match = re.fullmatch(r"(\S+)\s+(.+):(\d+)\s*", line)
+            if not match:
+                raise UserError(f"{where}: {line!r} is not `utterance file.ark:offset`; write the list with copy-feats")
+            utt, name, offset = match.groups()
+            if utt in self.places:
+                raise UserError(f"{where}: {utt} stands here a second time; take one out")
+            self.places[utt] = (root / name, int(offset))
+
+    def __getitem__(self, utt: str) -> np.ndarray:
+        ark, offset = self.places[utt]
+        where = f"{ark}:{offset} ({utt} of {self.scp})"
+        try:
+            with ark.open("rb") as file:
+                key = f"{utt} ".encode()
+                file.seek(max(offset - len(key), 0))
+                if file.read(min(offset, len(key))) != key:
+                    raise UserError(f"{where}: this place holds another utterance; run stage -1 again")
+                return _matrix(file, where)
+        except FileNotFoundError:
+            raise UserError(f"{where}: no such archive; run stage -1 again") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.places)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+
+def read(ark: Path) -> Iterator[tuple[str, np.ndarray]]:
+    """The `(utterance, float[T × D])` pairs of an archive, in its own order."""
+    with ark.open("rb") as file:
+        while True:
+            try:
+                utt = kaldi_io.read_key(file)
+            except (AssertionError, UnicodeDecodeError):
+                raise UserError(f"{ark}: not a Kaldi archive") from None
+            if utt is None:
+                return
+            yield utt, _matrix(file, f"{ark} ({utt})")
+
+
+def _matrix(file: object, where: str) -> np.ndarray:
+    """The matrix at the file's position; kaldi_io's many ways to fail, bare assertions included, become one line."""
+    start = file.tell()
+    header = file.read(5)
+    file.seek(start)
+    if header in (b"\0BCM2", b"\0BCM3"):
+        raise UserError(f"{where}: Kaldi's compression CM2 or CM3; write it anew with copy-feats --compress=false")
+    try:
+        matrix = kaldi_io.read_mat(file)
+    except MemoryError:
+        raise UserError(f"{where}: the matrix claims to be larger than memory; the archive is damaged") from None
+    except Exception as error:
+        raise UserError(f"{where}: no readable matrix ({type(error).__name__}); the archive is damaged") from None
+    if matrix.ndim != 2 or not np.isfinite(matrix).all():
+        raise UserError(f"{where}: not a matrix of finite values; the archive is damaged")
+    return matrix
