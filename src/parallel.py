@@ -4,7 +4,7 @@ import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from itertools import batched
+from itertools import islice
 from multiprocessing import get_context
 from typing import TypeVar
 
@@ -25,7 +25,8 @@ def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], jobs:
     with ProcessPoolExecutor(jobs, get_context("forkserver"), _leave_interrupts_to_parent) as pool:
         pending: deque = deque()
         try:
-            for chunk in batched(items, CHUNK):
+            iterator = iter(items)
+            while chunk := list(islice(iterator, CHUNK)):
                 pending.append(pool.submit(_each, function, chunk))
                 if len(pending) >= 3 * jobs:
                     yield from pending.popleft().result()
@@ -36,7 +37,7 @@ def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], jobs:
                 future.cancel()
 
 
-def _each(function: Callable[[Item], Result], chunk: tuple[Item, ...]) -> list[Result]:
+def _each(function: Callable[[Item], Result], chunk: list[Item]) -> list[Result]:
     return [function(item) for item in chunk]
 
 

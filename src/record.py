@@ -27,6 +27,11 @@ def write(directory: Path, record: Mapping[str, Any]) -> None:
     files.write_text(directory / NAME, config.dump(record))
 
 
+def remove(directory: Path) -> None:
+    """Declare `directory` incomplete, before its files are made anew."""
+    (directory / NAME).unlink(missing_ok=True)
+
+
 def stands(directory: Path, record: Mapping[str, Any]) -> bool:
     """Whether `directory` is complete and was made by exactly `record`."""
     path = directory / NAME

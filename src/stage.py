@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +10,16 @@ from typing import Any
 
 import config
 import corpora
+import record
+from corpora import datadir
 from errors import UserError
-from layout import ROOT, Layout
+from features.archives import FeatureArchive
+from layout import ROOT, SUBSETS, Layout
 from systems.settings import System
+from systems.subset import Subset
 
 CORPUS_PREFIX = "corpus."
+TRAINED = "trained"  # an empty file in a seed's folder: its training has come to its end
 
 
 def arguments(description: str, *, system: bool = True) -> argparse.ArgumentParser:
@@ -34,6 +40,17 @@ def arguments(description: str, *, system: bool = True) -> argparse.ArgumentPars
     parser.add_argument("--data", type=Path, default=ROOT / "data", help="folder of data directories (data)")
     parser.add_argument("--exp", type=Path, default=ROOT / "exp", help="folder of experiments (exp)")
     return parser
+
+
+def add_jobs(parser: argparse.ArgumentParser) -> None:
+    """Add --nj, the number of parallel jobs."""
+
+    def jobs(text: str) -> int:
+        if not text.isdecimal() or int(text) < 1:
+            raise argparse.ArgumentTypeError(f"{text!r} must be a whole number above 0")
+        return int(text)
+
+    parser.add_argument("--nj", type=jobs, default=os.cpu_count(), help="parallel jobs (all %(default)s cores)")
 
 
 @dataclass(frozen=True)
@@ -78,6 +95,31 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     return tuple(sorted(seeds))
 
 
-def settings_of(stage: Stage) -> dict[str, Any]:
-    """The complete settings of the system, as plain values."""
-    return config.plain(stage.system)
+def subset(stage: Stage, name: str, in_memory: bool = False) -> Subset:
+    """The subset `name` with its labels and features; UserError if an earlier stage has not run."""
+    directory = features_record(stage, name).parent
+    labels = {u.utt: u.label for u in datadir.read(stage.layout.subset(name))}
+    features = FeatureArchive(directory / "feats.scp", ROOT)
+    return Subset(name, labels, dict(features) if in_memory else features)
+
+
+def trained_from(stage: Stage, seed: int) -> dict[str, Any]:
+    """The record of a training: the system's complete settings and the features it learns from."""
+    settings = {"system": stage.system_name, "seed": seed, "settings": config.plain(stage.system)}
+    return record.make(settings, {name: features_record(stage, name) for name in ("train", "dev")})
+
+
+def features_record(stage: Stage, name: str) -> Path:
+    """The record of the features of subset `name`; UserError if they are not complete."""
+    path = stage.layout.features(name, stage.system.features.name) / record.NAME
+    if not path.is_file():
+        raise UserError(f"{path.parent}: no complete features; run stage -1 first")
+    return path
+
+
+def prepared(stage: Stage) -> list[str]:
+    """The subsets that stage -2 has prepared; UserError if it has not run."""
+    subsets = [subset for subset in SUBSETS if (stage.layout.subset(subset) / "wav.scp").is_file()]
+    if not subsets or not (stage.layout.corpus_data / record.NAME).is_file():
+        raise UserError(f"{stage.layout.corpus_data}: the corpus is not prepared; run stage -2 first")
+    return subsets

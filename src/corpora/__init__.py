@@ -1,1 +1,44 @@
 """What a corpus is, and how it becomes Kaldi data directories."""
+
+from pathlib import Path
+from typing import Any
+
+import config
+import record
+from corpora import asvspoof2017, own, simulated
+from corpora.asvspoof2017 import ASVspoof2017
+from corpora.datadir import Utterance
+from corpora.own import OwnCorpus
+from corpora.simulated import Simulated
+
+Corpus = ASVspoof2017 | OwnCorpus | Simulated
+
+
+def utterances(corpus: Corpus, directory: Path, jobs: int) -> dict[str, list[Utterance]]:
+    """The utterances of `train`, `dev` and `eval`, their recordings checked; a subset that is not there is left out.
+
+    A simulated corpus is made first, in `directory`/corpus, by `jobs` processes.
+    """
+    if isinstance(corpus, OwnCorpus):
+        return own.utterances(corpus.directories)
+    if isinstance(corpus, ASVspoof2017):
+        return asvspoof2017.utterances(corpus.folder, official=True, allow_missing=corpus.allow_missing)
+    simulated.generate(corpus, directory / "corpus", jobs)
+    return asvspoof2017.utterances(directory / "corpus", official=False)
+
+
+def made_from(corpus: Corpus) -> dict[str, Any]:
+    """The record of a prepared corpus: its settings, and the lists and protocols it is read from."""
+    settings = config.plain(corpus)
+    del settings["systems"]  # not the corpus, but what systems do with it
+    if isinstance(corpus, Simulated):
+        return record.make(settings)
+    if isinstance(corpus, OwnCorpus):
+        lists = {f"{subset}/{table}": directory / table
+                 for subset, directory in corpus.directories.items()
+                 for table in ("wav.scp", "utt2label", "utt2spk", "utt2cond")}  # fmt: skip
+        return record.make(settings, {name: path for name, path in lists.items() if path.is_file()})
+    if corpus.allow_missing:  # what is there may grow
+        settings["present"] = {subset: sum(1 for _ in (corpus.folder / folder).glob("*.wav"))
+                               for subset, folder in asvspoof2017.RECORDINGS.items()}  # fmt: skip
+    return record.make(settings, asvspoof2017.protocols(corpus.folder))

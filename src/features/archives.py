@@ -1,6 +1,6 @@
 """Kaldi archives of feature matrices: `feats.ark` with `feats.scp` and `utt2num_frames`.
 
-kaldi_io does the binary format. Around it: nothing is skipped silently, nothing is run by a shell, every key is checked.
+kaldi_io does the binary format. Around it: nothing is skipped silently, no shell is run, every key is checked.
 """
 
 import os
@@ -66,7 +66,7 @@ class FeatureArchive(Mapping[str, np.ndarray]):
         for number, line in enumerate(lines, 1):
             where = f"{scp}:{number}"
             if "|" in line:
-                raise UserError(f"{where}: a list with a pipe would run a program; copy the features to an archive first")
+                raise UserError(f"{where}: a pipe would run a program; copy the features to an archive first")
             match = re.fullmatch(r"(\S+)\s+(.+):(\d+)\s*", line)
             if not match:
                 raise UserError(f"{where}: {line!r} is not `utterance file.ark:offset`; write the list with copy-feats")

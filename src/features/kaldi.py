@@ -7,6 +7,7 @@ run over a split list, a process chain per job, without a shell. Source: the aut
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -39,15 +40,16 @@ def require() -> dict[str, str]:
 
 
 def extract(
-    recordings: list[tuple[str, str]], conf: Path, cmn_window: int, norm_vars: bool, jobs: int
+    recordings: list[tuple[str, str]], conf: Path, cmn_window: int, norm_vars: bool, jobs: int, scratch: Path
 ) -> Iterator[tuple[str, np.ndarray]]:
     """`(utterance, float32[T × bins])` for every `(utterance, wav file)`, in order.
 
-    Raises UserError when a program fails (with its last line) or leaves an utterance out.
+    The jobs' archives lie in a temporary folder inside `scratch`. Raises UserError when a program fails (with its last
+    line) or leaves an utterance out.
     """
     programs = require()
     jobs = min(jobs, len(recordings))
-    with tempfile.TemporaryDirectory(prefix="kaldi-") as folder:
+    with tempfile.TemporaryDirectory(prefix=".kaldi-", dir=scratch) as folder:
         parts = [recordings[len(recordings) * job // jobs : len(recordings) * (job + 1) // jobs] for job in range(jobs)]
         chains = [
             _Chain(programs, part, conf, cmn_window, norm_vars, Path(folder) / str(job))
@@ -106,10 +108,9 @@ class _Chain:
             self.processes.append((command[0], process, log))
 
     def results(self) -> Iterator[tuple[str, np.ndarray]]:
-        # All are waited for before one is blamed: when one dies, the broken pipe takes its neighbours down too,
-        # and the earliest program with something to say is the cause.
+        # All are waited for before one is blamed: when one dies, a broken pipe takes those before it down too.
         codes = [(program, process.wait(), log) for program, process, log in self.processes]
-        for program, code, log in codes:
+        for program, code, log in sorted(codes, key=lambda c: c[1] == -signal.SIGPIPE):
             if code:
                 raise UserError(f"{program} ended with exit code {code}: {_last_line(log)}")
         done = 0

@@ -1,1 +1,31 @@
 """How a model is trained and how it scores: one interface for every row of the results table."""
+
+from pathlib import Path
+from typing import Protocol
+
+from systems.settings import System as Settings
+from systems.subset import Subset
+
+
+class System(Protocol):
+    """A row of the table: built from its YAML and a seed."""
+
+    def fit(self, train: Subset, dev: Subset, directory: Path) -> None:
+        """Train, leaving everything in `directory`; called again after an interruption, go on."""
+
+    def weights(self, directory: Path) -> Path:
+        """The file in `directory` that holds what `fit` learnt."""
+
+    def load(self, directory: Path) -> None:
+        """Take up what `fit` left in `directory`."""
+
+    def score(self, subset: Subset) -> dict[str, float]:
+        """One score per utterance; higher = more genuine."""
+
+
+def build(settings: Settings, seed: int) -> System:
+    """The system that the settings describe."""
+    # Imported here: PyTorch takes seconds, and scripts that only read a YAML do not wait for it.
+    from systems.neural import NeuralSystem
+
+    return NeuralSystem(settings, seed)

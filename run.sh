@@ -1,0 +1,121 @@
+#!/usr/bin/env bash
+# Attentive Filtering Networks, from recordings to results, in numbered stages.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+usage() {
+  cat <<'HELP'
+usage: ./run.sh [options] [FIRST [LAST]]     run stages FIRST to LAST (one stage, or by default all)
+       ./run.sh test [PYTEST ARGUMENTS]      run the tests
+
+stages
+  -2  corpus to data directories      data/<corpus>/{train,dev,eval}
+  -1  features                        data/<corpus>/<subset>/<feature>
+   0  model training                  exp/<corpus>/<system>/seed<k>
+   1  visualising attention           exp/<corpus>/<system>/attention
+   2  model forward passing: scores   exp/<corpus>/<system>/scores
+   3  EER, DET curves, results table  exp/<corpus>/RESULTS.md
+
+options
+  --corpus NAME        conf/corpora/NAME.yaml, or a path to a YAML           (simulated)
+  --system NAME        conf/systems/NAME.yaml, or a path to a YAML, or all   (afn)
+  --seeds LIST         1, 1-8 or 1,3,5: one training each                    (1)
+  --set NAME=VALUE     override a value of the system's YAML (train.epochs=5),
+                       or of the corpus' (corpus.root=DIR); repeatable
+  --utterances "A B"   ids whose attention stage 1 draws (four of each class)
+  --nj N               parallel jobs of stages -2 and -1                     (all cores)
+  --force              redo what stands
+  --data DIR           folder of data directories                            (data)
+  --exp DIR            folder of experiments                                 (exp)
+  --help               this text
+
+Packages are installed into .venv on first use; an active virtual environment or PYTHON=... is used as it is.
+HELP
+}
+
+fail() { echo "run.sh: error: $*" >&2; exit 2; }
+
+corpus=simulated system=afn seeds=1 utterances="" first="" last="" testing=false
+shared=() jobs=() pytest=()
+while (($#)); do
+  case $1 in
+    --help | -h) usage; exit 0 ;;
+    --force) shared+=(--force) ;;
+    --corpus | --system | --seeds | --set | --utterances | --nj | --data | --exp)
+      (($# > 1)) || fail "$1 needs a value; see ./run.sh --help"
+      case $1 in
+        --corpus) corpus=$2 ;;
+        --system) system=$2 ;;
+        --seeds) seeds=$2 ;;
+        --utterances) utterances=$2 ;;
+        --nj) jobs=(--nj "$2") ;;
+        *) shared+=("$1" "$2") ;;
+      esac
+      shift ;;
+    test) testing=true; shift; pytest=("$@"); break ;;
+    -[12] | [0-3])
+      [[ -z $last ]] || fail "three stage numbers; give one, or the first and the last"
+      if [[ -z $first ]]; then first=$1; else last=$1; fi ;;
+    *) fail "unknown argument '$1'; see ./run.sh --help" ;;
+  esac
+  shift
+done
+last=${last:-${first:-3}} first=${first:--2}
+((first <= last)) || fail "stage $first comes after stage $last; give the first one first"
+
+# Packages: the user's own Python, or .venv, made from requirements.txt and again when that changes.
+if [[ -n ${PYTHON:-} ]]; then
+  python=$PYTHON
+elif [[ -n ${VIRTUAL_ENV:-} ]]; then
+  python=$VIRTUAL_ENV/bin/python
+else
+  python=.venv/bin/python
+  if ! cmp -s requirements.txt .venv/requirements.txt; then
+    system_python=$(command -v python3 || true)
+    [[ -n $system_python ]] || fail "no python3 found; install Python 3.11 or newer, or set PYTHON"
+    "$system_python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+      fail "$("$system_python" --version) is too old; install Python 3.11 or newer, or set PYTHON"
+    echo "run.sh: installing the packages of requirements.txt into .venv (once)"
+    "$system_python" -m venv .venv || fail "python3 -m venv failed; install Python's venv module, or set PYTHON"
+    "$python" -m pip install --quiet --disable-pip-version-check -r requirements.txt ||
+      fail "the packages of requirements.txt could not be installed; mend what pip says above and try again"
+    cp requirements.txt .venv/requirements.txt
+  fi
+fi
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
+  fail "$python is no Python 3.11 or newer; set PYTHON to one"
+
+if $testing; then
+  exec "$python" -m pytest ${pytest[@]+"${pytest[@]}"}
+fi
+
+stage() { # NUMBER SCRIPT ARGUMENTS...: run the stage if it was asked for
+  local number=$1 script=$2
+  shift 2
+  ((first <= number && number <= last)) || return 0
+  echo "== stage $number: $script --corpus $corpus $*"
+  local code=0
+  "$python" "src/$script" --corpus "$corpus" "$@" ${shared[@]+"${shared[@]}"} || code=$?
+  if ((code)); then
+    echo "run.sh: stage $number ($script) failed with exit code $code" >&2
+    exit "$code"
+  fi
+}
+
+if [[ $system == all ]]; then
+  systems=(conf/systems/*.yaml)
+else
+  systems=("$system")
+fi
+
+# The + forms keep empty lists from being unbound variables in bash before 4.4.
+stage -2 prepare.py ${jobs[@]+"${jobs[@]}"}
+for name in "${systems[@]}"; do
+  row=(--system "$name" --seeds "$seeds")
+  read -ra drawn <<<"${utterances:+--utterances $utterances}"
+  stage -1 extract.py "${row[@]}" ${jobs[@]+"${jobs[@]}"}
+  stage 0 train.py "${row[@]}"
+  stage 1 attention.py "${row[@]}" ${drawn[@]+"${drawn[@]}"}
+  stage 2 score.py "${row[@]}"
+done
+stage 3 evaluate.py

@@ -1,0 +1,85 @@
+"""Stage -1: recordings become features, by Kaldi where it is installed, else by our own Kaldi-exact extractor."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import errors
+import record
+import stage
+from corpora import datadir
+from features import archives, kaldi, kaldi_options, native
+from layout import ROOT, located, portable
+from progress import Progress
+from systems.settings import Spectrogram
+
+
+def main() -> None:
+    parser = stage.arguments(__doc__)
+    stage.add_jobs(parser)
+    options = parser.parse_args()
+    here = stage.from_arguments(options)
+    settings = here.system.features
+    backend = choose_backend(settings)
+    for subset in stage.prepared(here):
+        extract(here, subset, settings, backend, options.nj)
+
+
+def choose_backend(settings: Spectrogram) -> str:
+    """`kaldi` or `native`, as the settings ask; `auto` takes Kaldi where all its programs are found."""
+    if settings.backend == "kaldi":
+        kaldi.require()
+    if settings.backend != "auto":
+        return settings.backend
+    return "kaldi" if len(kaldi.find()) == len(kaldi.PROGRAMS) else "native"
+
+
+def extract(here: stage.Stage, subset: str, settings: Spectrogram, backend: str, jobs: int) -> None:
+    """Write the features of one subset, unless they stand."""
+    directory = here.layout.features(subset, settings.name)
+    conf = ROOT / "conf" / settings.conf
+    made_from = record.make(describe(settings, backend, conf), {"corpus": here.layout.corpus_data / record.NAME})
+    if record.stands(directory, made_from) and not here.force:
+        print(f"extract: {directory} stands ({backend} backend); --force makes it anew")
+        return
+    record.remove(directory)
+    utterances = datadir.read(here.layout.subset(subset))
+    recordings = [(u.utt, str(located(u.wav))) for u in utterances]
+    if backend == "kaldi":
+        directory.mkdir(parents=True, exist_ok=True)
+        matrices = kaldi.extract(recordings, conf, settings.cmn_window, settings.norm_vars, jobs, directory)
+    else:
+        extractor = native.Extractor(kaldi_options.read(conf), settings.cmn_window, settings.norm_vars)
+        matrices = native.extract(recordings, extractor, jobs)
+    started = time.monotonic()
+    written = archives.write(directory, counted(matrices, subset, len(recordings)), portable(directory / "feats.ark"))
+    if written != len(recordings):
+        raise errors.UserError(f"{directory}: {written} of {len(recordings)} utterances came out; run stage -1 again")
+    record.write(directory, made_from)
+    seconds = time.monotonic() - started
+    print(f"extract: wrote {directory}: {written} utterances by the {backend} backend in {seconds:.1f} s")
+
+
+def describe(settings: Spectrogram, backend: str, conf: Path) -> dict[str, Any]:
+    """The complete configuration of the features: what their record holds."""
+    description = asdict(settings) | {"backend": backend}
+    if backend == "kaldi":
+        return description | {"options": conf.read_text(encoding="utf-8").split("\n")}
+    return description | {"options": asdict(kaldi_options.read(conf))}
+
+
+def counted(
+    matrices: Iterator[tuple[str, np.ndarray]], subset: str, total: int
+) -> Iterator[tuple[str, np.ndarray]]:
+    with Progress(f"extract {subset}", total) as progress:
+        for utterance in matrices:
+            yield utterance
+            progress.advance()
+
+
+if __name__ == "__main__":
+    errors.run(main)

@@ -1,0 +1,39 @@
+"""Stage -2: a corpus becomes data/<corpus>/{train,dev,eval}, three Kaldi data directories."""
+
+import shutil
+
+import corpora
+import errors
+import record
+import stage
+from corpora import datadir
+from layout import SUBSETS
+
+
+def main() -> None:
+    parser = stage.arguments(__doc__, system=False)
+    stage.add_jobs(parser)
+    options = parser.parse_args()
+    here = stage.from_arguments(options)
+    corpus, layout = here.corpus, here.layout
+
+    made_from = corpora.made_from(corpus)
+    if record.stands(layout.corpus_data, made_from) and not here.force:
+        print(f"prepare: {layout.corpus_data} stands; --force makes it anew")
+        return
+    record.remove(layout.corpus_data)
+    utterances = corpora.utterances(corpus, layout.corpus_data, options.nj)
+    for subset in SUBSETS:
+        if subset not in utterances:
+            shutil.rmtree(layout.subset(subset), ignore_errors=True)
+            continue
+        datadir.write(layout.subset(subset), utterances[subset])
+        genuine = sum(u.label == "genuine" for u in utterances[subset])
+        spoof = len(utterances[subset]) - genuine
+        speakers = len({u.speaker for u in utterances[subset]})
+        print(f"prepare: wrote {layout.subset(subset)}: {genuine} genuine + {spoof} spoof, {speakers} speakers")
+    record.write(layout.corpus_data, made_from)
+
+
+if __name__ == "__main__":
+    errors.run(main)

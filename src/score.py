@@ -1,0 +1,81 @@
+"""Stage 2: one score per utterance of dev and eval, for every seed, and averaged over seeds."""
+
+import math
+
+import errors
+import record
+import stage
+import systems
+from errors import UserError
+from evaluation import scores as score_files
+
+SUBSETS = ("dev", "eval")
+
+
+def main() -> None:
+    options = stage.arguments(__doc__).parse_args()
+    here = stage.from_arguments(options)
+    subsets = [name for name in SUBSETS if name in stage.prepared(here)]
+    for seed in here.seeds:
+        score(here, seed, subsets)
+    average(here, subsets)
+
+
+def score(here: stage.Stage, seed: int, subsets: list[str]) -> None:
+    """Score `subsets` with the network of one seed, unless those scores stand."""
+    directory = here.layout.seed(here.system_name, seed)
+    if not (directory / stage.TRAINED).is_file():
+        begun = (directory / record.NAME).is_file()
+        raise UserError(f"{directory}: {'training is not finished' if begun else 'not trained'}; run stage 0 first")
+    system = systems.build(here.system, seed)
+    made_from = record.make(
+        {"subsets": subsets},
+        {"weights": system.weights(directory), **{name: stage.features_record(here, name) for name in subsets}},
+    )
+    if record.stands(directory / "scores", made_from) and not here.force:
+        print(f"score: {directory / 'scores'} stands; --force makes it anew")
+        return
+    record.remove(directory / "scores")
+    system.load(directory)
+    for name in subsets:
+        path = directory / "scores" / f"{name}.txt"
+        scored = system.score(stage.subset(here, name))
+        score_files.write(path, scored)
+        print(f"score: wrote {path}: {len(scored)} utterances")
+    record.write(directory / "scores", made_from)
+
+
+def average(here: stage.Stage, subsets: list[str]) -> None:
+    """Average the outputs of all seeds that have scores: the mean of their sigmoids (Lai et al.'s predict_only.py)."""
+    directory = here.layout.system(here.system_name)
+    scored = {
+        int(path.parent.parent.name.removeprefix("seed")): path.parent
+        for path in directory.glob(f"seed*/scores/{record.NAME}")
+    }
+    made_from = record.make(
+        {"seeds": sorted(scored)}, {f"seed{seed}": scored[seed] / record.NAME for seed in sorted(scored)}
+    )
+    if record.stands(directory / "scores", made_from) and not here.force:
+        return
+    record.remove(directory / "scores")
+    for name in subsets:
+        runs = [score_files.read(scored[seed] / f"{name}.txt") for seed in sorted(scored)]
+        for seed, run in zip(sorted(scored), runs, strict=True):
+            if odd := run.keys() ^ runs[0].keys():
+                raise UserError(f"{scored[seed]}: {min(odd)} is not scored by every seed; run stage 2 with --force")
+        score_files.write(
+            directory / "scores" / f"{name}.txt",
+            {utt: sum(sigmoid(run[utt]) for run in runs) / len(runs) for utt in runs[0]},
+        )
+    record.write(directory / "scores", made_from)
+    seeds = ", ".join(map(str, sorted(scored)))
+    print(f"score: wrote {directory / 'scores'}: averaged over seed{'s' if len(scored) > 1 else ''} {seeds}")
+
+
+def sigmoid(logit: float) -> float:
+    """The network's output for a logit, without overflow."""
+    return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))
+
+
+if __name__ == "__main__":
+    errors.run(main)

@@ -1,0 +1,60 @@
+"""Spectrograms of any length as batches of one width, in an order that the seed alone decides."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from systems.subset import GENUINE, Subset
+
+
+def tile(features: np.ndarray, frames: int) -> np.ndarray:
+    """float[T × D] to float[D × frames]: the utterance repeated until it is `frames` long (Lai et al. 2019, sec. 3.1).
+
+    A longer utterance (ASVspoof 2017 has none above 1091 frames) is cut to its first `frames`.
+    """
+    return features[np.arange(frames) % len(features)].T
+
+
+class Tiled:
+    """A subset in memory at true length; batches are tiled when asked for.
+
+    Args:
+        subset: its features are read once, here.
+        frames: the width that every utterance is tiled to.
+    """
+
+    def __init__(self, subset: Subset, frames: int):
+        self.frames = frames
+        self.utterances = subset.utterances
+        self.features = [subset.features[utt] for utt in self.utterances]
+        self.targets = torch.tensor([GENUINE[subset.labels[utt]] for utt in self.utterances])
+
+    def __len__(self) -> int:
+        return len(self.utterances)
+
+    def batch(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """The utterances at `indices`: Tensor[B × 1 × D × frames], and their targets Tensor[B], 1 = genuine."""
+        tiled = np.stack([tile(self.features[i], self.frames) for i in indices])
+        return torch.from_numpy(tiled)[:, None], self.targets[list(indices)]
+
+
+def shuffled(count: int, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+    """The batches of one training epoch: every index once, in an order that `seed` and `epoch` decide.
+
+    The last batch may be smaller; a single left-over utterance joins the batch before it, for batch norm has no
+    variance of one value.
+    """
+    order = np.random.default_rng([seed, epoch]).permutation(count).tolist()
+    batches = [order[i : i + batch_size] for i in range(0, count, batch_size)]
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        last = batches.pop()
+        batches[-1] += last
+    return batches
+
+
+def in_order(count: int, batch_size: int) -> Iterator[range]:
+    """Indices 0…count-1 in batches."""
+    for start in range(0, count, batch_size):
+        yield range(start, min(start + batch_size, count))

@@ -1,0 +1,228 @@
+"""The training recipe of Lai et al. (ICASSP 2019), as their repository runs it, resumable at any instant.
+
+Adam with AMSGrad on the binary cross-entropy, batches of 4; after every epoch the learning rate follows the dev loss,
+and the weights with the lowest dev EER so far are kept.
+"""
+
+import csv
+import io
+import logging
+import math
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+import files
+from errors import UserError
+from evaluation.eer import linear_roc_eer
+from progress import Progress
+from systems import device as devices
+from systems.batches import Tiled, in_order, shuffled
+from systems.settings import Training
+
+LAST, BEST, METRICS = "last.pt", "best.pt", "metrics.csv"
+
+log = logging.getLogger("train")
+
+
+@dataclass
+class Position:
+    """How far training has come; with weights, optimiser and scheduler, all that going on needs."""
+
+    epoch: int = 1  # the one under way
+    step: int = 0  # batches of it that are done
+    loss: float = 0.0  # sum over the utterances of those batches
+    seconds: float = 0.0  # spent on them
+    best_eer: float = math.inf  # percent
+    best_epoch: int = 0
+    stale: int = 0  # epochs since the best
+    history: list[dict[str, float]] = field(default_factory=list)  # a row of metrics.csv an epoch
+
+    def finished(self, recipe: Training) -> bool:
+        return self.epoch > recipe.epochs or self.stale >= recipe.patience
+
+
+class Trainer:
+    """Trains `model` on `train` by `recipe`, selecting on `dev`; writes into `directory` and goes on from there.
+
+    `seed` decides the order of the batches; the caller has seeded the initial weights.
+    """
+
+    def __init__(
+        self, model: nn.Module, train: Tiled, dev: Tiled, recipe: Training, seed: int, directory: Path
+    ):
+        for name, subset in (("train", train), ("dev", dev)):
+            if len(set(subset.targets.tolist())) < 2:
+                raise UserError(f"{name} holds one class only; training needs genuine and spoof utterances in both")
+        self.device = devices.choose()
+        self.model = devices.placed(model, self.device)
+        self.train, self.dev, self.recipe, self.seed, self.directory = train, dev, recipe, seed, directory
+        self.optimiser = torch.optim.Adam(model.parameters(), recipe.learning_rate, amsgrad=recipe.amsgrad)
+        self.scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            self.optimiser, factor=recipe.lr_factor, patience=recipe.lr_patience
+        )
+        self.position = Position()
+
+    def run(self) -> None:
+        """Train to the end, or on to the end from where an earlier run was interrupted."""
+        self._resume()
+        while not self.position.finished(self.recipe):
+            self._epoch()
+            self._select()
+        at = self.position
+        log.info(f"best dev EER {at.best_eer:.2f} % in epoch {at.best_epoch} of {len(at.history)}")
+
+    def _epoch(self) -> None:
+        """Train on every utterance once, beginning after the batches that are done."""
+        at = self.position
+        batches = shuffled(len(self.train), self.recipe.batch_size, self.seed, at.epoch)
+        saved = started = time.monotonic()
+        before = at.seconds
+        self.model.train()
+        done = sum(len(batch) for batch in batches[: at.step])
+        with Progress(f"epoch {at.epoch}", len(self.train)) as progress:
+            progress.advance(done)
+            for batch in batches[at.step :]:
+                # Whatever a step draws depends on its place alone, so that a resumed run draws the same.
+                torch.manual_seed(int(np.random.SeedSequence([self.seed, at.epoch, at.step]).generate_state(1)[0]))
+                at.loss += self._step(*self.train.batch(batch)) * len(batch)
+                at.step += 1
+                done += len(batch)
+                at.seconds = before + time.monotonic() - started
+                progress.advance(len(batch), loss=at.loss / done)
+                if time.monotonic() - saved > 60 * self.recipe.checkpoint_minutes:
+                    self._save()
+                    saved = time.monotonic()
+
+    def _step(self, inputs: Tensor, targets: Tensor) -> float:
+        self.optimiser.zero_grad(set_to_none=True)
+        with devices.arithmetic(self.device, self.recipe.precision):
+            logits = self.model(inputs.to(self.device))
+        loss = functional.binary_cross_entropy_with_logits(logits.float(), targets.to(self.device))
+        loss.backward()
+        self.optimiser.step()
+        value = loss.item()
+        if not math.isfinite(value):
+            raise UserError(
+                f"{self.directory}: the loss became {value} in epoch {self.position.epoch}; "
+                "lower train.learning_rate, then train anew with --force"
+            )
+        return value
+
+    def _select(self) -> None:
+        """End the epoch: dev loss and EER, learning rate, best weights, checkpoint."""
+        at = self.position
+        logits = np.array([score for _, score in scores(self.model, self._dev_batches(), self.device, "dev")])
+        targets = self.dev.targets.numpy()
+        # -log sigmoid(z) for genuine, -log(1 - sigmoid(z)) for spoof
+        dev_loss = float(np.mean(np.logaddexp(0, np.where(targets == 1, -logits, logits))))
+        eer = 100 * linear_roc_eer(logits[targets == 1], logits[targets == 0])
+        rate = self.optimiser.param_groups[0]["lr"]
+        at.history.append(
+            {
+                "epoch": at.epoch,
+                "train_loss": at.loss / len(self.train),
+                "dev_loss": dev_loss,
+                "dev_eer": eer,
+                "learning_rate": rate,
+                "seconds": round(at.seconds, 2),
+                "utterances_per_second": round(len(self.train) / max(at.seconds, 1e-9), 3),
+            }
+        )
+        log.info(
+            f"epoch {at.epoch}: train loss {at.loss / len(self.train):.4f}, dev loss {dev_loss:.4f}, "
+            f"dev EER {eer:.2f} %, learning rate {rate:g}, {len(self.train) / max(at.seconds, 1e-9):.2f} utt/s"
+        )
+        self.scheduler.step(dev_loss)
+        at.stale += 1
+        if eer < at.best_eer:
+            at.best_eer, at.best_epoch, at.stale = eer, at.epoch, 0
+            self._write(BEST, {"model": self.model.state_dict(), "epoch": at.epoch, "dev_eer": eer})
+        at.epoch, at.step, at.loss, at.seconds = at.epoch + 1, 0, 0.0, 0.0
+        self._save()
+
+    def _dev_batches(self) -> Iterable[tuple[list[str], Tensor]]:
+        for indices in in_order(len(self.dev), scoring_batch(self.device)):
+            yield [self.dev.utterances[i] for i in indices], self.dev.batch(indices)[0]
+
+    def _save(self) -> None:
+        self._write(
+            LAST,
+            {
+                "model": self.model.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+                "scheduler": self.scheduler.state_dict(),
+                "position": asdict(self.position),
+            },
+        )
+        files.write_text(self.directory / METRICS, _csv(self.position.history))
+
+    def _resume(self) -> None:
+        path = self.directory / LAST
+        if not path.is_file():
+            return
+        state = load(path, self.device)
+        try:
+            self.model.load_state_dict(state["model"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.scheduler.load_state_dict(state["scheduler"])
+            self.position = Position(**state["position"])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise UserError(f"{path}: not a checkpoint of this network ({_first_line(error)}); {ANEW}") from None
+        at = self.position
+        if not at.finished(self.recipe):
+            log.info(f"going on from {path}: epoch {at.epoch}, batch {at.step + 1}")
+
+    def _write(self, name: str, state: dict[str, Any]) -> None:
+        with files.whole(self.directory / name, "wb") as file:
+            torch.save(state, file)
+
+
+ANEW = "train anew with --force"
+
+
+def load(path: Path, device: torch.device) -> dict[str, Any]:
+    """A checkpoint's content, tensors on `device`; runs no code from the file. UserError if it cannot be read."""
+    try:
+        return torch.load(path, map_location=device, weights_only=True)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such checkpoint; run stage 0 first") from None
+    except Exception as error:
+        raise UserError(f"{path}: not a readable checkpoint ({_first_line(error)}); {ANEW}") from None
+
+
+def scores(
+    model: nn.Module, batches: Iterable[tuple[list[str], Tensor]], device: torch.device, label: str, total: int = 0
+) -> Iterable[tuple[str, float]]:
+    """`(utterance, logit)` for batches of `(utterances, Tensor[B × 1 × D × frames])`; higher = more genuine."""
+    model.eval()
+    with Progress(f"score {label}", total) as progress, torch.inference_mode():
+        for utterances, inputs in batches:
+            logits = model(inputs.to(device)).double().tolist()
+            yield from zip(utterances, logits, strict=True)
+            progress.advance(len(utterances))
+
+
+def scoring_batch(device: torch.device) -> int:
+    """Utterances scored at a time. One on a CPU: as fast, and a score cannot depend on its neighbours."""
+    return 1 if device.type == "cpu" else 32
+
+
+def _csv(rows: list[dict[str, float]]) -> str:
+    text = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(text, rows[0].keys(), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return text.getvalue()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,70 @@
+"""Stage 0: train a system, one run a seed; an interrupted run goes on, a finished one stands."""
+
+import logging
+import shutil
+import sys
+from pathlib import Path
+
+import environment
+import errors
+import record
+import stage
+import systems
+
+
+def main() -> None:
+    options = stage.arguments(__doc__).parse_args()
+    here = stage.from_arguments(options)
+    subsets = {}
+    for seed in here.seeds:
+        directory = here.layout.seed(here.system_name, seed)
+        made_from = stage.trained_from(here, seed)
+        if begin(directory, made_from, here.force):
+            print(f"train: {directory} is trained; --force trains it anew")
+            continue
+        # Read once for all seeds.
+        subsets = subsets or {name: stage.subset(here, name, in_memory=True) for name in ("train", "dev")}
+        system = systems.build(here.system, seed)
+        log_to(directory / "train.log")
+        environment.write(directory / "env.json")
+        counts = ", ".join(f"{len(s.utterances)} {name}" for name, s in subsets.items())
+        logging.getLogger("train").info(f"{here.system.title}, seed {seed}: {counts} utterances; into {directory}")
+        system.fit(subsets["train"], subsets["dev"], directory)
+        (directory / stage.TRAINED).touch()
+
+
+def begin(directory: Path, made_from: dict, force: bool) -> bool:
+    """Make `directory` ready for a training by `made_from`; True if that training is complete already.
+
+    Raises UserError when another training stands there.
+    """
+    if force:
+        shutil.rmtree(directory, ignore_errors=True)
+    if not (directory / record.NAME).is_file():
+        record.write(directory, made_from)
+    if not record.stands(directory, made_from):
+        changed = record.differences(directory, made_from)
+        raise errors.UserError(
+            f"{directory}: trained with other settings or features ({'; '.join(changed[:3])}"
+            f"{f' and {len(changed) - 3} more' if len(changed) > 3 else ''}); train anew with --force, or give the new "
+            "settings a YAML of their own (extends: …)"
+        )
+    return (directory / stage.TRAINED).is_file()
+
+
+def log_to(path: Path) -> None:
+    """Send the log of training to stdout and to `path`."""
+    log = logging.getLogger("train")
+    log.setLevel(logging.INFO)
+    for handler in log.handlers[:]:
+        log.removeHandler(handler)
+        handler.close()
+    console, file = logging.StreamHandler(sys.stdout), logging.FileHandler(path, encoding="utf-8")
+    console.setFormatter(logging.Formatter("train: %(message)s"))
+    file.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    log.addHandler(console)
+    log.addHandler(file)
+
+
+if __name__ == "__main__":
+    errors.run(main)
