@@ -4,11 +4,10 @@ Source: Lai et al., ICASSP 2019, eqs. 1-3 and Fig. 1, and the layer list of the 
 (simple_attention_network.py, AttenResNet2, 4 and 5).
 """
 
-import torch
-from torch import Tensor, nn
+from torch import Size, Tensor, nn
 from torch.nn import functional
 
-from models.dilated_resnet import DilatedResNet, check_input, xavier_convolutions
+from models.dilated_resnet import DilatedResNet, check_frames, check_input, frames_left, xavier_convolutions
 
 ATTENTIONS = ("sigmoid", "tanh", "softmaxF", "softmaxT")
 
@@ -43,6 +42,7 @@ class AttentiveFilteringNetwork(nn.Module):
         super().__init__()
         if attention not in ATTENTIONS:
             raise ValueError(f"attention {attention!r} must be one of {', '.join(ATTENTIONS)}")
+        check_frames(frames, lambda t: min(_narrowest(t), frames_left(t)))
         self.attention, self.temperature, self.residual = attention, temperature, residual
         self.branch = AttentionBranch(channels, frames)
         self.classifier = DilatedResNet("relu", frames)
@@ -73,9 +73,7 @@ class AttentionBranch(nn.Module):
 
     def __init__(self, channels: int, frames: int):
         super().__init__()
-        if _narrowest(frames) < 1:
-            least = next(t for t in range(frames, 10000) if _narrowest(t) >= 1)
-            raise ValueError(f"frames: {frames} are too few; the attention branch needs at least {least}")
+        check_frames(frames, _narrowest)
         self.frames = frames
         self.pre = nn.Sequential(*_conv_bn_relu(1, channels), *_conv_bn_relu(channels, channels))
         self.down = nn.ModuleList(
@@ -116,7 +114,7 @@ def _conv_bn_relu(channels: int, out: int, dilation: int | tuple[int, int] = 1) 
     return nn.Conv2d(channels, out, 3, padding=1, dilation=dilation), nn.BatchNorm2d(out), nn.ReLU(inplace=True)
 
 
-def _resize(x: Tensor, size: torch.Size) -> Tensor:
+def _resize(x: Tensor, size: Size) -> Tensor:
     return functional.interpolate(x, size=size, mode="bilinear", align_corners=True)
 
 

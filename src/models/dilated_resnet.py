@@ -3,6 +3,9 @@
 Source: Lai et al., ICASSP 2019, Table 1 and Fig. 2, and the layers of the authors' repository (v5_neuro.py, ResNet).
 """
 
+from collections.abc import Callable
+from itertools import count
+
 from torch import Tensor, nn
 
 BINS = 257
@@ -33,11 +36,9 @@ class DilatedResNet(nn.Module):
         super().__init__()
         if activation not in ("relu", "elu"):
             raise ValueError(f"activation {activation!r} must be relu or elu")
-        flattened = BLOCKS[-1][1] * _after_blocks(BINS, 0) * max(_after_blocks(frames, 1), 0)
-        if not flattened:
-            least = next(t for t in range(frames, 10000) if _after_blocks(t, 1) > 0)
-            raise ValueError(f"frames: {frames} are too few; the network needs at least {least}")
+        check_frames(frames, frames_left)
         self.frames = frames
+        flattened = BLOCKS[-1][1] * _after_blocks(BINS, 0) * frames_left(frames)
         self.conv = nn.Conv2d(1, BLOCKS[0][0], 3, padding=1)
         self.blocks = nn.Sequential(
             *(
@@ -111,6 +112,18 @@ def check_input(x: Tensor, frames: int) -> None:
     """Raise ValueError unless `x` is Tensor[B × 1 × 257 × frames]; other widths would mix utterances when flattened."""
     if x.ndim != 4 or tuple(x.shape[1:]) != (1, BINS, frames):
         raise ValueError(f"input of shape {tuple(x.shape)}; this network takes B × 1 × {BINS} × {frames}")
+
+
+def check_frames(frames: int, left: Callable[[int], int]) -> None:
+    """Raise ValueError, naming the smallest number that works, if `left(frames)`, what a network leaves, is nothing."""
+    if left(frames) < 1:
+        least = next(t for t in count(frames) if left(t) >= 1)
+        raise ValueError(f"frames: {frames} are too few; the network needs at least {least}")
+
+
+def frames_left(frames: int) -> int:
+    """The number of frames at the end of the last block."""
+    return _after_blocks(frames, 1)
 
 
 def _after_blocks(size: int, axis: int) -> int:

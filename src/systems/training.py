@@ -119,7 +119,7 @@ class Trainer:
     def _select(self) -> None:
         """End the epoch: dev loss and EER, learning rate, best weights, checkpoint."""
         at = self.position
-        logits = np.array([score for _, score in scores(self.model, self._dev_batches(), self.device, "dev")])
+        logits = np.array([score for _, score in self._dev_scores()])
         targets = self.dev.targets.numpy()
         # -log sigmoid(z) for genuine, -log(1 - sigmoid(z)) for spoof
         dev_loss = float(np.mean(np.logaddexp(0, np.where(targets == 1, -logits, logits))))
@@ -148,9 +148,12 @@ class Trainer:
         at.epoch, at.step, at.loss, at.seconds = at.epoch + 1, 0, 0.0, 0.0
         self._save()
 
-    def _dev_batches(self) -> Iterable[tuple[list[str], Tensor]]:
-        for indices in in_order(len(self.dev), scoring_batch(self.device)):
-            yield [self.dev.utterances[i] for i in indices], self.dev.batch(indices)[0]
+    def _dev_scores(self) -> Iterable[tuple[str, float]]:
+        batches = (
+            ([self.dev.utterances[i] for i in indices], self.dev.batch(indices)[0])
+            for indices in in_order(len(self.dev), scoring_batch(self.device))
+        )
+        return scores(self.model, batches, self.device, "dev", len(self.dev))
 
     def _save(self) -> None:
         self._write(
@@ -199,7 +202,7 @@ def load(path: Path, device: torch.device) -> dict[str, Any]:
 
 
 def scores(
-    model: nn.Module, batches: Iterable[tuple[list[str], Tensor]], device: torch.device, label: str, total: int = 0
+    model: nn.Module, batches: Iterable[tuple[list[str], Tensor]], device: torch.device, label: str, total: int
 ) -> Iterable[tuple[str, float]]:
     """`(utterance, logit)` for batches of `(utterances, Tensor[B × 1 × D × frames])`; higher = more genuine."""
     model.eval()

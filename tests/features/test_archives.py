@@ -1,0 +1,112 @@
+"""Kaldi archives: what is written reads back, compressed ones read as Kaldi reads them, damage is never silent."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from errors import UserError
+from features import archives
+from layout import ROOT
+
+MATRICES = {f"u{i}": np.random.default_rng(i).normal(size=(i + 1, 4)).astype(np.float32) for i in range(5)}
+
+
+@pytest.fixture
+def written(tmp_path):
+    archives.write(tmp_path, MATRICES.items(), "feats.ark")
+    return tmp_path
+
+
+def test_what_is_written_reads_back_exactly(written):
+    archive = archives.FeatureArchive(written / "feats.scp", written)
+    assert list(archive) == list(MATRICES)
+    for utt, matrix in MATRICES.items():
+        assert archive[utt].dtype == np.float32
+        np.testing.assert_array_equal(archive[utt], matrix)
+    assert [utt for utt, _ in archives.read(written / "feats.ark")] == list(MATRICES)
+    assert (written / "utt2num_frames").read_text() == "u0 1\nu1 2\nu2 3\nu3 4\nu4 5\n"
+
+
+def test_the_bytes_are_kaldis(written):
+    head = (written / "feats.ark").read_bytes()[:18]
+    assert head == b"u0 \0BFM \x04\x01\0\0\0\x04\x04\0\0\0"[:18]
+
+
+@pytest.mark.parametrize(
+    ("matrices", "complaint"),
+    [
+        ([("b", np.ones((2, 3))), ("a", np.ones((2, 3)))], "sort"),
+        ([("a", np.ones((2, 3))), ("a", np.ones((2, 3)))], "sort"),
+        ([("a", np.ones((0, 3)))], "too short"),
+        ([("a", np.ones((2, 3))), ("b", np.ones((2, 4)))], "utterance b"),
+        ([("a", np.full((2, 3), np.nan))], "utterance a"),
+    ],
+)
+def test_what_must_not_be_written_is_refused_and_leaves_what_stood(written, matrices, complaint):
+    before = (written / "feats.ark").read_bytes()
+    with pytest.raises(UserError, match=complaint):
+        archives.write(written, matrices, "feats.ark")
+    assert (written / "feats.ark").read_bytes() == before
+    assert sorted(p.name for p in written.iterdir()) == ["feats.ark", "feats.scp", "utt2num_frames"]
+
+
+def test_an_archive_that_kaldi_compressed_reads_as_kaldi_reads_it(golden):
+    with np.load(golden / "kaldi_compressed_cm.npz") as kaldis:
+        ours = dict(archives.read(golden / "kaldi_compressed_cm.ark"))
+        assert sorted(ours) == sorted(kaldis.files)
+        for utt in kaldis.files:
+            np.testing.assert_allclose(ours[utt], kaldis[utt], rtol=1e-5, atol=1e-5)
+
+
+def test_compression_that_cannot_be_read_fails_loudly(golden):
+    with pytest.raises(UserError, match="CM2"):
+        list(archives.read(golden / "kaldi_compressed_cm2.ark"))
+
+
+def test_a_cut_archive_is_named(written):
+    ark = written / "feats.ark"
+    whole = ark.read_bytes()
+    archive = archives.FeatureArchive(written / "feats.scp", written)
+    for length in (0, 1, 5, 12, 20, len(whole) - 1):
+        ark.write_bytes(whole[:length])
+        with pytest.raises(UserError, match=r"feats\.ark"):
+            archive["u4"]
+        if length:  # an empty archive is whole, with nothing in it
+            with pytest.raises(UserError, match=r"feats\.ark"):
+                dict(archives.read(ark))
+
+
+def test_an_offset_of_another_utterance_is_noticed(written):
+    scp = written / "feats.scp"
+    lines = scp.read_text().splitlines()
+    scp.write_text(f"{lines[0]}\nu1 {lines[2].split()[1]}\n")
+    archive = archives.FeatureArchive(scp, written)
+    with pytest.raises(UserError, match="another utterance"):
+        archive["u1"]
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("u9 touch PWNED; cat feats.ark |", "pipe"),
+        ("u9", "not `utterance"),
+        ("u9 feats.ark", "not `utterance"),
+        ("u0 feats.ark:3", "second time"),
+    ],
+)
+def test_lists_that_cannot_be_trusted_are_refused(written, line, complaint):
+    with (written / "feats.scp").open("a") as scp:
+        scp.write(f"{line}\n")
+    with pytest.raises(UserError, match=complaint):
+        archives.FeatureArchive(written / "feats.scp", written)
+    assert not (written / "PWNED").exists()
+
+
+def test_importing_leaves_the_environment_alone_and_prints_nothing():
+    code = "import os; b = dict(os.environ); import features.archives; assert dict(os.environ) == b"
+    environment = {k: v for k, v in os.environ.items() if k != "KALDI_ROOT"} | {"PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -1,0 +1,83 @@
+"""Files are whole or absent, and errors are one line."""
+
+import subprocess
+import sys
+
+import pytest
+
+import errors
+import files
+import parallel
+import record
+from errors import UserError
+from layout import ROOT
+
+
+def test_a_failure_leaves_what_stood(tmp_path):
+    path = tmp_path / "a.txt"
+    files.write_text(path, "old")
+    with pytest.raises(RuntimeError), files.whole(path) as file:
+        file.write("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_killed_writer_leaves_no_final_name(tmp_path):
+    code = (
+        "import os, sys; sys.path.insert(0, sys.argv[1]); import files\n"
+        "with files.whole(sys.argv[2]) as f: f.write('half'); f.flush(); os._exit(9)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, ROOT / "src", tmp_path / "a.txt"], check=False)
+    assert done.returncode == 9
+    assert not (tmp_path / "a.txt").exists()
+    files.write_text(tmp_path / "a.txt", "new")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "line"),
+    [
+        (UserError("x.wav: too\nlong"), 2, "error: x.wav: too long\n"),
+        (PermissionError(13, "Permission denied", "/x/y"), 2, "error: /x/y: Permission denied"),
+        (OSError(28, "No space left on device"), 2, "error: No space left on device"),
+        (KeyboardInterrupt(), 130, "error: interrupted"),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_a_code(capsys, raised, code, line):
+    def main():
+        raise raised
+
+    with pytest.raises(SystemExit) as stop:
+        errors.run(main)
+    assert stop.value.code == code
+    said = capsys.readouterr().err
+    assert line in said
+    assert said.count("\n") == 1
+
+
+def test_our_own_mistakes_keep_their_traceback():
+    with pytest.raises(ZeroDivisionError):
+        errors.run(lambda: 1 / 0)
+
+
+def test_a_record_stands_only_for_the_same_settings_and_inputs(tmp_path):
+    source = tmp_path / "in.txt"
+    files.write_text(source, "1")
+    made_from = record.make({"a": {"b": 1}, "c": (1, 2)}, {"in": source})
+    assert not record.stands(tmp_path, made_from)
+    record.write(tmp_path, made_from)
+    assert record.stands(tmp_path, made_from)
+    files.write_text(source, "2")
+    changed = record.make({"a": {"b": 2}, "c": (1, 2)}, {"in": source})
+    assert not record.stands(tmp_path, changed)
+    assert [line.split(":")[0] for line in record.differences(tmp_path, changed)] == ["a.b", "made_from.in"]
+    record.remove(tmp_path)
+    assert not record.stands(tmp_path, made_from)
+
+
+def test_a_parallel_map_keeps_order_and_passes_errors_on():
+    items = [f"{n}" for n in range(100)]
+    assert list(parallel.ordered_map(int, items, 2)) == list(parallel.ordered_map(int, items, 1)) == list(range(100))
+    with pytest.raises(ValueError, match="invalid literal"):
+        list(parallel.ordered_map(int, [*items, "x"], 2))
