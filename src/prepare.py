@@ -22,7 +22,7 @@ def main() -> None:
         print(f"prepare: {layout.corpus_data} stands; --force makes it anew")
         return
     record.remove(layout.corpus_data)
-    utterances = corpora.utterances(corpus, layout.corpus_data, options.nj)
+    utterances = corpora.utterances(corpus, layout.corpus_data, options.nj, anew=here.force)
     for subset in SUBSETS:
         if subset not in utterances:
             shutil.rmtree(layout.subset(subset), ignore_errors=True)

@@ -69,7 +69,8 @@ def test_another_kind_replaces_the_mapping_below_it(write):
 
 def test_overrides_reach_any_value(write):
     path = write("a.yaml", "name: x\npet: {kind: cat}\n")
-    assert config.load(Home, path, ["pet.lives=2", "rent=0.5", "heated=false"]) == Home("x", 0.5, False, pet=Cat("cat", 2))
+    changed = config.load(Home, path, ["pet.lives=2", "rent=0.5", "heated=false"])
+    assert changed == Home("x", 0.5, False, pet=Cat("cat", 2))
 
 
 def test_what_is_dumped_reads_back_equal(write):

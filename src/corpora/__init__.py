@@ -1,5 +1,6 @@
 """What a corpus is, and how it becomes Kaldi data directories."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +15,31 @@ from corpora.simulated import Simulated
 Corpus = ASVspoof2017 | OwnCorpus | Simulated
 
 
-def utterances(corpus: Corpus, directory: Path, jobs: int) -> dict[str, list[Utterance]]:
+def utterances(corpus: Corpus, directory: Path, jobs: int, anew: bool = False) -> dict[str, list[Utterance]]:
     """The utterances of `train`, `dev` and `eval`, their recordings checked; a subset that is not there is left out.
 
-    A simulated corpus is made first, in `directory`/corpus, by `jobs` processes.
+    A simulated corpus is made first, in `directory`/simulated, by `jobs` processes; what stands there is kept unless
+    `anew`. Copies of official recordings that had to be converted lie in `directory`/copies.
     """
     if isinstance(corpus, OwnCorpus):
         return own.utterances(corpus.directories)
     if isinstance(corpus, ASVspoof2017):
-        return asvspoof2017.utterances(corpus.folder, official=True, allow_missing=corpus.allow_missing)
-    simulated.generate(corpus, directory / "corpus", jobs)
-    return asvspoof2017.utterances(directory / "corpus", official=False)
+        return asvspoof2017.utterances(
+            corpus.folder, official=True, allow_missing=corpus.allow_missing, copies=directory / "copies"
+        )
+    tree = directory / "simulated"
+    if anew:
+        shutil.rmtree(tree, ignore_errors=True)
+    simulated.generate(corpus, tree, jobs)
+    return asvspoof2017.utterances(tree, official=False)
 
 
 def made_from(corpus: Corpus) -> dict[str, Any]:
     """The record of a prepared corpus: its settings, and the lists and protocols it is read from."""
+    if isinstance(corpus, Simulated):
+        return record.make({"name": corpus.name, **simulated.identity(corpus)})
     settings = config.plain(corpus)
     del settings["systems"]  # not the corpus, but what systems do with it
-    if isinstance(corpus, Simulated):
-        return record.make(settings)
     if isinstance(corpus, OwnCorpus):
         lists = {f"{subset}/{table}": directory / table
                  for subset, directory in corpus.directories.items()

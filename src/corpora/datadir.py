@@ -44,34 +44,43 @@ def write(directory: Path, utterances: Iterable[Utterance]) -> None:
         files.write_text(directory / name, "".join(f"{line}\n" for line in lines))
 
 
-def read(directory: Path) -> list[Utterance]:
+def read(directory: Path, *, fill: bool = False, mend: str = "run stage -2 first") -> list[Utterance]:
     """The utterances of a data directory, sorted bytewise by id.
+
+    With `fill` a directory without utt2spk or utt2cond will do: every utterance is then its own speaker, its condition
+    unknown. `mend` is what the user is told to do about missing or contradicting files.
 
     Raises UserError when a file is missing or malformed, or when the files do not list the same utterances.
     """
-    wav = table(directory / "wav.scp", 2)
-    speaker, label, condition = (
-        table(directory / name, columns) for name, columns in (("utt2spk", 2), ("utt2label", 2), ("utt2cond", 4))
-    )
+    wav = table(directory / "wav.scp", 2, mend)
+    label = table(directory / "utt2label", 2, mend)
+    speaker, condition = {utt: [utt] for utt in wav}, {utt: ["-", "-", "-"] for utt in wav}
+    if not fill or (directory / "utt2spk").exists():
+        speaker = table(directory / "utt2spk", 2, mend)
+    if not fill or (directory / "utt2cond").exists():
+        condition = table(directory / "utt2cond", 4, mend)
     for name, other in (("utt2spk", speaker), ("utt2label", label), ("utt2cond", condition)):
-        if odd := sorted(wav.keys() ^ other.keys()):
-            raise UserError(f"{directory}: wav.scp and {name} disagree about {odd[0]}; run stage -2 again")
+        if odd := sorted(wav.keys() ^ other.keys(), key=str.encode):
+            raise UserError(f"{directory}: wav.scp and {name} disagree about {odd[0]}; {mend}")
     utterances = [Utterance(utt, wav[utt][0], speaker[utt][0], label[utt][0], *condition[utt]) for utt in wav]
     utterances.sort(key=lambda u: u.utt.encode())
     check(utterances, str(directory))
     return utterances
 
 
-def table(path: Path, columns: int) -> dict[str, list[str]]:
-    """A Kaldi text table: first field -> the other fields, `columns` in all (the last field may hold blanks)."""
+def table(path: Path, columns: int, mend: str = "run stage -2 first") -> dict[str, list[str]]:
+    """A Kaldi text table: first field -> the other fields, `columns` in all (the last field may hold blanks).
+
+    Raises UserError, with the `mend`, for a file that is missing or no text, and for malformed or repeated lines.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; run stage -2 first") from None
+        raise UserError(f"{path}: no such file; {mend}") from None
     except UnicodeDecodeError:
-        raise UserError(f"{path}: not a text file; run stage -2 again") from None
+        raise UserError(f"{path}: not a text file; {mend}") from None
     rows: dict[str, list[str]] = {}
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):  # not splitlines(): a name may hold U+2028 and the like
         fields = line.split(maxsplit=columns - 1)
         if not fields:
             continue
@@ -84,7 +93,9 @@ def table(path: Path, columns: int) -> dict[str, list[str]]:
 
 
 def check(utterances: list[Utterance], where: str) -> None:
-    """Raise UserError unless the ids are unique, the labels known and no name holds white space."""
+    """Raise UserError unless the ids are unique and fit for file names, the labels known, no name holds white space
+    and every recording is a file that one line can name.
+    """
     seen: set[str] = set()
     for u in utterances:
         if u.utt in seen:
@@ -92,6 +103,15 @@ def check(utterances: list[Utterance], where: str) -> None:
         seen.add(u.utt)
         if u.label not in LABELS:
             raise UserError(f"{where}: utterance {u.utt} has label {u.label!r}; use genuine or spoof")
+        if "/" in u.utt:
+            raise UserError(f"{where}: utterance {u.utt}: an id may not hold '/', it names files; rename it")
+        if u.wav.startswith("|") or u.wav.endswith("|"):
+            raise UserError(
+                f"{where}: utterance {u.utt}: {u.wav!r} is a pipe, which would run a shell command; "
+                "convert the recordings to wav files and list those"
+            )
+        if not u.wav or u.wav.strip() != u.wav or "\n" in u.wav or "\r" in u.wav:
+            raise UserError(f"{where}: utterance {u.utt}: {u.wav!r} cannot stand in a wav.scp; rename the file")
         for field in (u.utt, u.speaker, u.environment, u.playback, u.recorder):
             if not field or field.split() != [field]:
                 raise UserError(f"{where}: utterance {u.utt}: {field!r} may not hold white space")

@@ -1,0 +1,134 @@
+"""Kaldi data directories: what is written is read back, and what contradicts itself is refused."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from corpora import datadir
+from corpora.datadir import Utterance
+from errors import UserError
+
+LISTED = [
+    Utterance("b_2", "/corpora/a folder/b_2.wav", "M02", "spoof", "E03", "P01", "R01"),
+    Utterance("B_1", "data/B_1.wav", "M01", "genuine"),
+    Utterance("a-1", "data/a-1.wav", "m10", "genuine"),
+    Utterance("b1", "data/b1.wav", "M02", "spoof", "E03", "P02", "R01"),
+    Utterance("é", "data/é.wav", "M01", "genuine"),
+]
+BYTEWISE = ["B_1", "a-1", "b1", "b_2", "é"]  # LC_ALL=C: capitals, then digits before "_", then what is not ASCII
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    datadir.write(tmp_path / "dev", LISTED)
+    return tmp_path / "dev"
+
+
+def refusal(directory: Path, **options) -> str:
+    with pytest.raises(UserError) as error:
+        datadir.read(directory, **options)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_what_is_written_is_read_back_sorted_bytewise(directory):
+    found = datadir.read(directory)
+    assert [utterance.utt for utterance in found] == BYTEWISE
+    assert set(found) == set(LISTED)
+
+
+def test_the_tables_are_those_of_kaldi(directory):
+    assert (directory / "wav.scp").read_text().splitlines()[3] == "b_2 /corpora/a folder/b_2.wav"
+    assert (directory / "utt2spk").read_text().splitlines()[3] == "b_2 M02"
+    assert (directory / "spk2utt").read_text() == "M01 B_1 é\nM02 b1 b_2\nm10 a-1\n"
+    assert (directory / "utt2label").read_text().splitlines()[:2] == ["B_1 genuine", "a-1 genuine"]
+    assert (directory / "utt2cond").read_text().splitlines()[2:4] == ["b1 E03 P02 R01", "b_2 E03 P01 R01"]
+    names = sorted(path.name for path in directory.iterdir())
+    assert names == ["spk2utt", "utt2cond", "utt2label", "utt2spk", "wav.scp"]
+
+
+def test_line_ends_a_byte_order_mark_and_blank_lines_do_not_matter(directory):
+    for name in ("wav.scp", "utt2label", "utt2spk", "utt2cond"):
+        text = (directory / name).read_text()
+        (directory / name).write_bytes(b"\xef\xbb\xbf" + text.replace("\n", " \r\n").encode() + b"\r\n")
+    assert set(datadir.read(directory)) == set(LISTED)
+
+
+def test_unusual_separators_inside_a_file_name_are_kept(tmp_path):
+    odd = replace(LISTED[0], wav="data/a\u2028b  c\x0cd.wav")
+    datadir.write(tmp_path, [odd])
+    assert datadir.read(tmp_path) == [odd]
+
+
+@pytest.mark.parametrize("name", ["wav.scp", "utt2spk", "utt2label", "utt2cond"])
+def test_a_missing_table_is_named_with_the_stage_to_run(directory, name):
+    (directory / name).unlink()
+    assert refusal(directory) == f"{directory / name}: no such file; run stage -2 first"
+
+
+@pytest.mark.parametrize("name", ["utt2spk", "utt2label", "utt2cond"])
+@pytest.mark.parametrize("lacking", [True, False], ids=["lacking", "extra"])
+def test_tables_that_disagree_name_the_utterance(directory, name, lacking):
+    path = directory / name
+    lines = path.read_text().splitlines()
+    lines = lines[1:] if lacking else [*lines, lines[0].replace("B_1", "x_1")]
+    path.write_text("\n".join(lines))
+    message = refusal(directory, mend="mend it")
+    assert message == f"{directory}: wav.scp and {name} disagree about {'B_1' if lacking else 'x_1'}; mend it"
+
+
+MALFORMED = {
+    "duplicate": ("utt2spk", "B_1 M01", ":6: B_1 stands here a second time"),
+    "one field": ("utt2label", "x_1", ":6: 1 fields where 2 belong"),
+    "few conditions": ("utt2cond", "x_1 E01 P01", ":6: 3 fields where 4 belong"),
+}
+
+
+@pytest.mark.parametrize(("name", "line", "reason"), MALFORMED.values(), ids=MALFORMED)
+def test_a_malformed_line_is_named(directory, name, line, reason):
+    with (directory / name).open("a") as file:
+        file.write(f"{line}\n")
+    assert refusal(directory).startswith(f"{directory / name}{reason}")
+
+
+def test_a_table_that_is_no_text_is_named(directory):
+    (directory / "utt2spk").write_bytes(b"\xff\xfe")
+    assert refusal(directory).startswith(f"{directory / 'utt2spk'}: not a text file")
+
+
+UNFIT = {
+    "duplicate id": ({"utt": "b1"}, "listed twice"),
+    "unknown label": ({"label": "bonafide"}, "'bonafide'; use genuine or spoof"),
+    "blank in an id": ({"utt": "a 1"}, "'a 1' may not hold white space"),
+    "no speaker": ({"speaker": ""}, "'' may not hold white space"),
+    "blank in a code": ({"playback": "P 1"}, "'P 1' may not hold white space"),
+    "a path for an id": ({"utt": "../a"}, "may not hold '/'"),
+    "a pipe": ({"wav": "sph2pipe a.sph |"}, "would run a shell command"),
+    "a pipe at the front": ({"wav": "|cat"}, "would run a shell command"),
+    "two lines": ({"wav": "a.wav\nb c"}, "cannot stand in a wav.scp"),
+    "a blank at the end": ({"wav": "a.wav "}, "cannot stand in a wav.scp"),
+    "no file": ({"wav": ""}, "cannot stand in a wav.scp"),
+}
+
+
+@pytest.mark.parametrize(("change", "reason"), UNFIT.values(), ids=UNFIT)
+def test_what_a_data_directory_cannot_hold_is_not_written(tmp_path, change, reason):
+    with pytest.raises(UserError) as error:
+        datadir.write(tmp_path / "dev", [replace(LISTED[0], **change), *LISTED[1:]])
+    assert reason in str(error.value)
+    assert not (tmp_path / "dev").exists()
+
+
+def test_no_utterances_are_an_error(tmp_path):
+    with pytest.raises(UserError, match="no utterances"):
+        datadir.write(tmp_path / "dev", [])
+
+
+def test_speakers_and_conditions_are_filled_in_where_that_is_asked_for(directory):
+    (directory / "utt2spk").unlink()
+    (directory / "utt2cond").unlink()
+    found = datadir.read(directory, fill=True)
+    assert [(u.utt, u.speaker, u.environment, u.playback, u.recorder) for u in found] == [
+        (utt, utt, "-", "-", "-") for utt in BYTEWISE
+    ]
