@@ -6,7 +6,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import config
 import corpora
@@ -22,9 +22,16 @@ CORPUS_PREFIX = "corpus."
 TRAINED = "trained"  # an empty file in a seed's folder: its training has come to its end
 
 
-def arguments(description: str, *, system: bool = True) -> argparse.ArgumentParser:
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints are one line, as all others."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; see --help")
+
+
+def arguments(description: str, *, system: bool = True) -> Parser:
     """A parser with the options every stage has; `system` adds --system and --seeds."""
-    parser = argparse.ArgumentParser(description=description, allow_abbrev=False)
+    parser = Parser(description=description, allow_abbrev=False)
     parser.add_argument("--corpus", default="simulated", help="a name in conf/corpora, or a YAML (%(default)s)")
     if system:
         parser.add_argument("--system", default="afn", help="a name in conf/systems, or a YAML (%(default)s)")
@@ -42,7 +49,7 @@ def arguments(description: str, *, system: bool = True) -> argparse.ArgumentPars
     return parser
 
 
-def add_jobs(parser: argparse.ArgumentParser) -> None:
+def add_jobs(parser: Parser) -> None:
     """Add --nj, the number of parallel jobs."""
 
     def jobs(text: str) -> int:
@@ -74,8 +81,10 @@ def from_arguments(options: argparse.Namespace) -> Stage:
     if not hasattr(options, "system"):
         return stage
     path = find("systems", options.system)
-    settings = config.merge(config.read(path), corpus.systems.get(config.read(path).get("kind"), {}))
-    system = config.build(System, config.override(settings, for_system), str(path))
+    settings = config.read(path)
+    changes = corpus.systems.get(settings.get("kind"), {})
+    where = f"{path} with `systems` of corpus {corpus.name}" if changes else str(path)
+    system = config.build(System, config.override(config.merge(settings, changes), for_system), where)
     return dataclasses.replace(stage, system_name=path.stem, system=system, seeds=parse_seeds(options.seeds))
 
 

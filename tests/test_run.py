@@ -181,6 +181,7 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(finished, tmp_path):
         (["--corpus", "none", "-2"], ["none.yaml: no such file", "simulated.yaml"]),
         (["--set", "train.epoch=3", "0"], ["unknown key train.epoch", "did you mean epochs"]),
         (["--seeds", "one", "0"], ["--seeds one"]),
+        (["--nj", "0", "-2"], ["'0' must be a whole number above 0", "--help"]),
         (["--wrong"], ["--wrong", "--help"]),
         (["3", "0"], ["stage 3 comes after stage 0"]),
         (["--nj"], ["--nj needs a value"]),
