@@ -1,6 +1,8 @@
-"""What tests share: golden numbers, and real data where there are any."""
+"""What tests share: golden numbers, stand-ins for Kaldi's programs, and real data where there are any."""
 
 import os
+import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,3 +22,64 @@ def real_data() -> Path:
     if not os.environ.get("REAL_DATA"):
         pytest.skip("REAL_DATA is not set: it names a folder with asvspoof2017/, scores/, speech/, impulse_responses/")
     return Path(os.environ["REAL_DATA"])
+
+
+# What each program must be told; each plays back or passes on what Kaldi itself would write.
+# A C++ program dies of a broken pipe; Python's default is an exception.
+HEAD = f"""#!{sys.executable}
+import signal, sys
+from pathlib import Path
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+here = Path(__file__).parent
+"""
+COMPUTE = """
+config, rspecifier, wspecifier = sys.argv[1:]
+assert config.startswith("--config=") and config.endswith("/spectrogram.conf"), config
+assert rspecifier.startswith("scp:") and wspecifier == "ark:-"
+import numpy as np
+tables = np.load(here / "tables.npz")
+for line in Path(rspecifier[4:]).read_text().splitlines():
+    utt, wav = line.split(" ", 1)
+    if not Path(wav).exists():
+        print("WARNING (compute-spectrogram-feats) cannot open " + wav, file=sys.stderr)
+        continue
+    matrix = np.ascontiguousarray(tables["spec_nosnip/" + utt])
+    rows, columns = (int(n).to_bytes(4, "little") for n in matrix.shape)
+    sys.stdout.buffer.write(utt.encode() + b" \\0BFM \\4" + rows + b"\\4" + columns + matrix.tobytes())
+"""
+PASS_ON = """
+assert sys.argv[1:] == {arguments}, sys.argv
+sys.stdout.buffer.write(sys.stdin.buffer.read())
+"""
+COPY = """
+compress, rspecifier, wspecifier = sys.argv[1:]
+assert (compress, rspecifier) == ("--compress=false", "ark:-") and wspecifier.startswith("ark:")
+Path(wspecifier[4:]).write_bytes(sys.stdin.buffer.read())
+"""
+
+
+@pytest.fixture
+def kaldi_installed(tmp_path, golden, monkeypatch):
+    """A KALDI_ROOT with stand-ins for the three programs; the folder that holds them and a spectrogram.conf."""
+    folder = tmp_path / "kaldi" / "src" / "featbin"
+    folder.mkdir(parents=True)
+    (folder / "tables.npz").write_bytes((golden / "kaldi_spectrogram.npz").read_bytes())
+    (folder / "spectrogram.conf").write_text("--snip-edges=false\n")
+    cmvn = ["--norm-vars=false", "--center=true", "--cmn-window=300", "ark:-", "ark:-"]
+    install(folder, "compute-spectrogram-feats", COMPUTE)
+    install(folder, "apply-cmvn-sliding", PASS_ON.format(arguments=cmvn))
+    install(folder, "copy-feats", COPY)
+    monkeypatch.setenv("KALDI_ROOT", str(tmp_path / "kaldi"))
+    return folder
+
+
+@pytest.fixture
+def kaldi_program():
+    """Writes a stand-in: `kaldi_program(folder, name, code)`."""
+    return install
+
+
+def install(folder: Path, program: str, code: str) -> None:
+    path = folder / program
+    path.write_text(HEAD + code)
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)

@@ -1,8 +1,10 @@
 """Figures of scores, as the bytes of PNG files: the same scores give the same bytes."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 
 import matplotlib
 import matplotlib.style
@@ -10,6 +12,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from evaluation import det, eer
@@ -20,6 +24,10 @@ STYLES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1.5, 1, 1.5)))  # one after a
 MARKERS = "osD^vPX"
 TICKS = np.array([0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 40, 60, 80, 90, 95, 98, 99, 99.5, 99.9]) / 100
 NARROWEST = 0.055  # of the axis, between two ticks, that their labels do not touch
+CLASS_COLOURS = {"genuine": COLOURS[0], "spoof": COLOURS[1]}
+THRESHOLD = {"color": "#333333", "linestyle": (0, (4, 2)), "linewidth": 1}
+BINS = 60
+TAILS = 0.001  # of the scores at either end, which go into the outermost bins: few stragglers must not squeeze the rest
 
 
 @dataclass(frozen=True)
@@ -39,10 +47,7 @@ def det_png(panels: Mapping[str, Sequence[Scores]]) -> bytes:
     titles = list(dict.fromkeys(scores.title for systems in panels.values() for scores in systems))
     eers = [eer.linear_roc_eer(s.genuine, s.spoof) for systems in panels.values() for s in systems]
     low, high = _limits(eers)
-    buffer = io.BytesIO()
-    with matplotlib.style.context("default", after_reset=True), matplotlib.rc_context({"font.size": 10}):
-        figure = Figure(figsize=(5.6 * len(panels), 5.6), dpi=150)
-        FigureCanvasAgg(figure)
+    with png(5.6 * len(panels), 5.6) as (figure, buffer):
         columns = figure.subplots(1, len(panels), squeeze=False)[0]
         for axes, (name, systems) in zip(columns, panels.items(), strict=True):
             _axes(axes, name, low, high)
@@ -50,9 +55,78 @@ def det_png(panels: Mapping[str, Sequence[Scores]]) -> bytes:
                 _draw(axes, scores, titles.index(scores.title), low, high)
             below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.12)}  # inside it would hide curves
             axes.legend(**below, fontsize=9, handlelength=2.6, frameon=False, title="EER, linear ROC")
+    return buffer.getvalue()
+
+
+def histograms_png(panels: Mapping[str, Sequence[Scores]]) -> bytes:
+    """Score histograms of several systems as a PNG: a row for each system, a column for each name -> systems.
+
+    Each class has its own 100 %, as there may be ten replays for one genuine utterance. A line marks the threshold
+    of the EER (official definition). All panels of a system have one axis, which shows how its scores move.
+    """
+    titles = list(dict.fromkeys(scores.title for systems in panels.values() for scores in systems))
+    ends = {title: _ends([s for systems in panels.values() for s in systems if s.title == title]) for title in titles}
+    with png(4.8 * len(panels), 0.5 + 1.75 * len(titles)) as (figure, buffer):
+        grid = figure.subplots(len(titles), len(panels), squeeze=False)
+        for (index, title), (column, (name, systems)) in product(enumerate(titles), enumerate(panels.items())):
+            axes = grid[index, column]
+            found = [scores for scores in systems if scores.title == title]
+            axes.set_visible(bool(found))
+            for scores in found:
+                _histogram(axes, scores, *ends[title])
+            if index == len(titles) - 1:
+                axes.set_xlabel("score")
+            if index == 0:
+                axes.text(0.5, 1.34, name, transform=axes.transAxes, ha="center", fontsize=12)
+        handles = [Patch(facecolor=c, edgecolor=c, alpha=0.6, label=label) for label, c in CLASS_COLOURS.items()]
+        handles.append(Line2D([], [], **THRESHOLD, label="threshold of the EER"))
+        figure.tight_layout(h_pad=0.8, w_pad=1.5)
+        figure.legend(
+            handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=3, frameon=False, fontsize=9
+        )
+    return buffer.getvalue()
+
+
+@contextmanager
+def png(width: float, height: float) -> Iterator[tuple[Figure, io.BytesIO]]:
+    """A figure of `width` × `height` inches to draw on, and a buffer that holds its PNG after the block."""
+    buffer = io.BytesIO()
+    with matplotlib.style.context("default", after_reset=True), matplotlib.rc_context({"font.size": 10}):
+        figure = Figure(figsize=(width, height), dpi=150)
+        FigureCanvasAgg(figure)
+        yield figure, buffer
         # Without metadata: the version of matplotlib would stand there.
         figure.savefig(buffer, format="png", metadata={"Software": None}, bbox_inches="tight")
-    return buffer.getvalue()
+
+
+def plain(text: str) -> str:
+    """`text` as matplotlib shows it letter for letter: a dollar would begin a formula."""
+    return text.replace("$", "\\$")
+
+
+def _ends(panels: Sequence[Scores]) -> tuple[float, float]:
+    """Where the axis of a system's scores begins and ends."""
+    quantiles = [np.quantile(np.concatenate([s.genuine, s.spoof]), [TAILS, 1 - TAILS]) for s in panels]
+    low, high = np.min(quantiles), np.max(quantiles)
+    return (low, high) if low < high else (low - 0.5, high + 0.5)
+
+
+def _histogram(axes: Axes, scores: Scores, low: float, high: float) -> None:
+    edges = np.linspace(low, high, BINS + 1)
+    for values, colour in zip((scores.genuine, scores.spoof), CLASS_COLOURS.values(), strict=True):
+        shares = 100 * np.histogram(np.clip(values, low, high), edges)[0] / values.size
+        axes.stairs(shares, edges, fill=True, color=colour, alpha=0.35, linewidth=0)
+        axes.stairs(shares, edges, color=colour, linewidth=1.2)
+    threshold = np.clip(eer.official_threshold(scores.genuine, scores.spoof), low, high)
+    axes.axvline(threshold, **THRESHOLD)
+    rate = 100 * eer.linear_roc_eer(scores.genuine, scores.spoof)
+    axes.set_title(plain(scores.title), loc="left", fontsize=10)
+    axes.set_title(f"EER {rate:.2f} %", loc="right", fontsize=9, color="#444444")
+    axes.set(xlim=(low, high), ylim=(0, None), ylabel="% of class", axisbelow=True)
+    axes.grid(color="#e4e4e4", linewidth=0.6)
+    for name, spine in axes.spines.items():
+        spine.set_visible(name in ("left", "bottom"))
+        spine.set_color("#888888")
 
 
 def _limits(eers: Sequence[float]) -> tuple[float, float]:
@@ -91,8 +165,7 @@ def _draw(axes: Axes, scores: Scores, index: int, low: float, high: float) -> No
     point = det.normal_deviate(np.clip(rate, low, high))
     axes.plot(x, y, color=colour, linestyle=style, linewidth=1.6, zorder=2)
     axes.plot(point, point, color=colour, marker=marker, markersize=7, markeredgecolor="white", clip_on=False, zorder=4)
-    title = scores.title.replace("$", "\\$")  # no formula
     axes.plot(
         [], [], color=colour, linestyle=style, marker=marker, markeredgecolor="white", markersize=7, linewidth=1.6,
-        label=f"{title}  {100 * rate:.2f} %",
+        label=f"{plain(scores.title)}  {100 * rate:.2f} %",
     )  # fmt: skip

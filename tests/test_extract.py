@@ -1,0 +1,103 @@
+"""Stage -1 from a prepared corpus to archives: both backends, their choice, and what makes features anew."""
+
+import sys
+
+import numpy as np
+import pytest
+
+import errors
+import extract
+import prepare
+from features.archives import FeatureArchive
+from layout import ROOT
+
+UTTERANCES = ("g01_male_us", "g02_female_gb", "g03_short030", "g07_tiny250")
+
+
+@pytest.fixture
+def corpus(tmp_path, golden):
+    """A YAML of a corpus of one's own: the golden recordings."""
+    directory = tmp_path / "mine"
+    directory.mkdir()
+    (directory / "wav.scp").write_text("".join(f"{utt} {golden / utt}.wav\n" for utt in UTTERANCES))
+    (directory / "utt2label").write_text("".join(f"{utt} genuine\n" for utt in UTTERANCES))
+    (tmp_path / "mine.yaml").write_text(f"kind: datadir\nname: mine\ndev: {directory}\n")
+    return tmp_path / "mine.yaml"
+
+
+def run(main, corpus, *arguments):
+    folder = corpus.parent
+    sys.argv = [main.__module__, "--corpus", str(corpus), "--data", str(folder / "data"), "--exp", str(folder / "exp")]
+    sys.argv += arguments
+    main()
+
+
+@pytest.fixture(autouse=True)
+def own_arguments(monkeypatch):
+    monkeypatch.setattr(sys, "argv", sys.argv)
+
+
+def features(corpus):
+    directory = corpus.parent / "data" / "mine" / "dev" / "spectrogram"
+    return directory, dict(FeatureArchive(directory / "feats.scp", ROOT))
+
+
+def test_the_native_backend_gives_the_same_bytes_for_any_number_of_jobs(corpus):
+    run(prepare.main, corpus)
+    archives = []
+    for jobs in ("1", "2"):
+        run(extract.main, corpus, "--set", "features.backend=native", "--nj", jobs, "--force")
+        directory, matrices = features(corpus)
+        archives.append((directory / "feats.ark").read_bytes())
+        assert [matrix.shape for matrix in matrices.values()] == [(330, 257), (61, 257), (30, 257), (2, 257)]
+        assert all(np.abs(matrix.mean(axis=0)).max() < 2 for matrix in matrices.values())
+    assert archives[0] == archives[1]
+
+
+def test_auto_takes_kaldi_where_it_is_complete_and_says_so(corpus, golden, kaldi_installed, capsys):
+    run(prepare.main, corpus)
+    run(extract.main, corpus, "--nj", "2")
+    assert "4 utterances by the kaldi backend" in capsys.readouterr().out
+    _, matrices = features(corpus)
+    with np.load(golden / "kaldi_spectrogram.npz") as tables:
+        for utt in UTTERANCES:  # the stand-in for apply-cmvn-sliding passes on what it is given
+            np.testing.assert_array_equal(matrices[utt], tables[f"spec_nosnip/{utt}"])
+    (kaldi_installed / "copy-feats").unlink()
+    run(extract.main, corpus)
+    assert "4 utterances by the native backend" in capsys.readouterr().out
+    with pytest.raises(errors.UserError, match="copy-feats not found"):
+        run(extract.main, corpus, "--set", "features.backend=kaldi")
+
+
+def test_features_stand_until_something_they_are_made_from_changes(corpus, capsys):
+    def again(*arguments):
+        capsys.readouterr()
+        run(extract.main, corpus, "--set", "features.backend=native", *arguments)
+        return capsys.readouterr().out
+
+    run(prepare.main, corpus)
+    assert "wrote" in again()
+    assert "stands" in again()
+    assert "wrote" in again("--force")
+    assert "wrote" in again("--set", "features.cmn_window=100")
+    assert "wrote" in again()
+    with (corpus.parent / "mine" / "utt2label").open("r+") as labels:
+        labels.write("g01_male_us spoof  ")
+    run(prepare.main, corpus)
+    assert "wrote" in again()
+
+
+def test_kaldi_and_native_agree_on_what_stands(corpus, kaldi_installed, capsys):
+    run(prepare.main, corpus)
+    run(extract.main, corpus)
+    run(extract.main, corpus, "--set", "features.backend=native")
+    assert capsys.readouterr().out.count("wrote") == 3  # one backend's features are not taken for the other's
+
+
+def test_an_utterance_that_fails_is_named_and_nothing_is_left_under_its_final_name(corpus, golden):
+    run(prepare.main, corpus)
+    table = corpus.parent / "data" / "mine" / "dev" / "wav.scp"
+    table.write_text(table.read_text().replace("g03_short030.wav", "gone.wav"))
+    with pytest.raises(errors.UserError, match=r"gone\.wav: no such recording"):
+        run(extract.main, corpus, "--set", "features.backend=native")
+    assert not list((corpus.parent / "data" / "mine" / "dev" / "spectrogram").glob("*"))
