@@ -1,4 +1,4 @@
-"""The kaldi backend at the process boundary: stand-ins for the programs (tests/conftest.py) check how they are called."""
+"""The kaldi backend at the process boundary: stand-ins for the programs (tests/conftest.py) check their calls."""
 
 import numpy as np
 import pytest

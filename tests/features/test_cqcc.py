@@ -1,0 +1,174 @@
+"""Constant-Q cepstra against the CQCC toolbox and against a second, independent computation."""
+
+import numpy as np
+import pytest
+import scipy.fft
+import soundfile
+from scipy.interpolate import CubicSpline
+
+import config
+from errors import UserError
+from features import audio, cqt
+from features.cqcc import CqccOptions, cepstrum_matrix, cqcc, statics, uniform_grid
+from features.utterance_cmvn import utterance_cmvn
+
+BASELINE = CqccOptions()  # 29 cepstra and c0
+ENERGY = CqccOptions(coefficients=19, first="energy")  # of the enhanced baseline, before its normalisation
+NORMALISED = CqccOptions(coefficients=19, first="energy", cmvn=True)
+
+
+@pytest.mark.parametrize(("utt", "tolerance"), [("g1_m_short", 1e-8), ("g2_f", 1e-8), ("g5_m_silence", 1e-6)])
+def test_agrees_with_the_toolbox(golden, utt, tolerance):
+    ours = cqcc(audio.read(golden / f"cqcc_{utt}.wav", 16000), BASELINE)
+    with np.load(golden / f"cqcc_{utt}.npz") as table:
+        frames, expected = table["cqcc_frames"], table["cqcc"].T
+    assert ours.dtype == np.float64 and ours.shape == (frames[-1] + 1, 90)
+    np.testing.assert_allclose(ours[frames], expected, rtol=0, atol=tolerance)
+
+
+@pytest.fixture(scope="module")
+def made_signal():
+    """One second of noise from a linear congruential generator under a 300 Hz tone that swells at 4 Hz."""
+    state, noise = 1, []
+    for _ in range(16000):
+        state = (1103515245 * state + 12345) % 2**31
+        noise.append(state / 2**31 - 0.5)
+    t = np.arange(16000) / 16000
+    tone = 0.2 * np.sin(2 * np.pi * 300 * t) * (1 + 0.5 * np.sin(2 * np.pi * 4 * t))
+    return 32768 * (0.1 * np.array(noise) + tone)
+
+
+def test_a_made_signal_has_the_cepstra_of_another_program(made_signal):
+    ours = cqcc(made_signal, BASELINE)
+    assert ours.shape == (117, 90)
+    for frame, c0, others in [
+        (10, -1171.541, [-66.2224, -11.9681, -11.8133, -12.0251, -1.5643, -6.2084]),
+        (60, -1168.098, [-67.5685, -5.7213, -25.4327, -1.9335, -15.2256, -4.3283]),
+    ]:
+        assert ours[frame, 0] == pytest.approx(c0, abs=6e-4)
+        np.testing.assert_allclose(ours[frame, [1, 2, 3, 4, 5, 29]], others, rtol=0, atol=6e-5)
+
+
+def test_a_made_signal_has_the_energy_and_normalised_values_of_another_program(made_signal):
+    energy = cqcc(made_signal, ENERGY)
+    assert energy.shape == (117, 60)
+    np.testing.assert_allclose(energy[[10, 60], 0], [-9.3205, -9.4086], rtol=0, atol=6e-5)
+    np.testing.assert_allclose(energy[:, 1:20], cqcc(made_signal, BASELINE)[:, 1:20], rtol=0, atol=1e-10)
+    normalised = cqcc(made_signal, NORMALISED)
+    np.testing.assert_allclose(
+        normalised[60, [0, 1, 2, 20, 40]], [0.4577, -0.8515, 1.4213, 1.3168, -0.5686], rtol=0, atol=6e-5
+    )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [BASELINE, CqccOptions(bins_per_octave=12, fmin=62.5, fmax=4000.0, coefficients=19)],
+    ids=["96 bins", "12 bins"],
+)
+def test_statics_are_the_dct_of_the_splined_log_power(options):
+    samples = np.random.default_rng(0).normal(size=9000) * 1000
+    log_power = np.log(np.abs(cqt.transform(samples, options)) ** 2 + 2.0**-52)
+    grid = np.arange(options.fmin, cqt.centre_frequencies(options)[-1] + 1e-9, options.fmin / 16)
+    np.testing.assert_allclose(uniform_grid(options), grid, rtol=1e-12)
+    uniform = CubicSpline(cqt.centre_frequencies(options), log_power)(grid)
+    cepstra = scipy.fft.dct(uniform, norm="ortho", axis=0)[: options.coefficients + 1]
+    np.testing.assert_allclose(statics(samples, options), cepstra.T, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("options", "points"),
+    [(BASELINE, 8059), (CqccOptions(bins_per_octave=12, fmin=62.5, fmax=4000.0), 1009)],
+)
+def test_the_uniform_grid_has_the_toolboxs_points(options, points):
+    assert len(uniform_grid(options)) == points
+
+
+@pytest.mark.parametrize(("deltas", "dims"), [(0, 20), (1, 40), (2, 60)])
+def test_slopes_follow_the_statics(deltas, dims):
+    samples = np.random.default_rng(0).normal(size=8000) * 1000
+    options = CqccOptions(coefficients=19, deltas=deltas)
+    features = cqcc(samples, options)
+    assert features.shape[1] == options.dims == dims
+    np.testing.assert_array_equal(features[:, :20], statics(samples, options))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 159, 1009, 55901])  # 55901 and its 409 frames are prime
+@pytest.mark.parametrize("options", [BASELINE, NORMALISED], ids=["baseline", "normalised"])
+def test_recordings_of_any_length_have_finite_features(options, count):
+    features = cqcc(np.random.default_rng(count).integers(-9999, 9999, count).astype(np.int16), options)
+    assert features.shape == (cqt.frames(options, count), options.dims)
+    assert len(features) >= 4 and np.isfinite(features).all()
+
+
+def test_digital_silence_lies_on_the_floor_and_is_normalised_to_zeros():
+    silence = np.zeros(16001, np.int16)
+    raw = cqcc(silence, ENERGY)
+    np.testing.assert_allclose(raw[:, 0], np.log(2.0**-52), rtol=1e-14)
+    np.testing.assert_allclose(raw[:, 1:], 0, atol=1e-10)  # a flat spectrum has c0 only
+    assert not cqcc(silence, NORMALISED).any()
+    c0 = cqcc(silence, BASELINE)[:, 0]
+    np.testing.assert_allclose(c0, np.log(2.0**-52) * np.sqrt(8059), rtol=1e-12)
+
+
+def test_normalisation_has_zero_mean_and_unit_deviation_with_the_divisor_of_a_sample():
+    features = np.random.default_rng(0).normal(3, 5, size=(7, 3))
+    ours = utterance_cmvn(features)
+    np.testing.assert_allclose(ours, (features - features.mean(axis=0)) / features.std(axis=0, ddof=1), atol=1e-14)
+    assert not utterance_cmvn(features[:1]).any()
+
+
+def test_real_recordings_have_117_finite_normalised_frames_a_second(real_data):
+    recordings = [
+        recording
+        for recording in sorted((real_data / "asvspoof2017").glob("*/*.wav"))
+        if soundfile.info(recording).subtype == "PCM_16"  # the reader refuses others, which is not for this test to say
+    ]
+    assert recordings
+    for recording in recordings:
+        samples = audio.read(recording, 16000)
+        features = cqcc(samples, NORMALISED)
+        assert len(features) / len(samples) * 16000 == pytest.approx(117, rel=0.01), recording
+        np.testing.assert_allclose(features.mean(axis=0), 0, atol=1e-9, err_msg=str(recording))
+        np.testing.assert_allclose(features.std(axis=0, ddof=1), 1, atol=1e-9, err_msg=str(recording))
+
+
+def test_the_cached_matrix_cannot_be_changed_by_accident():
+    with pytest.raises(ValueError):
+        cepstrum_matrix(BASELINE)[0, 0] = 1.0
+
+
+def test_ten_minutes_are_done_in_pieces():
+    # What would be 1 GB as a whole comes in blocks of at most a few MB.
+    samples = np.random.default_rng(0).normal(size=600 * 16000)
+    first = next(iter(cqt.blocks(samples, BASELINE)))[1]
+    assert first.shape[0] == cqt.frames(BASELINE, len(samples)) > 70000
+    assert first.nbytes < 4 << 20
+
+
+@pytest.mark.parametrize("samples", [np.zeros(0, np.int16), np.array([0.0, np.nan])])
+def test_refuses_what_is_no_sound(samples):
+    with pytest.raises(UserError, match="the recording"):
+        cqcc(samples, BASELINE)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("first", {"first": "c1"}),
+        ("coefficients", {"coefficients": 863}),
+        ("coefficients", {"coefficients": 0}),
+        ("resampling", {"resampling": 0}),
+        ("deltas", {"deltas": -1}),
+        ("fmax", {"fmin": 7000.0, "bins_per_octave": 12}),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused_by_name(name, change):
+    with pytest.raises(ValueError, match=f"{name}: "):
+        CqccOptions(**change)
+
+
+def test_a_yaml_can_hold_the_settings():
+    options = config.build(CqccOptions, {"coefficients": 19, "first": "energy", "cmvn": True}, "cqcc.yaml")
+    assert options == NORMALISED
+    with pytest.raises(UserError, match="did you mean energy"):
+        config.build(CqccOptions, {"first": "energie"}, "cqcc.yaml")

@@ -1,0 +1,82 @@
+"""Linear-frequency cepstra against the programs of the ASVspoof 2019 and 2021 baselines."""
+
+import numpy as np
+import pytest
+
+from errors import UserError
+from features import audio
+from features.lfcc import LfccOptions, filterbank, lfcc
+
+BASELINE_2021 = {
+    "frame_length": 30.0,
+    "fft_size": 1024,
+    "filters": 70,
+    "coefficients": 19,
+    "preemphasis": 0.0,
+    "normalised_deltas": True,
+}
+BASELINES = {
+    "lfcc2019": LfccOptions(),
+    "lfcc2021_LA_DF": LfccOptions(**BASELINE_2021, high_frequency=4000.0),
+    "lfcc2021_PA": LfccOptions(**BASELINE_2021),
+}
+
+
+@pytest.mark.parametrize("utt", ["g1_m_short", "g2_f"])
+@pytest.mark.parametrize("baseline", BASELINES)
+def test_agrees_with_the_baselines_program(golden, baseline, utt):
+    with np.load(golden / f"lfcc_{utt}.npz") as table:
+        expected, frames, count = (table[baseline + suffix] for suffix in ("", "_frames", "_count"))
+    options = BASELINES[baseline]
+    ours = lfcc(audio.read(golden / f"cqcc_{utt}.wav", 16000), options)
+    assert ours.shape == (count, options.dims)
+    np.testing.assert_allclose(ours[frames], expected.T, rtol=0, atol=1e-10)
+
+
+def test_filters_are_triangles_that_sum_to_one_between_the_outermost_centres():
+    weights = filterbank(LfccOptions(fft_size=1024, filters=9, coefficients=9, high_frequency=5000.0))
+    frequencies = np.arange(513) * 15.625
+    inside = (frequencies >= 500) & (frequencies <= 4500)
+    np.testing.assert_allclose(weights[inside].sum(axis=1), 1, atol=1e-12)
+    assert not weights[frequencies >= 5000].any() and not weights[0].any()
+
+
+@pytest.mark.parametrize(("count", "frames"), [(1, 1), (160, 1), (320, 1), (321, 2), (16000, 99), (16001, 100)])
+def test_the_last_frame_is_filled_up_with_zeros(count, frames):
+    features = lfcc(np.arange(count) % 100, LfccOptions())
+    assert features.shape == (frames, 60)
+    assert np.isfinite(features).all()
+
+
+def test_long_recordings_are_done_in_pieces_without_a_seam():
+    tone = np.random.default_rng(0).normal(size=200) * 1000
+    whole = lfcc(np.tile(tone, 4200), LfccOptions())  # 5249 frames, the same again every 5
+    np.testing.assert_allclose(whole[4000:4090], whole[4090:4180], atol=1e-9)
+
+
+def test_normalised_over_the_utterance():
+    features = lfcc(np.random.default_rng(0).normal(size=8000) * 1000, LfccOptions(cmvn=True))
+    np.testing.assert_allclose(features.mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(features.std(axis=0, ddof=1), 1, atol=1e-12)
+
+
+def test_refuses_what_is_no_sound():
+    with pytest.raises(UserError, match="0 samples"):
+        lfcc(np.zeros(0), LfccOptions())
+    with pytest.raises(UserError, match="not a finite number"):
+        lfcc(np.array([1.0, np.nan]), LfccOptions())
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("coefficients", {"coefficients": 21}),
+        ("filters", {"filters": 0}),
+        ("frame_length", {"frame_length": 40.0}),
+        ("high_frequency", {"high_frequency": 9000.0}),
+        ("delta_window", {"delta_window": 0}),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused_by_name(name, change):
+    with pytest.raises(ValueError, match=f"{name}: "):
+        LfccOptions(**change)
