@@ -1,0 +1,132 @@
+"""Feature frames for the generative models: one matrix or many, walked through in chunks, never stacked as a whole."""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Matrix = np.ndarray | Tensor
+Frames = Matrix | Iterable[Matrix]
+
+DRAWN_PER_WANTED = 4  # how many frames `distinct` looks at for each that it shall find; silence repeats itself
+
+
+class Scratch:
+    """Memory that the chunks of one walk use one after the other: fresh memory for each would cost more than sums."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, Tensor] = {}
+
+    def matrix(self, name: str, rows: int, columns: int, like: Tensor) -> Tensor:
+        """Tensor[rows × columns], contiguous, of the type and on the device of `like`; overwrites the last `name`."""
+        held = self._held.get(name)
+        if held is None or held.numel() < rows * columns or (held.dtype, held.device) != (like.dtype, like.device):
+            held = self._held[name] = like.new_empty(rows * columns)
+        return held[: rows * columns].view(rows, columns)
+
+
+def chunks(frames: Frames, rows: int) -> Iterator[Tensor]:
+    """Every frame once and in order, as Tensor[≤ rows × D]: short matrices are joined, long ones are cut.
+
+    Args:
+        frames: [T × D], or an iterable of such matrices that can be walked through more than once. float64 stays what
+            it is, every other type becomes float32; tensors stay on their device.
+        rows: the largest number of frames in a chunk.
+
+    Raises:
+        ValueError: for an iterator (it would be empty at the second pass), a shape other than T × D, and NaN or
+            infinite values, with the number of the frame.
+    """
+    waiting: list[Tensor] = []
+    held = position = 0
+    for piece in _pieces(frames, rows):
+        if waiting and (piece.shape[1] != waiting[0].shape[1] or held + len(piece) > rows):
+            yield _joined(waiting, position)
+            position += held
+            waiting, held = [], 0
+        waiting.append(piece)
+        held += len(piece)
+    if waiting:
+        yield _joined(waiting, position)
+
+
+def moments(frames: Frames, rows: int = 8192) -> tuple[int, Tensor, Tensor]:
+    """The number of frames, their mean and their variance (divisor T), both float64[D]; errors as in `chunks`.
+
+    Raises ValueError where there are no frames.
+    """
+    count, origin, first, second = 0, None, 0.0, 0.0
+    for chunk in chunks(frames, rows):
+        chunk = chunk.double()
+        origin = chunk.mean(0) if origin is None else origin  # near the mean, so that the difference below is safe
+        chunk = chunk - origin
+        count += len(chunk)
+        first = first + chunk.sum(0)
+        second = second + chunk.square().sum(0)
+    if not count:
+        raise ValueError("frames: there are none")
+    return count, (origin + first / count).cpu(), (second / count - (first / count).square()).clamp(min=0).cpu()
+
+
+def distinct(frames: Frames, wanted: int, count: int, seed: int) -> Tensor:
+    """`wanted` different ones of `count` frames, float64[wanted × D], drawn at random by `seed`.
+
+    Equal frames would make equal components, which EM never parts again; where frames repeat (digital silence) the
+    next in the order of drawing is taken.
+
+    Raises:
+        ValueError: for fewer frames than wanted, or fewer different ones among those drawn, with both numbers.
+    """
+    if count < wanted:
+        raise ValueError(too_few(count, wanted))
+    drawn = np.random.default_rng(seed).permutation(count)[: DRAWN_PER_WANTED * wanted]
+    order = np.argsort(drawn)
+    rows = _rows(frames, drawn[order])[np.argsort(order)]
+    _, first = np.unique(rows, axis=0, return_index=True)
+    if len(first) < wanted:
+        raise ValueError(
+            f"frames: {len(first)} different ones among {len(drawn)} are fewer than the {wanted} components; "
+            "give fewer components"
+        )
+    return torch.from_numpy(rows[np.sort(first)[:wanted]])
+
+
+def too_few(count: int, components: int) -> str:
+    return f"frames: {count} are fewer than the {components} components; give more frames or fewer components"
+
+
+def _pieces(frames: Frames, rows: int) -> Iterator[Tensor]:
+    """Tensors[≤ rows × D], at least one frame each."""
+    if isinstance(frames, Iterator):
+        raise ValueError("frames: an iterator ends after one pass; give a list, or a class whose __iter__ begins anew")
+    for matrix in [frames] if isinstance(frames, Matrix) else frames:
+        if matrix.ndim != 2 or not matrix.shape[1]:
+            raise ValueError(f"frames of shape {tuple(matrix.shape)}; this model takes T × D")
+        for start in range(0, len(matrix), rows):
+            piece = matrix[start : start + rows]
+            if not isinstance(piece, Tensor):
+                # Archives give read-only arrays, which a tensor must not share.
+                piece = torch.from_numpy(piece if piece.flags.writeable else piece.copy())
+            yield piece if piece.dtype == torch.float64 else piece.float()
+
+
+def _joined(pieces: list[Tensor], position: int) -> Tensor:
+    chunk = pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+    if not torch.isfinite(chunk.sum()):  # far cheaper than asking every value; a sum may also overflow
+        wrong = (~torch.isfinite(chunk)).nonzero().tolist()
+        if wrong:
+            row, column = wrong[0]
+            value = chunk[row, column].item()
+            raise ValueError(f"frames: the value of frame {position + row}, dimension {column} is {value}")
+    return chunk
+
+
+def _rows(frames: Frames, indices: np.ndarray, rows: int = 8192) -> np.ndarray:
+    """float64: the frames with these rising `indices`."""
+    found, position = [], 0
+    for chunk in chunks(frames, rows):
+        here = indices[(indices >= position) & (indices < position + len(chunk))] - position
+        found.append(chunk[torch.from_numpy(here).to(chunk.device)].double().cpu().numpy())
+        position += len(chunk)
+    return np.concatenate(found)
