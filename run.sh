@@ -14,16 +14,18 @@ stages
    0  model training                  exp/<corpus>/<system>/seed<k>
    1  visualising attention           exp/<corpus>/<system>/attention
    2  model forward passing: scores   exp/<corpus>/<system>/scores
-   3  EER, DET curves, results table  exp/<corpus>/RESULTS.md
+   3  EER, DET curves, results table  exp/<corpus>/{RESULTS.md,report.html}
 
 options
   --corpus NAME        conf/corpora/NAME.yaml, or a path to a YAML           (simulated)
-  --system NAME        conf/systems/NAME.yaml, or a path to a YAML, or all   (afn)
+  --system NAME        conf/systems/NAME.yaml, or a path to a YAML; all, or
+                       all-neural: every such row, one after the other       (afn)
   --seeds LIST         1, 1-8 or 1,3,5: one training each                    (1)
   --set NAME=VALUE     override a value of the system's YAML (train.epochs=5),
                        or of the corpus' (corpus.root=DIR); repeatable
   --utterances "A B"   ids whose attention stage 1 draws (four of each class)
   --nj N               parallel jobs of stages -2 and -1                     (all cores)
+  --jobs N             seeds trained at once on one GPU                      (as fit)
   --force              redo what stands
   --data DIR           folder of data directories                            (data)
   --exp DIR            folder of experiments                                 (exp)
@@ -36,19 +38,20 @@ HELP
 fail() { echo "run.sh: error: $*" >&2; exit 2; }
 
 corpus=simulated system=afn seeds=1 utterances="" first="" last="" testing=false
-shared=() jobs=() pytest=()
+shared=() nj=() jobs=() pytest=()
 while (($#)); do
   case $1 in
     --help | -h) usage; exit 0 ;;
     --force) shared+=(--force) ;;
-    --corpus | --system | --seeds | --set | --utterances | --nj | --data | --exp)
+    --corpus | --system | --seeds | --set | --utterances | --nj | --jobs | --data | --exp)
       (($# > 1)) || fail "$1 needs a value; see ./run.sh --help"
       case $1 in
         --corpus) corpus=$2 ;;
         --system) system=$2 ;;
         --seeds) seeds=$2 ;;
         --utterances) utterances=$2 ;;
-        --nj) jobs=(--nj "$2") ;;
+        --nj) nj=(--nj "$2") ;;
+        --jobs) jobs=(--jobs "$2") ;;
         *) shared+=("$1" "$2") ;;
       esac
       shift ;;
@@ -98,24 +101,33 @@ stage() { # NUMBER SCRIPT ARGUMENTS...: run the stage if it was asked for
   "$python" "src/$script" --corpus "$corpus" "$@" ${shared[@]+"${shared[@]}"} || code=$?
   if ((code)); then
     echo "run.sh: stage $number ($script) failed with exit code $code" >&2
-    exit "$code"
   fi
+  return "$code"
 }
 
-if [[ $system == all ]]; then
-  systems=(conf/systems/*.yaml)
-else
-  systems=("$system")
-fi
-
 # The + forms keep empty lists from being unbound variables in bash before 4.4.
-stage -2 prepare.py ${jobs[@]+"${jobs[@]}"}
-for name in "${systems[@]}"; do
-  row=(--system "$name" --seeds "$seeds")
+row() { # SYSTEM: stages -1 to 2 of one row of the table
+  local of=(--system "$1" --seeds "$seeds") drawn
   read -ra drawn <<<"${utterances:+--utterances $utterances}"
-  stage -1 extract.py "${row[@]}" ${jobs[@]+"${jobs[@]}"}
-  stage 0 train.py "${row[@]}"
-  stage 1 attention.py "${row[@]}" ${drawn[@]+"${drawn[@]}"}
-  stage 2 score.py "${row[@]}"
-done
+  stage -1 extract.py "${of[@]}" ${nj[@]+"${nj[@]}"} &&
+    stage 0 train.py "${of[@]}" ${jobs[@]+"${jobs[@]}"} &&
+    stage 1 attention.py "${of[@]}" ${drawn[@]+"${drawn[@]}"} &&
+    stage 2 score.py "${of[@]}"
+}
+
+rows=$("$python" src/rows.py "$system")
+failed=()
+stage -2 prepare.py ${nj[@]+"${nj[@]}"}
+while IFS= read -r name <&3; do
+  code=0
+  row "$name" || code=$?
+  ((code == 0)) && continue
+  # Alone, a row that fails ends the run; so does Ctrl-C. Among several, the others go on.
+  [[ $rows != "$name" && $code != 130 ]] || exit "$code"
+  failed+=("$name")
+done 3<<<"$rows"
 stage 3 evaluate.py
+if ((${#failed[@]})); then
+  echo "run.sh: error: these rows failed, see above: ${failed[*]}" >&2
+  exit 1
+fi

@@ -9,7 +9,7 @@ import record
 import stage
 import systems
 from errors import UserError
-from evaluation import heatmaps
+from evaluation import heatmaps, maps
 from layout import SUBSETS
 from progress import Progress
 from systems.subset import Subset
@@ -40,7 +40,7 @@ def main() -> None:
 
     out = here.layout.system(here.system_name) / "attention"
     made_from = record.make(
-        {"seed": seed, "utterances": chosen, "means": averaged},
+        {"seed": seed, "utterances": chosen, "means": averaged, "arrays": maps.NAME},
         {"weights": system.weights(directory), **{name: stage.features_record(here, name) for name in subsets}},
     )
     if record.stands(out, made_from) and not here.force:
@@ -80,7 +80,7 @@ def draw(
     seed: int,
     out: Path,
 ) -> None:
-    """Write one figure an utterance of `chosen`, and the class means over `averaged`."""
+    """Write one figure an utterance of `chosen`, the class means over `averaged`, and the arrays behind them."""
     label = {utt: label for subset in subsets.values() for utt, label in subset.labels.items()}
     features = {utt: subset.features for subset in subsets.values() for utt in subset.labels}
     sums: dict[str, np.ndarray] = {}
@@ -103,13 +103,23 @@ def draw(
     for utt, (spectrogram, mask, filtered, logit) in pictures.items():
         title = f"{utt} · {label[utt]} · score {logit:+.2f} · {here.system.title}, seed {seed}"
         heatmaps.draw_utterance(out / f"{utt}.png", spectrogram, mask, filtered, title, limits)
+    deviations = {name: np.std(rows, axis=0) for name, rows in profiles.items()}
     heatmaps.draw_class_means(
         out / "class_means.png",
         {name: total / len(profiles[name]) for name, total in sums.items()},
-        {name: np.std(rows, axis=0) for name, rows in profiles.items()},
+        deviations,
         f"{here.system.title}, seed {seed}: mean attention over "
         + " and ".join(f"{len(rows)} {name}" for name, rows in profiles.items()),
     )
+    kept = maps.Maps(
+        seed,
+        {utt: label[utt] for utt in pictures},
+        {utt: picture[0] for utt, picture in pictures.items()},
+        {utt: picture[1] for utt, picture in pictures.items()},
+        {name: (np.mean(rows, axis=0), deviations[name]) for name, rows in profiles.items()},
+        {name: len(rows) for name, rows in profiles.items()},
+    )
+    maps.write(out / maps.NAME, kept)
 
 
 if __name__ == "__main__":

@@ -1,50 +1,77 @@
 """Stage 3: the error rates of every system that has scores; or, with --scores and --labels, of any score file.
 
-    reads   data/<corpus>/{dev,eval}/utt2label
-            exp/<corpus>/<system>/seed<k>/scores/{dev,eval}.txt     of every seed
+    reads   data/<corpus>/{dev,eval}/                               labels, speakers, replay conditions
+            conf/systems/*.yaml, conf/fusion/*.yaml                 the rows, titles and the paper's figures
+            exp/<corpus>/<system>/seed<k>/scores/{dev,eval}.txt     of every seed; env.json and metrics.csv beside them
             exp/<corpus>/<system>/scores/{dev,eval}.txt             averaged over seeds
-            exp/<corpus>/<system>/seed<k>/config.yaml               titles and the paper's figures
-    writes  exp/<corpus>/{RESULTS.md,results.json,det.png}
+            exp/<corpus>/<system>/attention/maps.npz                the arrays of stage 1
+    writes  exp/<corpus>/{RESULTS.md,results.json,det.png,report.html}
+            exp/<corpus>/fusion/<name>/                             fusion.json, scores/{dev,eval}.txt
+            exp/<corpus>/<system>/calibrated/                       calibration.json, {dev,eval}.txt
 
-It takes a second, so it always computes everything anew; the same scores give the same bytes.
+Fused and calibrated scores are log-likelihood ratios (natural logarithm, genuine : spoof).
+
+It always computes everything anew; the same inputs give the same bytes. Nothing is chosen on eval.
 """
 
+import argparse
 import dataclasses
+import shutil
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import config
 import errors
+import experiments
 import files
-import record
 import stage
-from corpora import asvspoof2017
+from corpora import asvspoof2017, datadir
 from errors import UserError
-from evaluation import eer, plots, results, scores
+from evaluation import analysis, eer, fusion, plots, report, results, results_json, results_markdown, scores, tdcf
+from evaluation.analysis import Analysis, System
+from evaluation.conditions import ASVSPOOF_2017
+from evaluation.intervals import RESAMPLES
 from evaluation.results import SUBSETS, Row, Table
-from systems.settings import Paper
+from evaluation.trials import Trials
+from experiments import FUSION, Experiment
+from layout import ROOT
 
+CONF = ROOT / "conf"
 FIGURE = "det.png"
 
 
 def main() -> None:
-    parser = stage.arguments("Stage 3: EERs, DET curves and the results table of a corpus.", system=False)
+    parser = stage.arguments("Stage 3: EERs, DET curves, fusions and the results page of a corpus.", system=False)
     parser.add_argument("--scores", type=Path, metavar="FILE", help="only the EERs of this file of `utt score` lines")
     parser.add_argument("--labels", type=Path, metavar="FILE", help="... against this file of `utt label` lines")
     parser.add_argument("--json", action="store_true", help="... in full precision, as JSON")
+    parser.add_argument(
+        "--asv-scores", type=Path, metavar="FILE",
+        help="scores of a speaker verifier, `name target|nontarget|spoof score` a line: minimum t-DCF as well",
+    )  # fmt: skip
+    parser.add_argument("--det", nargs="+", metavar="NAME", help="systems and fusions on the DET curves (all)")
+    parser.add_argument(
+        "--resamples", type=_positive, default=RESAMPLES, help="of the bootstrap behind the intervals (%(default)s)"
+    )
     options = parser.parse_args()
+    verifier = tdcf.verifier(**tdcf.read_asv(options.asv_scores)) if options.asv_scores else None
     if options.scores and options.labels:
-        report_file(options.scores, options.labels, options.json)
+        report_file(options.scores, options.labels, options.json, verifier)
     elif options.scores or options.labels or options.json:
         raise UserError("--scores FILE and --labels FILE go together, and --json goes with them; give both files")
     else:
-        report_corpus(stage.from_arguments(options))
+        report_corpus(stage.from_arguments(options), options.resamples, verifier, options.det)
 
 
-def report_file(scores_path: Path, labels_path: Path, as_json: bool) -> None:
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number above 0")
+    return int(text)
+
+
+def report_file(scores_path: Path, labels_path: Path, as_json: bool, verifier: tdcf.Verifier | None) -> None:
     """Print the EERs of one score file; raises UserError for whatever is wrong in it, and where a class is missing."""
     labels = scores.read_labels(labels_path)
     genuine, spoof = scores.join(scores.read(scores_path), labels, scores_path, labels_path)
@@ -52,6 +79,7 @@ def report_file(scores_path: Path, labels_path: Path, as_json: bool) -> None:
         if not there.size:
             raise UserError(f"{labels_path}: no {label} utterance; an EER needs both classes")
     measured = results.measure(genuine, spoof)
+    tandem = {year: tdcf.minimum(genuine, spoof, verifier, year) for year in (2019, 2021)} if verifier else {}
     if as_json:
         content = {
             "genuine": genuine.size,
@@ -61,110 +89,81 @@ def report_file(scores_path: Path, labels_path: Path, as_json: bool) -> None:
             "threshold": {eer.OFFICIAL.name: measured.threshold},
             "definitions": {definition.name: definition.source for definition in eer.DEFINITIONS},
         }
-        print(results.dump(content), end="")
+        if tandem:
+            content["minimum_tdcf"] = {str(year): dataclasses.asdict(found) for year, found in tandem.items()}
+        print(results_json.dump(content), end="")
         return
     print(f"{scores_path}: {genuine.size} genuine, {spoof.size} spoof; higher scores = more genuine")
     for definition in eer.DEFINITIONS:
         print(f"EER, {definition.title:<18}{100 * measured.eers[definition.name]:8.4f} %   {definition.source}")
     print(f"threshold, {eer.OFFICIAL.title}: {measured.threshold:.6g}; scores above it are taken for genuine")
+    for year, found in tandem.items():
+        print(f"minimum t-DCF, {year}:     {found.minimum:8.4f}     normalised; 1 is no countermeasure worth having")
 
 
-def report_corpus(here: stage.Stage) -> None:
+def report_corpus(here: stage.Stage, resamples: int, verifier: tdcf.Verifier | None, det: list[str] | None) -> None:
     """Measure every system of the corpus; write and print the results. Raises UserError where stage 2 has not run."""
     started = time.monotonic()
     directory = here.layout.results
-    systems = [system for system in map(find_scores, sorted(directory.glob("*/"))) if system.files]
-    if not systems:
+    found = experiments.find(directory, CONF / "systems")
+    if not any(experiment.files for experiment in found):
         raise UserError(f"{directory}: no scores of any system; run stage 2 first")
-    labels = {
-        subset: scores.read_labels(here.layout.subset(subset) / "utt2label")
-        for subset in stage.prepared(here)
-        if subset in SUBSETS
-    }
-    print(f"evaluate: {sum(len(s.files) for s in systems)} score files of {len(systems)} systems in {directory}")
-    titles = Counter(system.title for system in systems)
-    rows, panels = [], {subset: [] for subset in SUBSETS}
-    for system in systems:
-        if titles[system.title] > 1:
-            system = dataclasses.replace(system, title=f"{system.title} [{system.name}]")
-        row, curves = measure(system, labels)
-        rows.append(row)
-        for subset, curve in curves.items():
-            panels[subset].append(curve)
-    panels = {subset: curves for subset, curves in panels.items() if curves}
-    counts = {s: tuple(map(list(labels[s].values()).count, (scores.GENUINE, scores.SPOOF))) for s in labels}
+    trials = {s: Trials.of(datadir.read(here.layout.subset(s))) for s in stage.prepared(here) if s in SUBSETS}
+    scored = [experiment for experiment in found if experiment.files]
+    print(f"evaluate: {sum(len(e.files) for e in scored)} score files of {len(scored)} systems in {directory}")
+
+    fusions = {path.stem: config.load(fusion.Settings, path) for path in sorted((CONF / FUSION).glob("*.yaml"))}
+    titles = unique([(e.name, e.title) for e in found] + [(f"{FUSION} {n}", f.title) for n, f in fusions.items()])
+    by_title = {title: experiment for title, experiment in zip(titles, found, strict=False) if experiment.files}
+    systems = [experiments.load(experiment, title, trials) for title, experiment in by_title.items()]
+    named = zip(fusions.items(), titles[len(found) :], strict=True)
+    conditions = ASVSPOOF_2017 if here.corpus.kind == "asvspoof2017" else None
+    deep = analysis.analyse(
+        trials, systems, {name: (title, of) for (name, of), title in named}, conditions, resamples, verifier
+    )
+
+    counts = {s: (int(t.genuine.sum()), int((~t.genuine).sum())) for s, t in trials.items()}
     official = {s: (c[scores.GENUINE], c[scores.SPOOF]) for s, c in asvspoof2017.COUNTS.items()}
     with_paper, remark = results.comparison(here.corpus.kind, counts, official)
-    table = Table(here.corpus.name, here.corpus.kind, counts, rows, with_paper, remark, FIGURE if panels else "")
-    print(f"EER in %, {eer.LINEAR_ROC.title}\n{results.to_text(table)}\n{remark}")
-    written = write(directory, table, panels)
+    of_title = {system.title: system for system in systems}
+    rows = [measure(e, t, of_title.get(t), trials) for t, e in zip(titles, found, strict=False)]
+    every = panels(systems, deep, trials)
+    chosen = on_det(every, det, {e.name: t for t, e in by_title.items()} | {f.name: f.title for f in deep.fusions})
+    table = Table(here.corpus.name, here.corpus.kind, counts, rows, with_paper, remark, FIGURE if chosen else "")
+    print(f"EER in %, {eer.LINEAR_ROC.title}\n{results_markdown.text(table, deep)}\n{remark}")
+
+    exhibits = report.Exhibits(
+        plots.det_png(chosen) if chosen else None,
+        every,
+        experiments.read_maps(by_title),
+        {title: e.curves for title, e in by_title.items() if e.curves},
+        {title: e.environments for title, e in by_title.items() if e.environments},
+    )
+    written = write(directory, table, deep, exhibits)
+    keep_ratios(directory, here.corpus.name, systems, deep, trials)
     print(f"evaluate: wrote {', '.join(map(str, written))} in {time.monotonic() - started:.1f} s")
 
 
-@dataclass(frozen=True)
-class Found:
-    """The score files of one system's folder: (subset, seed) -> file, seed None for the averaged scores."""
-
-    name: str
-    title: str
-    paper: Paper
-    files: Mapping[tuple[str, int | None], Path]
-    averaged_seeds: tuple[int, ...]
-    stale: tuple[int, ...]  # seeds whose scores are no longer those that were averaged
+def unique(named: list[tuple[str, str]]) -> list[str]:
+    """The titles of (name, title) pairs; the name stands behind those that several have."""
+    count = Counter(title for _, title in named)
+    return [f"{title} [{name}]" if count[title] > 1 else title for name, title in named]
 
 
-def find_scores(directory: Path) -> Found:
-    """The score files below a folder of exp/<corpus>/, and the records that say what they are of."""
-    folders = {int(folder.name[4:]): folder for folder in directory.glob("seed*/") if folder.name[4:].isdecimal()}
-    trained = [folders[seed] / record.NAME for seed in sorted(folders)]
-    title, paper = described(next((path for path in trained if path.is_file()), None))
-    found = {
-        (subset, seed): path
-        for seed, folder in [*sorted(folders.items()), (None, directory)]
-        for subset in SUBSETS
-        if (folder / "scores" / record.NAME).is_file()  # written last: without it the scores are not complete
-        and (path := folder / "scores" / f"{subset}.txt").is_file()
+def measure(experiment: Experiment, title: str, system: System | None, trials: Mapping[str, Trials]) -> Row:
+    """One row of the table; without a `system` it is not run."""
+    paper = dataclasses.asdict(experiment.paper)
+    row = Row(experiment.name, title, paper, trained_on=experiment.trained_on)
+    if system is None:
+        return row
+    genuine = {subset: of.genuine for subset, of in trials.items()}
+    averaged = {s: results.measure(v[genuine[s]], v[~genuine[s]]) for s, v in system.averaged.items()}
+    seeds = {
+        s: {seed: results.measure(v[genuine[s]], v[~genuine[s]]) for seed, v in of.items()}
+        for s, of in system.seeds.items()
     }
-    averaged = directory / "scores" / record.NAME
-    content = config.read(averaged) if averaged.is_file() else {}
-    seeds = tuple(sorted(content.get("seeds", ())))
-    then = content.get("made_from", {})  # the records of the seeds' scores, by their hash
-    stale = tuple(
-        seed
-        for seed in seeds
-        if (path := directory / f"seed{seed}" / "scores" / record.NAME).is_file()
-        and files.sha256(path) != then.get(f"seed{seed}")
-    )
-    return Found(directory.name, title or directory.name, paper, found, seeds, stale)
-
-
-def described(path: Path | None) -> tuple[str, Paper]:
-    """A system's title and the paper's figures for it, from the record of one of its trained seeds."""
-    if path is None:
-        return "", Paper()
-    content = config.read(path)
-    settings = content.get("settings", content)
-    return str(settings.get("title", "")), config.build(Paper, settings.get("paper") or {}, f"{path}: paper")
-
-
-def measure(system: Found, labels: Mapping[str, Mapping[str, str]]) -> tuple[Row, dict[str, plots.Scores]]:
-    """One row of the table and, by subset, the averaged scores for its DET curves (where both classes are there)."""
-    seeds: dict[str, dict[int, results.Measured]] = {}
-    averaged: dict[str, results.Measured] = {}
-    curves: dict[str, plots.Scores] = {}
-    for (subset, seed), path in system.files.items():
-        if subset not in labels:
-            raise UserError(f"{path}: scores of a subset that is not prepared; run stage -2 first, or take them away")
-        genuine, spoof = scores.join(scores.read(path), labels[subset], path, f"{subset}/utt2label")
-        measured = results.measure(genuine, spoof)
-        if seed is not None:
-            seeds.setdefault(subset, {})[seed] = measured
-            continue
-        averaged[subset] = measured
-        if measured.eers:
-            curves[subset] = plots.Scores(system.title, genuine, spoof)
-    row = Row(system.name, system.title, dataclasses.asdict(system.paper), seeds, averaged, system.averaged_seeds)
-    return dataclasses.replace(row, remarks=tuple(remarks(row, system.stale, labels))), curves
+    row = dataclasses.replace(row, seeds=seeds, averaged=averaged, averaged_seeds=experiment.averaged_seeds)
+    return dataclasses.replace(row, remarks=tuple(remarks(row, experiment.stale, trials)))
 
 
 def remarks(row: Row, stale: tuple[int, ...], subsets: Iterable[str]) -> Iterator[str]:
@@ -181,17 +180,72 @@ def remarks(row: Row, stale: tuple[int, ...], subsets: Iterable[str]) -> Iterato
         yield f"the averaged scores are older than those of {results.named(stale)}; run stage 2"
 
 
-def write(directory: Path, table: Table, panels: Mapping[str, list[plots.Scores]]) -> list[Path]:
-    """Write the three files of results; returns them."""
-    figure, numbers, page = directory / FIGURE, directory / "results.json", directory / "RESULTS.md"
-    if panels:
+def panels(systems: list[System], deep: Analysis, trials: Mapping[str, Trials]) -> dict[str, list[plots.Scores]]:
+    """Subset -> the averaged scores to draw; fusions on eval alone, as dev has trained them."""
+    found: dict[str, list[plots.Scores]] = {}
+    for subset, of in trials.items():
+        if of.genuine.all() or not of.genuine.any():
+            continue
+        vectors = [(system.title, system.averaged[subset]) for system in systems if subset in system.averaged]
+        if subset != "dev":
+            vectors += [(f.title, f.ratios.llrs[subset]) for f in deep.fusions if f.ratios and subset in f.ratios.llrs]
+        if vectors:
+            found[subset] = [plots.Scores(title, v[of.genuine], v[~of.genuine]) for title, v in vectors]
+    return found
+
+
+def on_det(
+    every: Mapping[str, list[plots.Scores]], names: list[str] | None, titles: Mapping[str, str]
+) -> dict[str, list[plots.Scores]]:
+    """Those of `every` that the user wants on the DET curves; UserError for a name that nothing has."""
+    if names is None:
+        return dict(every)
+    for name in names:
+        if name not in titles:
+            raise UserError(f"--det {name}: neither a system with scores nor a fusion; known: {', '.join(titles)}")
+    wanted = {titles[name] for name in names}
+    found = {subset: [s for s in listed if s.title in wanted] for subset, listed in every.items()}
+    return {subset: listed for subset, listed in found.items() if listed}
+
+
+def write(directory: Path, table: Table, deep: Analysis, exhibits: report.Exhibits) -> list[Path]:
+    """Write the files of results; returns them."""
+    figure = directory / FIGURE
+    if exhibits.det:
         with files.whole(figure, "wb") as file:
-            file.write(plots.det_png(panels))
+            file.write(exhibits.det)
     else:
         figure.unlink(missing_ok=True)  # an older one would show other scores
-    files.write_text(numbers, results.to_json(table))
-    files.write_text(page, results.to_markdown(table))
-    return [page, numbers, *([figure] if panels else [])]
+    texts = {
+        directory / "RESULTS.md": results_markdown.page(table, deep),
+        directory / "results.json": results_json.text(table, deep),
+        directory / "report.html": report.page(table, deep, exhibits),
+    }
+    for path, text in texts.items():
+        files.write_text(path, text)
+    return [*texts, *([figure] if exhibits.det else [])]
+
+
+def keep_ratios(
+    directory: Path, corpus: str, systems: list[System], deep: Analysis, trials: Mapping[str, Trials]
+) -> None:
+    """Write the log-likelihood ratios of calibrated systems and of fusions, and take away those of other scores."""
+    wanted = {directory / FUSION / f.name: (f.title, f.ratios, "fusion.json", "scores") for f in deep.fusions}
+    wanted |= {
+        directory / s.name / "calibrated": (s.title, deep.calibrated.get(s.title), "calibration.json", "")
+        for s in systems
+    }
+    older = [path.parent for path in directory.glob(f"{FUSION}/*/fusion.json")]
+    older += [path.parent for path in directory.glob("*/calibrated/calibration.json")]
+    for folder in older:
+        if folder not in wanted or wanted[folder][1] is None:
+            shutil.rmtree(folder)
+    for folder, (title, ratios, name, below) in wanted.items():
+        if ratios is None:
+            continue
+        for subset, llrs in ratios.llrs.items():
+            scores.write(folder / below / f"{subset}.txt", dict(zip(trials[subset].utts, llrs.tolist(), strict=True)))
+        files.write_text(folder / name, results_json.model(corpus, title, ratios.model))
 
 
 if __name__ == "__main__":

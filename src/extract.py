@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,10 @@ from corpora import datadir
 from features import archives, kaldi, kaldi_options, native
 from layout import ROOT, located, portable
 from progress import Progress
-from systems.settings import Spectrogram
+from systems.front_end import front_end
+from systems.settings import Features, Spectrogram
+
+CONF = ROOT / "conf"
 
 
 def main() -> None:
@@ -29,8 +31,10 @@ def main() -> None:
         extract(here, subset, settings, backend, options.nj)
 
 
-def choose_backend(settings: Spectrogram) -> str:
+def choose_backend(settings: Features) -> str:
     """`kaldi` or `native`, as the settings ask; `auto` takes Kaldi where all its programs are found."""
+    if not isinstance(settings, Spectrogram):
+        return "native"  # Kaldi has no such features
     if settings.backend == "kaldi":
         kaldi.require()
     if settings.backend != "auto":
@@ -38,11 +42,10 @@ def choose_backend(settings: Spectrogram) -> str:
     return "kaldi" if len(kaldi.find()) == len(kaldi.PROGRAMS) else "native"
 
 
-def extract(here: stage.Stage, subset: str, settings: Spectrogram, backend: str, jobs: int) -> None:
+def extract(here: stage.Stage, subset: str, settings: Features, backend: str, jobs: int) -> None:
     """Write the features of one subset, unless they stand."""
     directory = here.layout.features(subset, settings.name)
-    conf = ROOT / "conf" / settings.conf
-    made_from = record.make(describe(settings, backend, conf), {"corpus": here.layout.corpus_data / record.NAME})
+    made_from = record.make(describe(settings, backend), {"corpus": here.layout.corpus_data / record.NAME})
     if record.stands(directory, made_from) and not here.force:
         print(f"extract: {directory} stands ({backend} backend); --force makes it anew")
         return
@@ -51,10 +54,10 @@ def extract(here: stage.Stage, subset: str, settings: Spectrogram, backend: str,
     recordings = [(u.utt, str(located(u.wav))) for u in utterances]
     if backend == "kaldi":
         directory.mkdir(parents=True, exist_ok=True)
+        conf = CONF / settings.conf
         matrices = kaldi.extract(recordings, conf, settings.cmn_window, settings.norm_vars, jobs, directory)
     else:
-        extractor = native.Extractor(kaldi_options.read(conf), settings.cmn_window, settings.norm_vars)
-        matrices = native.extract(recordings, extractor, jobs)
+        matrices = native.extract(recordings, front_end(settings, CONF), jobs)
     started = time.monotonic()
     written = archives.write(directory, counted(matrices, subset, len(recordings)), portable(directory / "feats.ark"))
     if written != len(recordings):
@@ -64,12 +67,14 @@ def extract(here: stage.Stage, subset: str, settings: Spectrogram, backend: str,
     print(f"extract: wrote {directory}: {written} utterances by the {backend} backend in {seconds:.1f} s")
 
 
-def describe(settings: Spectrogram, backend: str, conf: Path) -> dict[str, Any]:
+def describe(settings: Features, backend: str) -> dict[str, Any]:
     """The complete configuration of the features: what their record holds."""
     description = asdict(settings) | {"backend": backend}
+    if not isinstance(settings, Spectrogram):
+        return description
     if backend == "kaldi":
-        return description | {"options": conf.read_text(encoding="utf-8").split("\n")}
-    return description | {"options": asdict(kaldi_options.read(conf))}
+        return description | {"options": kaldi_options.lines(CONF / settings.conf)}
+    return description | {"options": asdict(kaldi_options.read(CONF / settings.conf))}
 
 
 def counted(

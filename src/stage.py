@@ -49,15 +49,16 @@ def arguments(description: str, *, system: bool = True) -> Parser:
     return parser
 
 
+def positive(text: str) -> int:
+    """The type of an option that takes a whole number above 0."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number above 0")
+    return int(text)
+
+
 def add_jobs(parser: Parser) -> None:
     """Add --nj, the number of parallel jobs."""
-
-    def jobs(text: str) -> int:
-        if not text.isdecimal() or int(text) < 1:
-            raise argparse.ArgumentTypeError(f"{text!r} must be a whole number above 0")
-        return int(text)
-
-    parser.add_argument("--nj", type=jobs, default=os.cpu_count(), help="parallel jobs (all %(default)s cores)")
+    parser.add_argument("--nj", type=positive, default=os.cpu_count(), help="parallel jobs (all %(default)s cores)")
 
 
 @dataclass(frozen=True)

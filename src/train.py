@@ -2,7 +2,9 @@
 
 import logging
 import shutil
+import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import environment
@@ -10,11 +12,38 @@ import errors
 import record
 import stage
 import systems
+from systems import device as devices
 
 
 def main() -> None:
-    options = stage.arguments(__doc__).parse_args()
+    parser = stage.arguments(__doc__)
+    parser.add_argument(
+        "--jobs", type=stage.positive, help="seeds trained at once (on a GPU as many as fit its memory, else 1)"
+    )
+    options = parser.parse_args()
     here = stage.from_arguments(options)
+    jobs = options.jobs or devices.trainings_at_once()
+    if jobs > 1 and len(here.seeds) > 1:
+        train_at_once(here.seeds, jobs)
+    else:
+        train(here)
+
+
+def train_at_once(seeds: tuple[int, ...], jobs: int) -> None:
+    """Train up to `jobs` seeds at a time, each by a process of its own, so that each ends as if trained alone."""
+
+    def run(seed: int) -> int:
+        # Of an option given twice the last counts.
+        return subprocess.run([sys.executable, *sys.argv, "--seeds", str(seed), "--jobs", "1"], check=False).returncode
+
+    with ThreadPoolExecutor(jobs) as pool:
+        codes = list(pool.map(run, seeds))
+    if failed := [seed for seed, code in zip(seeds, codes, strict=True) if code]:
+        raise errors.UserError(f"seeds {', '.join(map(str, failed))} failed, see above; the same command goes on")
+
+
+def train(here: stage.Stage) -> None:
+    """Train every seed that is not trained yet, one after the other."""
     subsets = {}
     for seed in here.seeds:
         directory = here.layout.seed(here.system_name, seed)

@@ -16,6 +16,10 @@ import record
 from errors import UserError
 from evaluation import eer, scores
 
+sys.path.insert(0, str(Path(__file__).parent))
+import made_up_corpus  # noqa: E402
+from made_up_corpus import AFN, Tree, row, sure  # noqa: E402
+
 SCRIPT = Path(evaluate.__file__)
 REAL_DATA = os.environ.get("REAL_DATA")
 
@@ -26,15 +30,9 @@ def run(*arguments):
 
 
 @pytest.fixture
-def main(monkeypatch, capsys):
-    """Run the script within this process; returns its stdout."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["evaluate.py", *map(str, arguments)])
-        evaluate.main()
-        return capsys.readouterr().out
-
-    return call
+def main(monkeypatch, capsys, tmp_path):
+    """Run the script within this process, with the rows of `tmp_path`/conf and no figures; returns its stdout."""
+    return made_up_corpus.runner(monkeypatch, capsys, tmp_path, drawn=False)
 
 
 # A score file
@@ -125,89 +123,9 @@ def test_a_published_score_file(main, tmp_path):
 
 # A corpus
 
-SIZES = {"train": (4, 4), "dev": (40, 50), "eval": (60, 90)}
-AFN = "AF(Sigmoid)-DRN(ReLU)"
-
-
-class Tree:
-    """A corpus' data/ and exp/ with made-up scores."""
-
-    def __init__(self, root, kind="datadir", sizes=SIZES):
-        self.root, self.name = root, "made_up"
-        own = {"datadir": "train: nowhere", "asvspoof2017": "root: nowhere"}[kind]
-        (root / "made_up.yaml").write_text(f"kind: {kind}\nname: made_up\n{own}\n")
-        self.labels = {}
-        self.exp = root / "exp" / "made_up"
-        for subset, (genuine, spoof) in sizes.items():
-            labels = ["genuine"] * genuine + ["spoof"] * spoof
-            self.labels[subset] = {f"{subset[0].upper()}_{i}": label for i, label in enumerate(labels)}
-            table = "".join(f"{utt} {label}\n" for utt, label in sorted(self.labels[subset].items()))
-            self.write(f"data/made_up/{subset}/utt2label", table)
-            self.write(f"data/made_up/{subset}/wav.scp", table)
-        self.write("data/made_up/config.yaml", "kind: made up\n")
-
-    def write(self, name, text):
-        path = self.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-
-    def system(self, name, distance, seeds=(1, 2, 3), title="", paper="", averaged=True):
-        """Scores of a system on dev and eval, per seed and averaged."""
-        for subset in ("dev", "eval"):
-            if subset not in self.labels:
-                continue
-            outputs = []
-            for seed in seeds:
-                folder = self.exp / name / f"seed{seed}" / "scores"
-                rng = np.random.default_rng([seed, len(subset), round(100 * distance)])
-                logits = {u: rng.normal(distance * (y == "genuine"), 1) for u, y in self.labels[subset].items()}
-                scores.write(folder / f"{subset}.txt", logits)
-                record.write(folder, {"weights": f"{name}, {seed}"})
-                outputs.append(1 / (1 + np.exp(-np.array(list(logits.values())))))
-            if averaged:
-                mean = dict(zip(self.labels[subset], np.mean(outputs, axis=0), strict=True))
-                scores.write(self.exp / name / "scores" / f"{subset}.txt", mean)
-        if averaged:
-            self.average(name, seeds)
-        for seed in seeds:
-            text = f"system: {name}\nseed: {seed}\nsettings:\n  kind: neural\n"
-            text += (f"  title: {title}\n" if title else "") + (f"  paper: {paper}\n" if paper else "")
-            self.write(f"exp/made_up/{name}/seed{seed}/config.yaml", text)
-
-    def average(self, name, seeds):
-        """Say beside the averaged scores which they are of."""
-        single = {f"seed{seed}": self.exp / name / f"seed{seed}" / "scores" / record.NAME for seed in seeds}
-        record.write(self.exp / name / "scores", record.make({"seeds": list(seeds)}, single))
-
-    def classes(self, file, subset):
-        found = scores.read(self.exp / file / f"{subset}.txt")
-        return scores.join(found, self.labels[subset])
-
-    @property
-    def arguments(self):
-        return ["--corpus", self.root / "made_up.yaml", "--data", self.root / "data", "--exp", self.root / "exp"]
-
-    @property
-    def json(self):
-        return json.loads((self.exp / "results.json").read_text(encoding="utf-8"))
-
-    @property
-    def page(self):
-        return (self.exp / "RESULTS.md").read_text(encoding="utf-8")
-
-
 @pytest.fixture
 def tree(tmp_path):
-    made = Tree(tmp_path)
-    made.system("drn", 1.2, title="DRN(ReLU)", paper="{dev: 6.69, eval: 10.30}")
-    made.system("afn", 1.7, title=AFN, paper="{dev: 6.55, eval: 8.99}")
-    return made
-
-
-def row(page, title, table=0):
-    """The cells of a system's line in the table-th table that has one."""
-    lines = [line for line in page.splitlines() if line.startswith(f"| {title} |")]
-    return [cell.strip() for cell in lines[table].strip("|").split("|")]
+    return made_up_corpus.two_systems(tmp_path)
 
 
 def test_results_of_two_systems_with_three_seeds(main, tree):
@@ -234,26 +152,15 @@ def test_results_of_two_systems_with_three_seeds(main, tree):
     dev, evaluation = content["systems"][0]["dev"], content["systems"][0]["eval"]
     linear = [
         *(f"{s['mean']['linear_roc']:.2f} ± {s['standard_deviation']['linear_roc']:.2f}" for s in (dev, evaluation)),
-        *(f"{s['averaged']['linear_roc']:.2f}" for s in (dev, evaluation)),
+        *(sure(s["averaged"]["linear_roc"], s["interval"]) for s in (dev, evaluation)),
     ]
-    assert row(tree.page, AFN) == [AFN, "1-3", *linear]
-    assert row(tree.page, AFN, 1)[4:] == [f"{s['averaged']['convex_hull']:.2f}" for s in (dev, evaluation)]
-    assert row(tree.page, AFN, 2)[4:] == [f"{s['averaged']['official']:.2f}" for s in (dev, evaluation)]
-    assert row(tree.page, AFN, 3) == [AFN, "1", *(f"{s['per_seed']['1']['linear_roc']:.2f}" for s in (dev, evaluation))]
+    assert row(tree.page, AFN) == [AFN, "train", "1-3", *linear]
+    assert row(tree.page, AFN, 1)[5:] == [f"{s['averaged']['convex_hull']:.2f}" for s in (dev, evaluation)]
+    assert row(tree.page, AFN, 2)[5:] == [f"{s['averaged']['official']:.2f}" for s in (dev, evaluation)]
+    first = [sure(s["per_seed"]["1"]["linear_roc"], s["per_seed_interval"]["1"]) for s in (dev, evaluation)]
+    assert row(tree.page, AFN, 3) == [AFN, "1", *first]
     assert "](det.png)" in tree.page and (tree.exp / "det.png").read_bytes().startswith(b"\x89PNG")
     assert AFN in printed and linear[1] in printed and str(tree.exp / "RESULTS.md") in printed
-
-
-def test_the_same_scores_give_the_same_bytes(main, tree):
-    def outputs():
-        return {path.name: path.read_bytes() for path in tree.exp.iterdir() if path.is_file()}
-
-    main(*tree.arguments)
-    first = outputs()
-    main(*tree.arguments, "--force")
-    assert outputs() == first
-    assert sorted(first) == ["RESULTS.md", "det.png", "results.json"]
-    assert not any(str(tree.root).encode() in content for content in first.values())
 
 
 def test_a_single_seed_has_no_deviation(main, tmp_path):
@@ -262,7 +169,7 @@ def test_a_single_seed_has_no_deviation(main, tmp_path):
     main(*tree.arguments)
     found = tree.json["systems"][0]["eval"]
     assert found["standard_deviation"] == dict.fromkeys(found["mean"])
-    assert row(tree.page, AFN)[1:4:2] == ["4", f"{found['mean']['linear_roc']:.2f} ± –"]
+    assert row(tree.page, AFN)[2:5:2] == ["4", f"{found['mean']['linear_roc']:.2f} ± –"]
 
 
 def test_only_seeds_with_scores_count_and_are_named(main, tree):
@@ -304,7 +211,7 @@ def test_absent_averaged_scores_are_pointed_out(main, tmp_path):
     tree.system("afn", 1.5, title=AFN, averaged=False)
     (tree.exp / "det.png").write_bytes(b"of older scores")
     main(*tree.arguments)
-    assert row(tree.page, AFN)[4:] == ["–", "–"]
+    assert row(tree.page, AFN)[5:] == ["–", "–"]
     assert len(tree.json["systems"][0]["remarks"]) == 2
     assert not (tree.exp / "det.png").exists() and "det.png" not in tree.page
 
@@ -313,7 +220,7 @@ def test_a_subset_that_the_corpus_lacks_is_no_error(main, tmp_path):
     tree = Tree(tmp_path, sizes={"train": (4, 4), "dev": (40, 50)})
     tree.system("afn", 1.5, title=AFN)
     main(*tree.arguments)
-    assert row(tree.page, AFN)[3:6:2] == ["–", "–"]
+    assert row(tree.page, AFN)[4:7:2] == ["–", "–"]
     assert tree.json["subsets"]["eval"] is None
     assert tree.json["systems"][0]["remarks"] == []
 
@@ -322,7 +229,7 @@ def test_a_subset_with_one_class_only_says_so(main, tmp_path):
     tree = Tree(tmp_path, kind="asvspoof2017", sizes={"dev": (7, 5), "eval": (0, 3)})
     tree.system("afn", 1.5, title=AFN)
     main(*tree.arguments)
-    assert row(tree.page, AFN)[3:6:2] == ["one class only", "one class only"]
+    assert row(tree.page, AFN)[4:7:2] == ["one class only", "one class only"]
     assert tree.json["systems"][0]["eval"]["averaged"] is None
     assert tree.json["systems"][0]["dev"]["averaged"]["linear_roc"] >= 0
 
@@ -330,7 +237,7 @@ def test_a_subset_with_one_class_only_says_so(main, tmp_path):
 def test_other_corpora_have_no_column_of_the_papers_figures(main, tree):
     main(*tree.arguments)
     assert "paper" not in tree.json["systems"][0]["eval"]
-    assert len(row(tree.page, AFN)) == 6 and "eval, paper" not in tree.page and "8.99" not in tree.page
+    assert len(row(tree.page, AFN)) == 7 and "eval, paper" not in tree.page and "8.99" not in tree.page
     assert "cannot be compared" in tree.page
 
 
@@ -340,8 +247,9 @@ def test_the_papers_figures_stand_beside_those_on_the_complete_asvspoof2017(main
     tree.system("mine", 1.4, title="mine", paper="{dev: null}")
     printed = main(*tree.arguments)
     assert "eval, paper" in tree.page and "eval, paper" in printed
-    assert row(tree.page, AFN)[6:] == ["6.55", "8.99"]
-    assert row(tree.page, "mine")[6:] == ["–", "–"]
+    assert row(tree.page, AFN)[7:] == ["6.55", "8.99"]
+    assert row(tree.page, "mine")[7:] == ["–", "–"]
+    assert "The paper's 8.99 %" in tree.page and "grey" not in tree.report.split("</style>")[1]
     assert [system["eval"]["paper"] for system in tree.json["systems"]] == [8.99, None]
 
 
@@ -365,7 +273,7 @@ def test_a_system_without_a_title_goes_by_its_folder(main, tmp_path):
     tree = Tree(tmp_path)
     tree.system("nameless", 1.5)
     main(*tree.arguments)
-    assert row(tree.page, "nameless")[1] == "1-3"
+    assert row(tree.page, "nameless")[1:3] == ["train", "1-3"]
 
 
 def test_without_scores_stage_2_is_named(tmp_path):

@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FixedLocator, NullLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from evaluation import det, eer
 
@@ -87,12 +87,48 @@ def histograms_png(panels: Mapping[str, Sequence[Scores]]) -> bytes:
     return buffer.getvalue()
 
 
+def curves_png(curves: Mapping[str, Mapping[int, Mapping[str, Sequence[float]]]]) -> bytes:
+    """Training curves of several systems as a PNG: a row for each, with the loss on the left, the dev EER on the right.
+
+    Args:
+        curves: title -> seed -> column of the training's metrics.csv -> its values, one an epoch; the columns are
+            epoch, train_loss, dev_loss and dev_eer (percent).
+    """
+    with png(9.6, 0.4 + 2.1 * len(curves)) as (figure, buffer):
+        grid = figure.subplots(len(curves), 2, squeeze=False)
+        for (loss, rate), (title, seeds) in zip(grid, curves.items(), strict=True):
+            for index, (seed, columns) in enumerate(seeds.items()):
+                colour, style = COLOURS[index % len(COLOURS)], STYLES[index // len(COLOURS) % len(STYLES)]
+                epochs, rates = columns["epoch"], columns["dev_eer"]
+                loss.plot(epochs, columns["train_loss"], color=colour, linewidth=0.9, linestyle=(0, (3, 1.5)))
+                loss.plot(epochs, columns["dev_loss"], color=colour, linewidth=1.6)
+                rate.plot(epochs, rates, color=colour, linestyle=style, linewidth=1.6, label=f"seed {seed}")
+                best = int(np.argmin(rates))
+                rate.plot(epochs[best], rates[best], "o", color=colour, markeredgecolor="white", markersize=7)
+            loss.set_title(plain(title), loc="left", fontsize=10)
+            loss.set_ylabel("loss")
+            rate.set_ylabel("dev EER (%)")
+            rate.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+            rate.set_ylim(bottom=0)
+            for axes in (loss, rate):
+                axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+                _light(axes)
+        for axes in grid[-1]:
+            axes.set_xlabel("epoch")
+        lines = [Line2D([], [], color="#444444", linewidth=1.6), Line2D([], [], color="#444444", linewidth=0.9,
+                 linestyle=(0, (3, 1.5))), Line2D([], [], color="#444444", marker="o", linestyle="")]  # fmt: skip
+        figure.tight_layout(h_pad=0.8, w_pad=1.5)
+        figure.legend(lines, ["dev", "train", "epoch that is kept"], loc="upper center", bbox_to_anchor=(0.5, 0.0),
+                      ncols=3, frameon=False, fontsize=9)  # fmt: skip
+    return buffer.getvalue()
+
+
 @contextmanager
-def png(width: float, height: float) -> Iterator[tuple[Figure, io.BytesIO]]:
+def png(width: float, height: float, dpi: int = 150) -> Iterator[tuple[Figure, io.BytesIO]]:
     """A figure of `width` × `height` inches to draw on, and a buffer that holds its PNG after the block."""
     buffer = io.BytesIO()
     with matplotlib.style.context("default", after_reset=True), matplotlib.rc_context({"font.size": 10}):
-        figure = Figure(figsize=(width, height), dpi=150)
+        figure = Figure(figsize=(width, height), dpi=dpi)
         FigureCanvasAgg(figure)
         yield figure, buffer
         # Without metadata: the version of matplotlib would stand there.
@@ -122,7 +158,13 @@ def _histogram(axes: Axes, scores: Scores, low: float, high: float) -> None:
     rate = 100 * eer.linear_roc_eer(scores.genuine, scores.spoof)
     axes.set_title(plain(scores.title), loc="left", fontsize=10)
     axes.set_title(f"EER {rate:.2f} %", loc="right", fontsize=9, color="#444444")
-    axes.set(xlim=(low, high), ylim=(0, None), ylabel="% of class", axisbelow=True)
+    axes.set(xlim=(low, high), ylim=(0, None), ylabel="% of class")
+    _light(axes)
+
+
+def _light(axes: Axes) -> None:
+    """A pale grid, and a frame of two sides."""
+    axes.set_axisbelow(True)
     axes.grid(color="#e4e4e4", linewidth=0.6)
     for name, spine in axes.spines.items():
         spine.set_visible(name in ("left", "bottom"))

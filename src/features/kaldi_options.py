@@ -56,13 +56,9 @@ def read(path: Path | str) -> SpectrogramOptions:
     Raises UserError for a missing file, a malformed line, a value of a wrong type or an option we do not know.
     """
     path = Path(path)
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
     known = {field.name.replace("_", "-"): field for field in fields(SpectrogramOptions)}
     values = {}
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(lines(path), 1):
         line = line.partition("#")[0].strip()
         if not line:
             continue
@@ -77,6 +73,14 @@ def read(path: Path | str) -> SpectrogramOptions:
         text = text.strip() if equals else "true"  # Kaldi's --flag
         values[known[name].name] = _value(known[name].type, text, f"{path}:{number}: --{name}")
     return _checked(SpectrogramOptions(**values), path)
+
+
+def lines(path: Path | str) -> list[str]:
+    """The lines of an option file; UserError if it is missing."""
+    try:
+        return Path(path).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; mend features.conf") from None
 
 
 def _value(kind: object, text: str, where: str) -> float | bool | str:

@@ -1,41 +1,37 @@
-"""Our own extraction: Kaldi's log power spectrogram and sliding mean, in parallel over recordings."""
+"""Our own extraction: a front end over recordings, in parallel."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
 
 import numpy as np
 
 import parallel
 from errors import UserError
 from features import audio
-from features.cmvn import sliding_cmvn
-from features.kaldi_options import SpectrogramOptions
-from features.spectrogram import log_spectrogram
 
 
-@dataclass(frozen=True)
-class Extractor:
-    """From a recording to its normalised spectrogram; training, scoring and one's own recordings all pass here."""
+class FrontEnd(Protocol):
+    """From a recording to its features; training, scoring and one's own recordings all pass here."""
 
-    options: SpectrogramOptions
-    cmn_window: int
-    norm_vars: bool
+    sample_rate: int
 
-    def __call__(self, recording: tuple[str, str]) -> tuple[str, np.ndarray]:
-        """`(utterance, wav file)` to `(utterance, float32[T × bins])`; UserError for an unusable recording."""
-        utt, wav = recording
-        return utt, self.features(utt, audio.read(wav, int(self.options.sample_frequency)))
-
-    def features(self, utt: str, samples: np.ndarray) -> np.ndarray:
-        """int16[N] to float32[T × bins]; the utterance id seeds the dither."""
-        frames = self.options.frames(len(samples))
-        if frames < 1:
-            raise UserError(f"utterance {utt}: {len(samples)} samples are too few for one frame; take it out")
-        return sliding_cmvn(log_spectrogram(samples, self.options, utt), self.cmn_window, self.norm_vars)
+    def __call__(self, utt: str, samples: np.ndarray) -> np.ndarray:
+        """int16[N] to float32[T × D]; the utterance id seeds whatever is random. UserError without a single frame."""
 
 
 def extract(
-    recordings: Iterable[tuple[str, str]], extractor: Extractor, jobs: int
+    recordings: Iterable[tuple[str, str]], front_end: FrontEnd, jobs: int
 ) -> Iterator[tuple[str, np.ndarray]]:
     """`(utterance, features)` for every `(utterance, wav file)`, in order; the same bytes for any number of jobs."""
-    return parallel.ordered_map(extractor, recordings, jobs)
+    return parallel.ordered_map(partial(features_of, front_end), recordings, jobs)
+
+
+def features_of(front_end: FrontEnd, recording: tuple[str, str]) -> tuple[str, np.ndarray]:
+    """`(utterance, wav file)` to `(utterance, float32[T × D])`; UserError, naming both, for an unusable recording."""
+    utt, wav = recording
+    samples = audio.read(wav, front_end.sample_rate)
+    try:
+        return utt, front_end(utt, samples)
+    except UserError as error:
+        raise UserError(f"{wav} ({utt}): {error}") from None

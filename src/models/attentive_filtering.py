@@ -7,7 +7,7 @@ Source: Lai et al., ICASSP 2019, eqs. 1-3 and Fig. 1, and the layer list of the 
 from torch import Size, Tensor, nn
 from torch.nn import functional
 
-from models.dilated_resnet import DilatedResNet, check_frames, check_input, frames_left, xavier_convolutions
+from models.dilated_resnet import BINS, DilatedResNet, check_frames, check_input, frames_left, xavier_convolutions
 
 ATTENTIONS = ("sigmoid", "tanh", "softmaxF", "softmaxT")
 
@@ -43,6 +43,7 @@ class AttentiveFilteringNetwork(nn.Module):
         if attention not in ATTENTIONS:
             raise ValueError(f"attention {attention!r} must be one of {', '.join(ATTENTIONS)}")
         check_frames(frames, lambda t: min(_narrowest(t), frames_left(t)))
+        self.frames, self.bins = frames, BINS
         self.attention, self.temperature, self.residual = attention, temperature, residual
         self.branch = AttentionBranch(channels, frames)
         self.classifier = DilatedResNet("relu", frames)

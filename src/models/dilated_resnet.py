@@ -37,7 +37,7 @@ class DilatedResNet(nn.Module):
         if activation not in ("relu", "elu"):
             raise ValueError(f"activation {activation!r} must be relu or elu")
         check_frames(frames, frames_left)
-        self.frames = frames
+        self.frames, self.bins = frames, BINS
         flattened = BLOCKS[-1][1] * _after_blocks(BINS, 0) * frames_left(frames)
         self.conv = nn.Conv2d(1, BLOCKS[0][0], 3, padding=1)
         self.blocks = nn.Sequential(
@@ -108,10 +108,10 @@ def xavier_convolutions(module: nn.Module) -> None:
             nn.init.zeros_(layer.bias)
 
 
-def check_input(x: Tensor, frames: int) -> None:
-    """Raise ValueError unless `x` is Tensor[B × 1 × 257 × frames]; other widths would mix utterances when flattened."""
-    if x.ndim != 4 or tuple(x.shape[1:]) != (1, BINS, frames):
-        raise ValueError(f"input of shape {tuple(x.shape)}; this network takes B × 1 × {BINS} × {frames}")
+def check_input(x: Tensor, frames: int, bins: int = BINS) -> None:
+    """Raise ValueError unless `x` is Tensor[B × 1 × bins × frames]: flattened, other widths would mix utterances."""
+    if x.ndim != 4 or tuple(x.shape[1:]) != (1, bins, frames):
+        raise ValueError(f"input of shape {tuple(x.shape)}; this network takes B × 1 × {bins} × {frames}")
 
 
 def check_frames(frames: int, left: Callable[[int], int]) -> None:

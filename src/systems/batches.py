@@ -6,14 +6,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from errors import UserError
 from systems.subset import GENUINE, Subset
 
 
-def tile(features: np.ndarray, frames: int) -> np.ndarray:
-    """float[T × D] to float[D × frames]: the utterance repeated until it is `frames` long (Lai et al. 2019, sec. 3.1).
+def tile(features: np.ndarray, frames: int, bins: int) -> np.ndarray:
+    """float[T × bins] to float[bins × frames]: the utterance repeated until it is long enough (Lai et al., sec. 3.1).
 
-    A longer utterance (ASVspoof 2017 has none above 1091 frames) is cut to its first `frames`.
+    A longer utterance (ASVspoof 2017 has none above 1091 frames) is cut to its first `frames`. Raises UserError for
+    features of another width.
     """
+    if features.shape[1] != bins:
+        raise UserError(f"features of {features.shape[1]} values a frame; the network takes {bins}: mend features.conf")
     return features[np.arange(frames) % len(features)].T
 
 
@@ -22,11 +26,11 @@ class Tiled:
 
     Args:
         subset: its features are read once, here.
-        frames: the width that every utterance is tiled to.
+        frames, bins: the size that every utterance is tiled to.
     """
 
-    def __init__(self, subset: Subset, frames: int):
-        self.frames = frames
+    def __init__(self, subset: Subset, frames: int, bins: int):
+        self.frames, self.bins = frames, bins
         self.utterances = subset.utterances
         self.features = [subset.features[utt] for utt in self.utterances]
         self.targets = torch.tensor([GENUINE[subset.labels[utt]] for utt in self.utterances])
@@ -36,7 +40,7 @@ class Tiled:
 
     def batch(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
         """The utterances at `indices`: Tensor[B × 1 × D × frames], and their targets Tensor[B], 1 = genuine."""
-        tiled = np.stack([tile(self.features[i], self.frames) for i in indices])
+        tiled = np.stack([tile(self.features[i], self.frames, self.bins) for i in indices])
         return torch.from_numpy(tiled)[:, None], self.targets[list(indices)]
 
 

@@ -11,6 +11,8 @@ import torch
 # anew by the next step: a training step on two cores takes about twice as long.
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
 
+TRAINING_MEMORY = 6 * 2**30  # bytes; a step of four utterances takes 4.5 GB in float32, CUDA itself some more
+
 
 def keep_freed_memory() -> None:
     """Ask glibc to keep freed memory for the next step; a no-op where the C library has no mallopt."""
@@ -37,10 +39,12 @@ def choose() -> torch.device:
     return torch.device("cpu")
 
 
-def describe(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"CPU, {torch.get_num_threads()} threads"
+def trainings_at_once() -> int:
+    """How many trainings fit a GPU's free memory, at most one a core; 1 on a CPU, which a single one fills."""
+    if not torch.cuda.is_available():
+        return 1
+    free, _ = torch.cuda.mem_get_info()
+    return max(1, min(free // TRAINING_MEMORY, os.cpu_count() or 1))
 
 
 def placed(model: torch.nn.Module, device: torch.device) -> torch.nn.Module:

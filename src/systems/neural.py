@@ -8,17 +8,23 @@ import torch
 from torch import Tensor, nn
 
 from errors import UserError
+from models import light_cnn
 from models.attentive_filtering import AttentiveFilteringNetwork
 from models.dilated_resnet import DilatedResNet
 from systems import device as devices
 from systems import training
 from systems.batches import Tiled, in_order, tile
-from systems.settings import AttentiveFiltering, Neural
+from systems.embedding_gaussians import EmbeddingGaussians
+from systems.settings import AttentiveFiltering, DilatedResidual, Neural, OriginalLightCNN, ReducedLightCNN
 from systems.subset import Subset
+
+GAUSSIANS = "gaussians.pt"
 
 
 class NeuralSystem:
     """A network trained by systems/training.py; its score is the logit, above 0 for genuine.
+
+    With a Gaussian back-end (original Light CNN) the score is the log likelihood ratio of two Gaussians on embeddings.
 
     Args:
         settings: the row's YAML.
@@ -29,6 +35,7 @@ class NeuralSystem:
         self.settings, self.seed = settings, seed
         torch.manual_seed(seed)
         self.model = network(settings)
+        self.scorer: nn.Module = self.model  # batches to scores
         self.device: torch.device | None = None
 
     @property
@@ -40,32 +47,45 @@ class NeuralSystem:
     def frames(self) -> int:
         return self.settings.model.frames
 
+    @property
+    def bins(self) -> int:
+        return self.model.bins
+
+    @property
+    def gaussian(self) -> bool:
+        """Whether Gaussians on embeddings give the score."""
+        return isinstance(self.settings.model, OriginalLightCNN) and self.settings.model.back_end == "gaussian"
+
     def fit(self, train: Subset, dev: Subset, directory: Path) -> None:
         """Train to the end, or on from where an earlier run in `directory` was interrupted."""
+        tiled = Tiled(train, self.frames, self.bins)
         training.Trainer(
-            self.model,
-            Tiled(train, self.frames),
-            Tiled(dev, self.frames),
-            self.settings.train,
-            self.seed,
-            directory,
+            self.model, tiled, Tiled(dev, self.frames, self.bins), self.settings.train, self.seed, directory
         ).run()
+        if self.gaussian:
+            self._load_network(directory / training.BEST)
+            gaussians = EmbeddingGaussians.fitted(self.model, tiled, self.device)
+            training.save(directory / GAUSSIANS, {"model": gaussians.state_dict()})
 
     def weights(self, directory: Path) -> Path:
         """The file in a training's `directory` that scores depend on: the weights with the best dev EER."""
-        return directory / training.BEST
+        return directory / (GAUSSIANS if self.gaussian else training.BEST)
 
     def load(self, directory: Path) -> None:
         """Take up the `weights` of a training's `directory`."""
-        path = self.weights(directory)
+        if self.gaussian:
+            self.scorer = EmbeddingGaussians(self.model, light_cnn.EMBEDDING)
+        self._load_network(self.weights(directory))
+
+    def _load_network(self, path: Path) -> None:
         self.device = devices.choose()
         state = training.load(path, self.device)
         try:
-            self.model.load_state_dict(state["model"])
+            self.scorer.load_state_dict(state["model"])
         except (KeyError, TypeError, RuntimeError) as error:
             reason = str(error).splitlines()[0]
             raise UserError(f"{path}: not weights of this network ({reason}); {training.ANEW}") from None
-        self.model = devices.placed(self.model, self.device).eval()
+        self.scorer = devices.placed(self.scorer, self.device).eval()
 
     def score(self, subset: Subset) -> dict[str, float]:
         """The logit of every utterance; the features are read as they are needed. `load` comes first."""
@@ -76,11 +96,11 @@ class NeuralSystem:
                 utterances = [subset.utterances[i] for i in indices]
                 yield utterances, self.inputs([subset.features[utt] for utt in utterances])
 
-        return dict(training.scores(self.model, batches(), self.device, subset.name, len(subset.utterances)))
+        return dict(training.scores(self.scorer, batches(), self.device, subset.name, len(subset.utterances)))
 
     def inputs(self, features: list[np.ndarray]) -> Tensor:
-        """Matrices float32[T × 257] as one batch, Tensor[B × 1 × 257 × frames]."""
-        return torch.from_numpy(np.stack([tile(matrix, self.frames) for matrix in features]))[:, None]
+        """Matrices float32[T × bins] as one batch, Tensor[B × 1 × bins × frames]."""
+        return torch.from_numpy(np.stack([tile(matrix, self.frames, self.bins) for matrix in features]))[:, None]
 
     @torch.inference_mode()
     def attend(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
@@ -104,6 +124,10 @@ def network(settings: Neural) -> nn.Module:
             return AttentiveFilteringNetwork(
                 model.attention, model.temperature, model.residual, model.channels, model.frames
             )
-        return DilatedResNet(model.activation, model.frames)
+        if isinstance(model, DilatedResidual):
+            return DilatedResNet(model.activation, model.frames)
+        if isinstance(model, ReducedLightCNN):
+            return light_cnn.LightCNN(model.frames)
+        return light_cnn.OriginalLightCNN(model.dropout, frames=model.frames)
     except ValueError as error:
         raise UserError(f"model.{error}") from None

@@ -6,6 +6,8 @@ Values of a recipe have no defaults here: they stand in the YAML, each with its 
 from dataclasses import dataclass
 from typing import Literal
 
+from features.log_magnitude import LogMagnitudeOptions
+
 
 @dataclass(frozen=True)
 class Paper:
@@ -29,8 +31,28 @@ class Spectrogram:
     def __post_init__(self) -> None:
         if self.cmn_window < 1:
             raise ValueError(f"cmn_window: {self.cmn_window} must be at least 1 frame")
-        if not self.name or "/" in self.name:
-            raise ValueError(f"name: {self.name!r} must be the name of a folder")
+        folder_name(self.name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogMagnitude(LogMagnitudeOptions):
+    """A log magnitude spectrum with a fine frequency grid (features/log_magnitude.py)."""
+
+    kind: Literal["log_magnitude"]
+    name: str
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        folder_name(self.name)
+
+
+def folder_name(name: str) -> None:
+    """Raise ValueError unless `name` can name a folder."""
+    if not name or "/" in name or name.startswith("."):
+        raise ValueError(f"name: {name!r} must be the name of a folder")
+
+
+Features = Spectrogram | LogMagnitude
 
 
 @dataclass(frozen=True)
@@ -58,6 +80,28 @@ class DilatedResidual:
     kind: Literal["dilated_resnet"]
     activation: Literal["relu", "elu"]
     frames: int
+
+
+@dataclass(frozen=True)
+class ReducedLightCNN:
+    """models/light_cnn.py, LightCNN"""
+
+    kind: Literal["light_cnn"]
+    frames: int
+
+
+@dataclass(frozen=True)
+class OriginalLightCNN:
+    """models/light_cnn.py, OriginalLightCNN"""
+
+    kind: Literal["original_light_cnn"]
+    frames: int
+    dropout: float
+    back_end: Literal["softmax", "gaussian"]  # the network's own output, or Gaussians on its embeddings
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout: {self.dropout} must lie between 0 and 1")
 
 
 @dataclass(frozen=True)
@@ -93,8 +137,8 @@ class Neural:
     kind: Literal["neural"]
     title: str  # the row's name in the paper's table
     paper: Paper
-    features: Spectrogram
-    model: AttentiveFiltering | DilatedResidual
+    features: Features
+    model: AttentiveFiltering | DilatedResidual | ReducedLightCNN | OriginalLightCNN
     train: Training
 
 

@@ -184,11 +184,16 @@ class Trainer:
             log.info(f"going on from {path}: epoch {at.epoch}, batch {at.step + 1}")
 
     def _write(self, name: str, state: dict[str, Any]) -> None:
-        with files.whole(self.directory / name, "wb") as file:
-            torch.save(state, file)
+        save(self.directory / name, state)
 
 
 ANEW = "train anew with --force"
+
+
+def save(path: Path, state: dict[str, Any]) -> None:
+    """Write a checkpoint, whole or not at all."""
+    with files.whole(path, "wb") as file:
+        torch.save(state, file)
 
 
 def load(path: Path, device: torch.device) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def subset(name, count, seed, shift=0.5):
         utt: random.normal(shift * (label == "genuine"), 1, (random.integers(4, 14), 5)).astype(np.float32)
         for utt, label in labels.items()
     }
-    return Tiled(Subset(name, labels, features), 10)
+    return Tiled(Subset(name, labels, features), 10, 5)
 
 
 def trainer(directory, recipe=RECIPE, seed=1, train_count=22):
@@ -192,7 +192,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_mend(tmp_path):
 
 def test_one_class_is_not_trained_on(tmp_path):
     features = {"a": np.ones((3, 5), np.float32), "b": np.ones((3, 5), np.float32)}
-    single = Tiled(Subset("train", {"a": "spoof", "b": "spoof"}, features), 10)
+    single = Tiled(Subset("train", {"a": "spoof", "b": "spoof"}, features), 10, 5)
     with pytest.raises(UserError, match="train holds one class"):
         Trainer(Small(), single, subset("d", 20, 2), RECIPE, 1, tmp_path)
 
@@ -234,8 +234,13 @@ def test_batches_hold_every_index_once_in_an_order_of_seed_and_epoch():
 
 def test_tiling_repeats_the_whole_utterance_and_cuts_the_last_repeat():
     features = np.arange(6.0).reshape(3, 2)
-    np.testing.assert_array_equal(tile(features, 7)[0], [0, 2, 4, 0, 2, 4, 0])
-    np.testing.assert_array_equal(tile(features, 2), features[:2].T)
+    np.testing.assert_array_equal(tile(features, 7, 2)[0], [0, 2, 4, 0, 2, 4, 0])
+    np.testing.assert_array_equal(tile(features, 2, 2), features[:2].T)
+
+
+def test_features_of_another_width_are_refused():
+    with pytest.raises(UserError, match="features of 2 values a frame; the network takes 257"):
+        tile(np.ones((3, 2)), 7, 257)
 
 
 def test_subsets_refuse_labels_and_features_of_different_utterances():
