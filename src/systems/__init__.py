@@ -10,6 +10,8 @@ from systems.subset import Subset
 class System(Protocol):
     """A row of the table: built from its YAML and a seed."""
 
+    attentive: bool  # whether there is an attention mask for stage 1 to draw
+
     def fit(self, train: Subset, dev: Subset, directory: Path) -> None:
         """Train, leaving everything in `directory`; called again after an interruption, go on."""
 
