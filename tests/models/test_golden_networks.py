@@ -99,7 +99,6 @@ def test_float32_stays_near_float64(numbers, name):
 @pytest.mark.parametrize("name", TRAINED)
 def test_three_training_steps_are_the_authors(numbers, name):
     theirs = numbers["models"][name]["train_rule_R_float64"]
-    devices.keep_freed_memory()
     model, layers = filled(name)
     model = devices.placed(model, torch.device("cpu")).train()
     x, y = golden_weights.wave_input(4), torch.tensor([1.0, 0.0, 1.0, 0.0], dtype=torch.float64)
