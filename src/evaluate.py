@@ -14,7 +14,6 @@ Fused and calibrated scores are log-likelihood ratios (natural logarithm, genuin
 It always computes everything anew; the same inputs give the same bytes. Nothing is chosen on eval.
 """
 
-import argparse
 import dataclasses
 import shutil
 import time
@@ -53,7 +52,7 @@ def main() -> None:
     )  # fmt: skip
     parser.add_argument("--det", nargs="+", metavar="NAME", help="systems and fusions on the DET curves (all)")
     parser.add_argument(
-        "--resamples", type=_positive, default=RESAMPLES, help="of the bootstrap behind the intervals (%(default)s)"
+        "--resamples", type=stage.positive, default=RESAMPLES, help="of the bootstrap behind intervals (%(default)s)"
     )
     options = parser.parse_args()
     verifier = tdcf.verifier(**tdcf.read_asv(options.asv_scores)) if options.asv_scores else None
@@ -63,12 +62,6 @@ def main() -> None:
         raise UserError("--scores FILE and --labels FILE go together, and --json goes with them; give both files")
     else:
         report_corpus(stage.from_arguments(options), options.resamples, verifier, options.det)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number above 0")
-    return int(text)
 
 
 def report_file(scores_path: Path, labels_path: Path, as_json: bool, verifier: tdcf.Verifier | None) -> None:
