@@ -46,7 +46,7 @@ def score(here: stage.Stage, seed: int, subsets: list[str]) -> None:
 
 
 def average(here: stage.Stage, subsets: list[str]) -> None:
-    """Average the outputs of all seeds that have scores: the mean of their sigmoids (Lai et al.'s predict_only.py)."""
+    """Average all seeds that have scores: the sigmoids of networks' logits, the scores of other systems."""
     directory = here.layout.system(here.system_name)
     scored = {
         int(path.parent.parent.name.removeprefix("seed")): path.parent
@@ -58,6 +58,7 @@ def average(here: stage.Stage, subsets: list[str]) -> None:
     if record.stands(directory / "scores", made_from) and not here.force:
         return
     record.remove(directory / "scores")
+    output = OUTPUTS[systems.build(here.system, min(scored)).averaged]
     for name in subsets:
         runs = [score_files.read(scored[seed] / f"{name}.txt") for seed in sorted(scored)]
         for seed, run in zip(sorted(scored), runs, strict=True):
@@ -65,7 +66,7 @@ def average(here: stage.Stage, subsets: list[str]) -> None:
                 raise UserError(f"{scored[seed]}: {min(odd)} is not scored by every seed; run stage 2 with --force")
         score_files.write(
             directory / "scores" / f"{name}.txt",
-            {utt: sum(sigmoid(run[utt]) for run in runs) / len(runs) for utt in runs[0]},
+            {utt: sum(output(run[utt]) for run in runs) / len(runs) for utt in runs[0]},
         )
     record.write(directory / "scores", made_from)
     seeds = ", ".join(map(str, sorted(scored)))
@@ -76,6 +77,8 @@ def sigmoid(logit: float) -> float:
     """The network's output for a logit, without overflow."""
     return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))
 
+
+OUTPUTS = {"sigmoids": sigmoid, "scores": float}
 
 if __name__ == "__main__":
     errors.run(main)

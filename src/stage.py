@@ -108,9 +108,14 @@ def parse_seeds(text: str) -> tuple[int, ...]:
 def subset(stage: Stage, name: str, in_memory: bool = False) -> Subset:
     """The subset `name` with its labels and features; UserError if an earlier stage has not run."""
     directory = features_record(stage, name).parent
-    labels = {u.utt: u.label for u in datadir.read(stage.layout.subset(name))}
+    utterances = datadir.read(stage.layout.subset(name))
     features = FeatureArchive(directory / "feats.scp", ROOT)
-    return Subset(name, labels, dict(features) if in_memory else features)
+    return Subset(
+        name,
+        {u.utt: u.label for u in utterances},
+        dict(features) if in_memory else features,
+        {u.utt: u.speaker for u in utterances},
+    )
 
 
 def trained_from(stage: Stage, seed: int) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def draw_utterance(
     _image(panels[2], filtered, "filtered S*", "magma", (-span, span))
     panels[2].set_xlabel("time (s)")
     figure.suptitle(title)
-    _save(figure, path)
+    save(figure, path)
 
 
 def draw_class_means(path: Path, means: dict[str, np.ndarray], deviations: dict[str, np.ndarray], title: str) -> None:
@@ -67,7 +67,7 @@ def draw_class_means(path: Path, means: dict[str, np.ndarray], deviations: dict[
     profile.legend(frameon=False)
     profile.grid(alpha=0.3)
     figure.suptitle(title)
-    _save(figure, path)
+    save(figure, path)
 
 
 def common(maps: Mapping[str, Maps], per_class: int) -> list[str]:
@@ -154,6 +154,7 @@ def _image(axes: Axes, values: np.ndarray, label: str, colours: str, limits: tup
     axes.figure.colorbar(image, ax=axes, label=label, pad=0.01)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
+    """Write the figure as a PNG, whole or not at all."""
     with files.whole(path, "wb") as file:
         figure.savefig(file, format="png", dpi=110, metadata={"Software": None})

@@ -70,6 +70,26 @@ class DiagonalGMM(Mixture):
             mixture = mixture.split(min(mixture.components, components - mixture.components))
         return mixture
 
+    def shares(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """What the log-likelihood of frames, Tensor[T × D], is made of, in nats.
+
+        Returns:
+            log p(x) of every frame, Tensor[T], and its mean by dimension, Tensor[D + 1]: the posterior mean of
+            log N_kd(x_d) for every dimension d, last that of log w_k plus the entropy of the posterior. Their sum is
+            the mean of the first (Bishop, Pattern Recognition and Machine Learning (2006), sec. 9.4).
+        """
+        joint = self.joint_log_likelihood(frames)
+        evidence = joint.logsumexp(1)
+        posteriors = (joint - evidence[:, None]).exp()
+        means, variances = self.means.to(frames), self.variances.to(frames)
+        counts = posteriors.sum(0)
+        first, second = posteriors.T @ frames, posteriors.T @ frames.square()
+        squares = second - 2 * means * first + counts[:, None] * means.square()
+        constant = counts[:, None] * (variances.log() + LOG_2PI)
+        dimensions = -0.5 * (squares / variances + constant).sum(0) / len(frames)
+        rest = evidence.mean() - dimensions.sum()
+        return evidence, torch.cat([dimensions, rest[None]])
+
     def _blank(self, rows: int, like: Tensor, scratch: Scratch) -> Tensor:
         return scratch.matrix("phi", rows, self._width(), like)
 

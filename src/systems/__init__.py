@@ -1,8 +1,9 @@
 """How a model is trained and how it scores: one interface for every row of the results table."""
 
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
+from systems.settings import GaussianMixtures, IVectors
 from systems.settings import System as Settings
 from systems.subset import Subset
 
@@ -10,7 +11,8 @@ from systems.subset import Subset
 class System(Protocol):
     """A row of the table: built from its YAML and a seed."""
 
-    attentive: bool  # whether there is an attention mask for stage 1 to draw
+    picture: str  # what stage 1 draws: the name of a module in pictures/, or nothing
+    averaged: Literal["sigmoids", "scores"]  # what is averaged over seeds
 
     def fit(self, train: Subset, dev: Subset, directory: Path) -> None:
         """Train, leaving everything in `directory`; called again after an interruption, go on."""
@@ -28,6 +30,14 @@ class System(Protocol):
 def build(settings: Settings, seed: int) -> System:
     """The system that the settings describe."""
     # Imported here: PyTorch takes seconds, and scripts that only read a YAML do not wait for it.
+    if isinstance(settings, GaussianMixtures):
+        from systems.generative import MixturePair
+
+        return MixturePair(settings, seed)
+    if isinstance(settings, IVectors):
+        from systems.ivectors import IVectorSystem
+
+        return IVectorSystem(settings, seed)
     from systems.neural import NeuralSystem
 
     return NeuralSystem(settings, seed)

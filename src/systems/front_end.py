@@ -1,18 +1,22 @@
 """The features that a system's settings describe, as functions of samples; they pass to worker processes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from errors import UserError
 from features import kaldi_options
 from features.cmvn import sliding_cmvn
+from features.cqcc import cqcc
 from features.kaldi_options import SpectrogramOptions
+from features.lfcc import lfcc
 from features.log_magnitude import log_magnitude
 from features.native import FrontEnd
 from features.spectrogram import log_spectrogram
-from systems.settings import Features, LogMagnitude, Spectrogram
+from systems.settings import Cqcc, Features, Lfcc, LogMagnitude, Spectrogram
 
 
 def front_end(settings: Features, conf: Path) -> FrontEnd:
@@ -20,7 +24,7 @@ def front_end(settings: Features, conf: Path) -> FrontEnd:
     if isinstance(settings, Spectrogram):
         options = kaldi_options.read(conf / settings.conf)
         return SpectrogramFrontEnd(options, settings.cmn_window, settings.norm_vars)
-    return LogMagnitudeFrontEnd(settings)
+    return PlainFrontEnd(settings)
 
 
 @dataclass(frozen=True)
@@ -41,15 +45,23 @@ class SpectrogramFrontEnd:
         return sliding_cmvn(log_spectrogram(samples, self.options, utt), self.cmn_window, self.norm_vars)
 
 
-@dataclass(frozen=True)
-class LogMagnitudeFrontEnd:
-    """The fine log magnitude spectrum: int16[N] to float32[T × bins]."""
+# What needs no more than samples and its settings: float[T × D] of int16[N]
+FUNCTIONS: dict[type, Callable[[np.ndarray, Any], np.ndarray]] = {
+    LogMagnitude: log_magnitude,
+    Cqcc: cqcc,
+    Lfcc: lfcc,
+}
 
-    settings: LogMagnitude
+
+@dataclass(frozen=True)
+class PlainFrontEnd:
+    """One of FUNCTIONS with its settings: int16[N] to float32[T × D]."""
+
+    settings: Any
 
     @property
     def sample_rate(self) -> int:
-        return self.settings.sample_rate
+        return int(self.settings.sample_rate)
 
     def __call__(self, utt: str, samples: np.ndarray) -> np.ndarray:
-        return log_magnitude(samples, self.settings)
+        return FUNCTIONS[type(self.settings)](samples, self.settings).astype(np.float32, copy=False)

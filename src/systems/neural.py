@@ -38,10 +38,11 @@ class NeuralSystem:
         self.scorer: nn.Module = self.model  # batches to scores
         self.device: torch.device | None = None
 
+    averaged = "sigmoids"  # Lai et al.'s predict_only.py
+
     @property
-    def attentive(self) -> bool:
-        """Whether there is an attention mask to look at."""
-        return isinstance(self.settings.model, AttentiveFiltering)
+    def picture(self) -> str:
+        return "attention" if isinstance(self.settings.model, AttentiveFiltering) else ""
 
     @property
     def frames(self) -> int:
@@ -107,7 +108,7 @@ class NeuralSystem:
         """What the attention does to one utterance, float32[T × 257]; `load` comes first.
 
         Returns the mask A and the filtered spectrogram S*, float32[257 × frames] each, and the utterance's logit.
-        Only for an `attentive` system.
+        Only where there is an attention to look at.
         """
         x = self.inputs([features]).to(self.device)
         mask = self.model.attend(x)

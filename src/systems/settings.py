@@ -4,8 +4,10 @@ Values of a recipe have no defaults here: they stand in the YAML, each with its 
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+from features.cqcc import CqccOptions
+from features.lfcc import LfccOptions
 from features.log_magnitude import LogMagnitudeOptions
 
 
@@ -46,13 +48,37 @@ class LogMagnitude(LogMagnitudeOptions):
         folder_name(self.name)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Cqcc(CqccOptions):
+    """Constant-Q cepstral coefficients (features/cqcc.py)."""
+
+    kind: Literal["cqcc"]
+    name: str
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        folder_name(self.name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lfcc(LfccOptions):
+    """Linear-frequency cepstral coefficients (features/lfcc.py)."""
+
+    kind: Literal["lfcc"]
+    name: str
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        folder_name(self.name)
+
+
 def folder_name(name: str) -> None:
     """Raise ValueError unless `name` can name a folder."""
     if not name or "/" in name or name.startswith("."):
         raise ValueError(f"name: {name!r} must be the name of a folder")
 
 
-Features = Spectrogram | LogMagnitude
+Features = Spectrogram | LogMagnitude | Cqcc | Lfcc
 
 
 @dataclass(frozen=True)
@@ -142,4 +168,131 @@ class Neural:
     train: Training
 
 
-System = Neural  # becomes a union of dataclasses, told apart by `kind`, as other kinds of systems arrive
+Pooling = Literal["train", "train+dev"]  # what the generative systems learn from
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """Principal components of the features, then their slopes (systems/reduction.py)."""
+
+    components: int
+    deltas: int  # 0: none, 1: slopes too, 2: slopes of slopes too
+    delta_window: int  # frames to each side
+
+    def __post_init__(self) -> None:
+        for name, least in (("components", 1), ("deltas", 0), ("delta_window", 1)):
+            at_least(self, name, least)
+
+
+@dataclass(frozen=True)
+class MixtureModel:
+    """models/gmm.py, DiagonalGMM"""
+
+    components: int
+
+    def __post_init__(self) -> None:
+        at_least(self, "components", 1)
+
+
+@dataclass(frozen=True)
+class MixtureTraining:
+    """Expectation-maximisation: the arguments of Mixture.fit."""
+
+    iterations: int  # at most
+    tolerance: float  # stop when the mean log-likelihood gains less, nats a frame
+    variance_floor: float  # share of the variance of all frames
+
+    def __post_init__(self) -> None:
+        at_least(self, "iterations", 1)
+        at_least(self, "tolerance", 0)
+        if not 0 < self.variance_floor < 1:
+            raise ValueError(f"variance_floor: {self.variance_floor} must lie between 0 and 1")
+
+
+@dataclass(frozen=True)
+class GaussianMixtures:
+    """Two Gaussian mixtures, one a class: systems/generative.py."""
+
+    kind: Literal["gmm"]
+    title: str
+    paper: Paper
+    trained_on: Pooling
+    features: Features
+    reduction: Reduction | None
+    model: MixtureModel
+    train: MixtureTraining
+
+
+@dataclass(frozen=True)
+class BackgroundModel:
+    """The universal background model: a diagonal mixture grown by splitting, then perhaps full covariances."""
+
+    components: int
+    covariance: Literal["diagonal", "full"]
+    split_iterations: int  # EM after every doubling
+    iterations: int  # EM of the diagonal mixture at its full size
+    full_iterations: int  # EM with full covariances, where they are full
+    variance_floor: float
+
+    def __post_init__(self) -> None:
+        for name, least in (("components", 1), ("split_iterations", 0), ("iterations", 1), ("full_iterations", 0)):
+            at_least(self, name, least)
+        if not 0 < self.variance_floor < 1:
+            raise ValueError(f"variance_floor: {self.variance_floor} must lie between 0 and 1")
+
+
+@dataclass(frozen=True)
+class TotalVariability:
+    """models/ivector.py, IVectorExtractor"""
+
+    dimension: int
+    iterations: int
+    selected: int | None  # Gaussians per frame that the posteriors are taken over; null: all
+    least_posterior: float  # smaller posteriors count as none
+
+    def __post_init__(self) -> None:
+        for name, least in (("dimension", 1), ("iterations", 1)):
+            at_least(self, name, least)
+        if self.selected is not None:
+            at_least(self, "selected", 1)
+        if not 0 <= self.least_posterior < 1:
+            raise ValueError(f"least_posterior: {self.least_posterior} must be at least 0 and below 1")
+
+
+@dataclass(frozen=True)
+class BackEnd:
+    """models/backends.py: what is done to i-vectors, and what scores them."""
+
+    scoring: Literal["cosine", "gaussian"]
+    centre: bool  # subtract the training mean
+    whiten: bool
+    wccn: bool
+    unit_length: bool
+    per_speaker: bool  # the classifier learns from one mean i-vector a speaker and class, not from utterances
+
+    def __post_init__(self) -> None:
+        if self.whiten and not self.centre:
+            raise ValueError("whiten: true takes centre: true")
+
+
+@dataclass(frozen=True)
+class IVectors:
+    """i-vectors and a back-end: systems/ivectors.py."""
+
+    kind: Literal["ivector"]
+    title: str
+    paper: Paper
+    trained_on: Pooling
+    features: Features
+    ubm: BackgroundModel
+    extractor: TotalVariability
+    back_end: BackEnd
+
+
+def at_least(settings: Any, name: str, least: float) -> None:
+    """Raise ValueError unless the value `name` of `settings` is at least `least`."""
+    if getattr(settings, name) < least:
+        raise ValueError(f"{name}: {getattr(settings, name)} must be at least {least}")
+
+
+System = Neural | GaussianMixtures | IVectors

@@ -1,7 +1,7 @@
 """A subset of a corpus as systems see it: utterances, labels, features."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -12,11 +12,15 @@ GENUINE = {"genuine": 1.0, "spoof": 0.0}  # the target of a network
 
 @dataclass(frozen=True)
 class Subset:
-    """`labels` (utterance -> genuine|spoof) and `features` (utterance -> float32[T × D]), over the same utterances."""
+    """`labels` (utterance -> genuine|spoof) and `features` (utterance -> float32[T × D]), over the same utterances.
+
+    `speakers` (utterance -> name) where they are known.
+    """
 
     name: str
     labels: Mapping[str, str]
     features: Mapping[str, np.ndarray]
+    speakers: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if odd := sorted(self.labels.keys() ^ self.features.keys()):

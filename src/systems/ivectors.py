@@ -1,0 +1,162 @@
+"""i-vectors and a back-end: the rows that summarise an utterance as one vector of fixed length.
+
+Sources: Lai et al., ICASSP 2019, sec. 4 (Kaldi's sre08 recipe, cosine and Gaussian back-ends); Chettri et al.,
+arXiv 2010.07913 (whitening and WCCN).
+"""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from errors import UserError
+from models.backends import CosineBackend, GaussianBackend, Projection
+from models.gmm import DiagonalGMM, FullGMM
+from models.ivector import IVectorExtractor
+from progress import Progress
+from systems import device as devices
+from systems import learning, training
+from systems.batches import in_order
+from systems.settings import IVectors
+from systems.subset import Subset
+
+BACK_END = "backend.pt"
+AT_ONCE = 32  # utterances
+BACK_ENDS = {"cosine": CosineBackend, "gaussian": GaussianBackend}
+
+log = logging.getLogger("train")
+
+
+class IVectorSystem:
+    """A background model, an extractor on it, and a back-end on its i-vectors.
+
+    The score is a difference of cosines (between -2 and 2), or a log-likelihood ratio in nats; above 0 for genuine.
+
+    Args:
+        settings: the row's YAML.
+        seed: draws the loadings that the extractor's EM begins with; the background model knows no chance.
+    """
+
+    picture = ""
+    averaged = "scores"
+
+    def __init__(self, settings: IVectors, seed: int):
+        self.settings, self.seed = settings, seed
+        self.extractor: IVectorExtractor | None = None
+        self.projection: Projection | None = None
+        self.back_end: CosineBackend | GaussianBackend | None = None
+        self.device = torch.device("cpu")
+
+    def fit(self, train: Subset, dev: Subset, directory: Path) -> None:
+        """Train the background model, the extractor and the back-end, or on from where an earlier run stopped."""
+        self.device = devices.choose()
+        subset = learning.pooled(self.settings.trained_on, train, dev)
+        learner = learning.Learner(directory)
+        self.extractor = self._extractor(self._tensors(list(subset.features.values())), learner)
+        vectors, labels = self.extract(subset), np.array([subset.labels[utt] for utt in subset.utterances])
+        if self.settings.back_end.per_speaker:
+            vectors, labels = speaker_means(vectors, labels, [subset.speakers[utt] for utt in subset.utterances])
+        self._fit_back_end(vectors, labels == "genuine")
+        training.save(directory / BACK_END, self._state())
+
+    def weights(self, directory: Path) -> Path:
+        """The file in a training's `directory` that holds the extractor and the back-end."""
+        return directory / BACK_END
+
+    def load(self, directory: Path) -> None:
+        """Take up what `fit` left in a training's `directory`."""
+        self.device = devices.choose()
+        learning.load(self.weights(directory), self._take)
+
+    def score(self, subset: Subset) -> dict[str, float]:
+        """The back-end's score of every utterance; the features are read as they are needed."""
+        scores = self.back_end.score(self.projection(self.extract(subset)))
+        return dict(zip(subset.utterances, scores.tolist(), strict=True))
+
+    def extract(self, subset: Subset) -> np.ndarray:
+        """The i-vectors of a subset, float64[U × dimension], in the order of its utterances."""
+        found = []
+        with Progress(f"i-vectors {subset.name}", len(subset.utterances)) as progress:
+            for places in in_order(len(subset.utterances), AT_ONCE):
+                utterances = [subset.utterances[place] for place in places]
+                try:
+                    vectors = self.extractor.extract(self._tensors([subset.features[utt] for utt in utterances]))
+                except ValueError as error:
+                    raise UserError(f"{utterances[0]} … {utterances[-1]}: {error}; run stage -1 with --force") from None
+                found.append(vectors.cpu().numpy())
+                progress.advance(len(utterances))
+        return np.concatenate(found)
+
+    def _extractor(self, utterances: list[torch.Tensor], learner: learning.Learner) -> IVectorExtractor:
+        of, total = self.settings.ubm, self.settings.extractor
+        ubm: DiagonalGMM | FullGMM = learner.run(
+            "ubm",
+            of.iterations,
+            lambda: DiagonalGMM.grown(utterances, of.components, of.split_iterations, of.variance_floor),
+            DiagonalGMM.from_state_dict,
+            lambda mixture, after: mixture.fit(utterances, of.iterations, 0.0, of.variance_floor, after=after),
+        )
+        if of.covariance == "full":
+            diagonal = ubm
+            ubm = learner.run(
+                "ubm_full",
+                of.full_iterations,
+                lambda: FullGMM.from_diagonal(diagonal),
+                FullGMM.from_state_dict,
+                lambda mixture, after: mixture.fit(utterances, of.full_iterations, 0.0, of.variance_floor, after=after),
+            )
+
+        def fit(extractor: IVectorExtractor, after: Any) -> None:
+            if len(extractor.trace) < total.iterations:
+                extractor.to(self.device)
+                extractor.fit(extractor.alignment.statistics(utterances, seconds=True), total.iterations, after=after)
+
+        return learner.run(
+            "extractor",
+            total.iterations,
+            lambda: IVectorExtractor.drawn(ubm, total.dimension, self.seed, total.selected, total.least_posterior),
+            IVectorExtractor.from_state_dict,
+            fit,
+        )
+
+    def _fit_back_end(self, vectors: np.ndarray, genuine: np.ndarray) -> None:
+        of = self.settings.back_end
+        try:
+            self.projection = Projection.fit(vectors, genuine, of.centre, of.whiten, of.wccn, of.unit_length)
+            self.back_end = BACK_ENDS[of.scoring].fit(self.projection(vectors), genuine)
+        except ValueError as error:
+            raise UserError(f"back_end: {error}") from None
+
+    def _tensors(self, matrices: Sequence[np.ndarray]) -> list[torch.Tensor]:
+        return [torch.from_numpy(m if m.flags.writeable else m.copy()).to(self.device) for m in matrices]
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "extractor": self.extractor.state_dict(),
+            "projection": _tensors(vars(self.projection)),
+            "back_end": _tensors(vars(self.back_end)),
+        }
+
+    def _take(self, state: dict[str, Any]) -> None:
+        self.extractor = IVectorExtractor.from_state_dict(state["extractor"]).to(self.device)
+        self.projection = Projection(**_arrays(state["projection"]))
+        self.back_end = BACK_ENDS[self.settings.back_end.scoring](**_arrays(state["back_end"]))
+
+
+def speaker_means(vectors: np.ndarray, labels: np.ndarray, speakers: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """One mean i-vector for each speaker and class, and its class; in the order of their names."""
+    pairs = sorted(set(zip(speakers, labels.tolist(), strict=True)))
+    places = np.array([pairs.index(pair) for pair in zip(speakers, labels.tolist(), strict=True)])
+    means = np.stack([vectors[places == place].mean(axis=0) for place in range(len(pairs))])
+    return means, np.array([label for _, label in pairs])
+
+
+def _tensors(values: dict[str, Any]) -> dict[str, Any]:
+    return {k: torch.from_numpy(v) if isinstance(v, np.ndarray) else v for k, v in values.items()}
+
+
+def _arrays(values: dict[str, Any]) -> dict[str, Any]:
+    return {k: v.cpu().numpy() if isinstance(v, torch.Tensor) else v for k, v in values.items()}
