@@ -5,17 +5,17 @@ the LFCC programs of the ASVspoof 2019 and 2021 baselines.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import scipy.fft
 
 from features.deltas import with_deltas
+from features.filterbank import triangles
+from features.framing import FRAME_BLOCK, framed
 from features.utterance_cmvn import utterance_cmvn
 from features.waveform import unit_scale
 
 EPS = np.finfo(np.float64).eps  # added to the energies before the logarithm, as in the baselines
-FRAME_BLOCK = 4096  # frames at a time, which keeps an hour of speech small
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +88,7 @@ def lfcc(samples: np.ndarray, options: LfccOptions) -> np.ndarray:
     signal = unit_scale(samples)
     signal[1:] -= options.preemphasis * signal[:-1]
     count = options.frames(len(signal))
-    signal = np.pad(signal, (0, max((count - 1) * options.shift + options.length - len(signal), 0)))
-    frames = np.lib.stride_tricks.sliding_window_view(signal, options.length)[:: options.shift][:count]
+    frames = framed(signal, options.length, options.shift, count)
     blocks = [_cepstra(frames[start : start + FRAME_BLOCK], options) for start in range(0, count, FRAME_BLOCK)]
     features = with_deltas(np.concatenate(blocks), options.deltas, options.delta_window, options.normalised_deltas)
     return utterance_cmvn(features) if options.cmvn else features
@@ -102,12 +101,8 @@ def _cepstra(frames: np.ndarray, options: LfccOptions) -> np.ndarray:
     return scipy.fft.dct(np.log10(energies + EPS), norm="ortho", axis=1)[:, : options.coefficients]
 
 
-@lru_cache(maxsize=8)
 def filterbank(options: LfccOptions) -> np.ndarray:
     """float64[(fft_size / 2 + 1) × filters]: triangles of height 1, half overlapping, on a linear scale (read-only)."""
-    frequencies = scipy.fft.rfftfreq(options.fft_size, 1 / options.sample_rate)[:, None]
-    edges = np.linspace(options.low_frequency, options.high_frequency, options.filters + 2)
-    low, centre, high = edges[:-2], edges[1:-1], edges[2:]
-    weights = np.maximum(np.minimum((frequencies - low) / (centre - low), (high - frequencies) / (high - centre)), 0)
-    weights.flags.writeable = False
-    return weights
+    return triangles(
+        options.sample_rate, options.fft_size, options.filters, options.low_frequency, options.high_frequency
+    )
