@@ -20,22 +20,29 @@ def sliding_cmvn(features: np.ndarray, window: int = 300, norm_vars: bool = Fals
     Returns:
         float32[T × D]
     """
-    count = len(features)
-    start = np.clip(np.arange(count) - window // 2, 0, max(count - window, 0))
-    width = min(window, count)
-    mean = _window_sums(features, start, width) / max(width, 1)
-    if not norm_vars:
-        return (features - mean).astype(np.float32)
-    if width == 1:  # one frame has no variance; Kaldi gives zeros
-        return np.zeros(features.shape, dtype=np.float32)
-    variance = _window_sums(np.square(features, dtype=np.float64), start, width) / max(width, 1) - mean**2
-    return ((features - mean) / np.sqrt(np.maximum(variance, VARIANCE_FLOOR))).astype(np.float32)
+    count, width, half = len(features), min(window, len(features)), window // 2
+    mean = _window_sums(features, width) / max(width, 1)
+    if norm_vars:
+        if width == 1:  # one frame has no variance; Kaldi gives zeros
+            return np.zeros(features.shape, dtype=np.float32)
+        variance = _window_sums(np.square(features, dtype=np.float64), width) / width - mean**2
+        deviation = np.sqrt(np.maximum(variance, VARIANCE_FLOOR))
+    normalised = np.empty(features.shape, dtype=np.float32)
+    moves = count - width + 1  # places of the window; it stands still before the first and after the last
+    for frames, places in (
+        (slice(0, half), slice(0, 1)),
+        (slice(half, half + moves), slice(None)),
+        (slice(half + moves, None), slice(-1, None)),
+    ):
+        centred = features[frames] - mean[places]
+        if norm_vars:
+            centred /= deviation[places]
+        normalised[frames] = centred
+    return normalised
 
 
-def _window_sums(features: np.ndarray, start: np.ndarray, width: int) -> np.ndarray:
-    """float64: the sums over frames start[t] … start[t] + width - 1; one row if they are all the same."""
-    if len(features) <= width:
-        return features.sum(axis=0, dtype=np.float64, keepdims=True)
-    sums = np.zeros((len(features) + 1, features.shape[1]))
-    np.cumsum(features, axis=0, dtype=np.float64, out=sums[1:])
-    return sums[start + width] - sums[start]
+def _window_sums(features: np.ndarray, width: int) -> np.ndarray:
+    """float64[T - width + 1 × D]: the sums of `width` frames from each frame on that has so many after it."""
+    first = features[:width].sum(axis=0, dtype=np.float64, keepdims=True)
+    moves = np.subtract(features[width:], features[: len(features) - width], dtype=np.float64)
+    return np.cumsum(np.concatenate((first, moves)), axis=0)

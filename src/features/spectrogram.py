@@ -7,10 +7,12 @@ import hashlib
 from functools import lru_cache
 
 import numpy as np
+import scipy.fft
 
 from features.kaldi_options import SpectrogramOptions
 
 FLOOR = np.float32(np.finfo(np.float32).eps)  # Kaldi floors power and energy here before the logarithm
+BLOCK = 64  # frames worked on at a time: they stay in a core's cache
 
 
 def log_spectrogram(samples: np.ndarray, options: SpectrogramOptions, utt: str = "") -> np.ndarray:
@@ -24,45 +26,55 @@ def log_spectrogram(samples: np.ndarray, options: SpectrogramOptions, utt: str =
     Returns:
         float32[T × bins], natural logarithm of power; bin 0 is replaced by the log energy of the frame, as in Kaldi.
     """
-    frames = _frames(np.asarray(samples, dtype=np.float32), options)
-    if options.dither:
-        noise = _generator(utt).standard_normal(frames.shape, dtype=np.float32)
-        noise *= options.dither
-        frames += noise
-    if options.remove_dc_offset:
-        frames -= frames.mean(axis=1, dtype=np.float64, keepdims=True)
-    energy = _log_energy(frames) if options.raw_energy else None
-    if options.preemphasis_coefficient:
-        # The first sample of a frame is its own predecessor.
-        emphasised = np.empty_like(frames)
-        np.multiply(frames[:, :-1], -options.preemphasis_coefficient, out=emphasised[:, 1:])
-        np.multiply(frames[:, :1], -options.preemphasis_coefficient, out=emphasised[:, :1])
-        frames += emphasised
-    frames *= _window(options.window_type, options.length, options.blackman_coeff)
-    if energy is None:
-        energy = _log_energy(frames)
-    spectrum = np.fft.rfft(frames, n=options.fft_size, axis=1)
-    power = np.square(spectrum.real)
-    power += np.square(spectrum.imag)
-    np.maximum(power, FLOOR, out=power)
-    logarithm = np.log(power, out=power)
-    if options.energy_floor > 0:
-        energy = np.maximum(energy, np.log(options.energy_floor))
-    logarithm[:, 0] = energy
+    windows = _windows(np.asarray(samples), options)
+    bits = _bits(utt)
+    padded = np.zeros((BLOCK, options.fft_size), dtype=np.float32)
+    logarithm = np.empty((len(windows), options.bins), dtype=np.float32)
+    for start in range(0, len(windows), BLOCK):
+        frames = windows[start : start + BLOCK].astype(np.float32)
+        if options.dither:
+            noise = _normal(bits, frames.size).reshape(frames.shape)
+            noise *= options.dither
+            frames += noise
+        _log_power(frames, options, padded[: len(frames)], logarithm[start : start + BLOCK])
     return logarithm
 
 
-def _frames(samples: np.ndarray, options: SpectrogramOptions) -> np.ndarray:
-    """float32[T × length]: the frames; without edge snipping they reach over both ends, where it is mirrored."""
+def _log_power(frames: np.ndarray, options: SpectrogramOptions, padded: np.ndarray, out: np.ndarray) -> None:
+    """Frames float32[B × length] to log power `out`, float32[B × bins]; `padded`, float32[B × fft_size], ends in zeros.
+
+    `frames` is worked on in place.
+    """
+    if options.remove_dc_offset:
+        frames -= frames.mean(axis=1, dtype=np.float64, keepdims=True).astype(np.float32)
+    energy = _log_energy(frames) if options.raw_energy else None
+    windowed = padded[:, : options.length]
+    np.multiply(frames[:, :-1], -options.preemphasis_coefficient, out=windowed[:, 1:])
+    # The first sample of a frame is its own predecessor.
+    np.multiply(frames[:, :1], -options.preemphasis_coefficient, out=windowed[:, :1])
+    windowed += frames
+    windowed *= _window(options.window_type, options.length, options.blackman_coeff)
+    if energy is None:
+        energy = _log_energy(windowed)
+    spectrum = scipy.fft.rfft(padded, axis=1)  # in float32 several times as fast as NumPy's
+    np.square(spectrum.real, out=out)
+    out += np.square(spectrum.imag)
+    np.maximum(out, FLOOR, out=out)
+    np.log(out, out=out)
+    out[:, 0] = energy if options.energy_floor <= 0 else np.maximum(energy, np.log(options.energy_floor))
+
+
+def _windows(samples: np.ndarray, options: SpectrogramOptions) -> np.ndarray:
+    """[T × length], a view: the frames; without edge snipping they reach over both ends, where it is mirrored."""
     count = options.frames(len(samples))
     if count == 0:
-        return np.empty((0, options.length), dtype=np.float32)
+        return np.empty((0, options.length), dtype=samples.dtype)
     if not options.snip_edges:
         begin = options.shift // 2 - options.length // 2
         end = begin + (count - 1) * options.shift + options.length
-        samples = samples[_mirrored(begin, end, len(samples))]
-    windows = np.lib.stride_tricks.sliding_window_view(samples, options.length)
-    return windows[:: options.shift][:count].copy()
+        before, after = _mirrored(begin, 0, len(samples)), _mirrored(len(samples), end, len(samples))
+        samples = np.concatenate((samples[before], samples[max(begin, 0) : max(end, 0)], samples[after]))
+    return np.lib.stride_tricks.sliding_window_view(samples, options.length)[:: options.shift][:count]
 
 
 def _mirrored(begin: int, end: int, samples: int) -> np.ndarray:
@@ -72,8 +84,28 @@ def _mirrored(begin: int, end: int, samples: int) -> np.ndarray:
 
 
 def _log_energy(frames: np.ndarray) -> np.ndarray:
-    energy = np.einsum("tn,tn->t", frames, frames, dtype=np.float64)
-    return np.log(np.maximum(energy, FLOOR)).astype(np.float32)
+    return np.log(np.maximum(np.vecdot(frames, frames), FLOOR))
+
+
+def _normal(bits: np.random.BitGenerator, count: int) -> np.ndarray:
+    """float32[count]: standard normal values by Box and Muller, of 32 random bits each.
+
+    Several times as fast as NumPy's own, for every step is an operation on a whole array.
+    """
+    pairs = (count + 1) // 2
+    uniform = bits.random_raw(pairs).view(np.uint32).reshape(2, pairs).astype(np.float32)
+    radius, angle = uniform
+    radius += np.float32(0.5)  # 0 has no logarithm
+    radius *= np.float32(2**-32)
+    np.log(radius, out=radius)
+    radius *= -2
+    np.sqrt(radius, out=radius)
+    angle *= np.float32(2 * np.pi * 2**-32)
+    values = np.empty((2, pairs), dtype=np.float32)
+    np.cos(angle, out=values[0])
+    np.sin(angle, out=values[1])
+    values *= radius
+    return values.reshape(-1)[:count]
 
 
 @lru_cache(maxsize=8)
@@ -90,6 +122,5 @@ def _window(kind: str, length: int, blackman: float) -> np.ndarray:
     return window.astype(np.float32)
 
 
-def _generator(utt: str) -> np.random.Generator:
-    seed = int.from_bytes(hashlib.sha256(utt.encode()).digest()[:16], "little")
-    return np.random.Generator(np.random.SFC64(seed))
+def _bits(utt: str) -> np.random.BitGenerator:
+    return np.random.SFC64(int.from_bytes(hashlib.sha256(utt.encode()).digest()[:16], "little"))
