@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import scipy.signal
+import scipy
 
 from corpora import devices, impulse_responses, rooms
 from corpora.devices import Ends, Kind

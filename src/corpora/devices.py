@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.signal
+import scipy
 
 from corpora.draws import between, check_ends, check_least, stream
 

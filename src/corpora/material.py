@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-import scipy.signal
+import scipy
 import soundfile
 
 from errors import UserError

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import pyroomacoustics
 
 from corpora.draws import Range, between, check_ends, check_least, check_range, stream
 
+SOUND = 343.0  # m/s, as pyroomacoustics has it
 WALL = 0.4  # m that people and microphones keep from walls, floor and ceiling
 
 
@@ -38,6 +38,8 @@ def response(rooms: Rooms, reverberation: float, seed: int, room: str, place: in
     reverberation: the time in s in which sound falls by 60 dB (Sabine), or less where `order` ends it sooner. The
     room's size follows from `seed` and its code, the place from its number; both are the same wherever they occur.
     """
+    import pyroomacoustics  # here, for it takes a second that only the making of a corpus need wait
+
     rng = stream(seed, "room", room)
     size = np.array([between(rng, ends) for ends in (rooms.length, rooms.width, rooms.height)])
     absorption, order = pyroomacoustics.inverse_sabine(attainable(size, reverberation), size)
@@ -50,7 +52,7 @@ def response(rooms: Rooms, reverberation: float, seed: int, room: str, place: in
     shoebox.add_microphone(microphone)
     shoebox.compute_rir()
     # Every response begins with its time of flight; without it the two hops of a replay are no later than one.
-    flight = int(np.linalg.norm(source - microphone) / pyroomacoustics.constants.get("c") * sample_rate)
+    flight = int(np.linalg.norm(source - microphone) / SOUND * sample_rate)
     rir = np.asarray(shoebox.rir[0][0], dtype=np.float64)[flight:]
     return rir / np.sqrt((rir**2).sum())
 
@@ -60,7 +62,7 @@ def attainable(size: np.ndarray, reverberation: float) -> float:
     length, width, height = size
     surface = 2 * (length * width + length * height + width * height)
     volume = length * width * height
-    fully_absorbing = 24 * np.log(10) / pyroomacoustics.constants.get("c") * volume / surface
+    fully_absorbing = 24 * np.log(10) / SOUND * volume / surface
     return max(reverberation, 1.01 * fully_absorbing)
 
 
