@@ -47,7 +47,8 @@ def main() -> None:
         return
     record.remove(out)
     system.load(directory)
-    labels, features = (ChainMap(*({}, *parts)) for parts in zip(*((s.labels, s.features) for s in subsets.values())))
+    labels = ChainMap({}, *(subset.labels for subset in subsets.values()))
+    features = ChainMap({}, *(subset.features for subset in subsets.values()))
     wanted = pictures.Chosen(chosen, averaged, labels, features)
     pictures.drawer(system.picture)(system, wanted, here.system.title, seed, out)
     record.write(out, made_from)

@@ -161,6 +161,8 @@ def measure(experiment: Experiment, title: str, system: System | None, trials: M
 
 def remarks(row: Row, stale: tuple[int, ...], subsets: Iterable[str]) -> Iterator[str]:
     """What a reader must know of a row whose seeds are not complete or not those of its averaged scores."""
+    if results.knows_dev(row.trained_on) and "dev" in subsets:
+        yield "trained on dev as well: its dev figures are of utterances it knows, and no fusion learns from them"
     for subset in subsets:
         if absent := set(row.all_seeds) - row.seeds.get(subset, {}).keys():
             yield f"no {subset} scores of {results.named(absent)}; run stage 2 with --force"

@@ -122,7 +122,7 @@ def _curves(path: Path) -> dict[str, list[float]]:
 
 def load(experiment: Experiment, title: str, trials: Mapping[str, Trials]) -> System:
     """The scores of an experiment in the order of the trials; UserError where they are not of these utterances."""
-    system = System(experiment.name, title, {}, {})
+    system = System(experiment.name, title, {}, {}, experiment.trained_on)
     for (subset, seed), path in experiment.files.items():
         if subset not in trials:
             raise UserError(f"{path}: scores of a subset that is not prepared; run stage -2 first, or take them away")

@@ -29,6 +29,12 @@ class System:
     title: str
     averaged: Mapping[str, np.ndarray] = field(default_factory=dict)  # subset -> scores
     seeds: Mapping[str, Mapping[int, np.ndarray]] = field(default_factory=dict)  # subset -> seed -> scores
+    trained_on: str = "train"
+
+    @property
+    def tells_on_dev(self) -> bool:
+        """Whether its dev scores are of utterances it has not learnt, so that dev may teach and choose."""
+        return "dev" in self.averaged and not results.knows_dev(self.trained_on)
 
 
 @dataclass(frozen=True)
@@ -178,7 +184,7 @@ def cost(genuine: np.ndarray, spoof: np.ndarray) -> Cost | None:
 
 def calibrate(trials: Mapping[str, Trials], system: System) -> Ratios | None:
     """The log-likelihood ratios of one system; None where dev does not allow to train them."""
-    if "dev" not in system.averaged:
+    if not system.tells_on_dev:
         return None
     try:
         columns = {subset: scores[:, None] for subset, scores in system.averaged.items()}
@@ -191,9 +197,11 @@ def fuse(
     trials: Mapping[str, Trials], systems: Sequence[System], name: str, title: str, settings: Settings
 ) -> Fused:
     """One fusion of single systems, or why it cannot be."""
-    found = {s.name: s.averaged for s in systems if "dev" in s.averaged}
+    found = {s.name: s.averaged for s in systems if s.tells_on_dev}
     members, missing = settings.chosen(found)
     made = Fused(name, title, settings.paper, members)
+    if learnt := [s.name for s in systems if s.name in missing and "dev" in s.averaged]:
+        return _not_run(made, f"a fusion learns from dev, which {', '.join(learnt)} already knows")
     if missing:
         return _not_run(made, f"no averaged dev scores of {', '.join(missing)}")
     if len(members) < 2:
@@ -217,7 +225,7 @@ def best_on_dev(trials: Mapping[str, Trials], systems: Sequence[System], judged:
     """The title of the system with the lowest dev EER among those with `judged` scores; of equals the first."""
     eers = {}
     for system in systems:
-        if "dev" in system.averaged and judged in system.averaged:
+        if system.tells_on_dev and judged in system.averaged:
             scores, genuine = system.averaged["dev"], trials["dev"].genuine
             measured = results.measure(scores[genuine], scores[~genuine])
             if measured.eers:

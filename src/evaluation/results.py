@@ -89,6 +89,11 @@ class Table:
     figure: str = ""  # file name of the DET curves, where some could be drawn
 
 
+def knows_dev(trained_on: str) -> bool:
+    """Whether a system trained on `train` or `train+dev` has learnt the dev utterances."""
+    return "dev" in trained_on.split("+")
+
+
 def measure(genuine: np.ndarray, spoof: np.ndarray) -> Measured:
     """Every definition's EER of one set of scores (higher = more genuine); raises UserError for NaN and infinity."""
     if not genuine.size or not spoof.size:
