@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-from scipy.interpolate import CubicSpline
+import scipy
 
 from features import cqt
 from features.deltas import with_deltas
@@ -91,7 +91,7 @@ def cepstrum_matrix(options: CqccOptions) -> np.ndarray:
     orthonormal DCT-II is taken over that grid. Both are linear and fixed by the settings: one matrix.
     """
     frequencies, grid = cqt.centre_frequencies(options), uniform_grid(options)
-    spline = CubicSpline(frequencies, np.eye(len(frequencies)), bc_type="not-a-knot")
+    spline = scipy.interpolate.CubicSpline(frequencies, np.eye(len(frequencies)), bc_type="not-a-knot")
     orders = np.arange(options.coefficients + 1)[:, None]
     matrix = np.zeros((len(orders), len(frequencies)))
     for start in range(0, len(grid), GRID_BLOCK):

@@ -7,7 +7,7 @@ re-implementation github.com/fangfm/lcnn.
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.signal
+import scipy
 
 from features.waveform import unit_scale
 

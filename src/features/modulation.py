@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import scipy.fft
-import scipy.signal
+import scipy
 
 from features.deltas import with_deltas
 from features.filterbank import gaussians, triangles
