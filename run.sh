@@ -6,6 +6,8 @@ cd "$(dirname "$0")"
 usage() {
   cat <<'HELP'
 usage: ./run.sh [options] [FIRST [LAST]]     run stages FIRST to LAST (one stage, or by default all)
+       ./run.sh score FILE...                your own recordings: genuine or replayed? (score --help)
+       ./run.sh export                       trained networks as ONNX files (export --help)
        ./run.sh test [PYTEST ARGUMENTS]      run the tests
 
 stages
@@ -37,8 +39,8 @@ HELP
 
 fail() { echo "run.sh: error: $*" >&2; exit 2; }
 
-corpus=simulated system=afn seeds=1 utterances="" first="" last="" testing=false
-shared=() nj=() jobs=() pytest=()
+corpus=simulated system=afn seeds=1 utterances="" first="" last="" command="" given=$#
+shared=() nj=() jobs=() rest=()
 while (($#)); do
   case $1 in
     --help | -h) usage; exit 0 ;;
@@ -55,7 +57,9 @@ while (($#)); do
         *) shared+=("$1" "$2") ;;
       esac
       shift ;;
-    test) testing=true; shift; pytest=("$@"); break ;;
+    score | export | test)
+      (($# == given)) || fail "$1 comes before its options: ./run.sh $1 ..."
+      command=$1; shift; rest=("$@"); break ;;
     -[12] | [0-3])
       [[ -z $last ]] || fail "three stage numbers; give one, or the first and the last"
       if [[ -z $first ]]; then first=$1; else last=$1; fi ;;
@@ -88,17 +92,41 @@ fi
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
   fail "$python is no Python 3.11 or newer; set PYTHON to one"
 
-if $testing; then
-  exec "$python" -m pytest ${pytest[@]+"${pytest[@]}"}
-fi
+case $command in
+  test) exec "$python" -m pytest ${rest[@]+"${rest[@]}"} ;;
+  score | export) # file names start where the user stands
+    [[ $python != */* || $python == /* ]] || python=$PWD/$python
+    script=$PWD/src/${command/score/score_wav}.py
+    cd "$OLDPWD"
+    exec "$python" "$script" ${rest[@]+"${rest[@]}"} ;;
+esac
+
+# A stage runs in the background and is waited for, so that a signal to this script alone ends it too.
+interrupted=""
+end() { # EXIT CODE
+  interrupted=$1
+  local running
+  running=$(jobs -p)
+  [[ -n $running ]] || exit "$interrupted"
+  kill -TERM "$running" 2>/dev/null || true
+}
+trap 'end 129' HUP
+trap 'end 130' INT
+trap 'end 143' TERM
 
 stage() { # NUMBER SCRIPT ARGUMENTS...: run the stage if it was asked for
   local number=$1 script=$2
   shift 2
   ((first <= number && number <= last)) || return 0
   echo "== stage $number: $script --corpus $corpus $*"
-  local code=0
-  "$python" "src/$script" --corpus "$corpus" "$@" ${shared[@]+"${shared[@]}"} || code=$?
+  local code=0 child
+  "$python" "src/$script" --corpus "$corpus" "$@" ${shared[@]+"${shared[@]}"} &
+  child=$!
+  wait "$child" || code=$?
+  while kill -0 "$child" 2>/dev/null; do # a signal cut the waiting short
+    wait "$child" || code=$?
+  done
+  [[ -z $interrupted ]] || exit "$interrupted"
   if ((code)); then
     echo "run.sh: stage $number ($script) failed with exit code $code" >&2
   fi
@@ -122,8 +150,8 @@ while IFS= read -r name <&3; do
   code=0
   row "$name" || code=$?
   ((code == 0)) && continue
-  # Alone, a row that fails ends the run; so does Ctrl-C. Among several, the others go on.
-  [[ $rows != "$name" && $code != 130 ]] || exit "$code"
+  # Alone, a row that fails ends the run. Among several, the others go on.
+  [[ $rows != "$name" && $code != 130 && $code != 143 ]] || exit "$code"
   failed+=("$name")
 done 3<<<"$rows"
 stage 3 evaluate.py
