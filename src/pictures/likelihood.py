@@ -22,6 +22,7 @@ def draw(system: MixturePair, chosen: Chosen, title: str, seed: int, out: Path) 
                 heading = f"{utt} · {chosen.labels[utt]} · score {ratios.mean():+.3f} · {title}, seed {seed}"
                 likelihood_plots.draw_utterance(out / f"{utt}.png", ratios, contributions, system.blocks, heading)
             progress.advance()
+    shares = dict(sorted(shares.items()))  # genuine, then spoof
     means = {name: np.mean(rows, axis=0) for name, rows in shares.items()}
     deviations = {name: np.std(rows, axis=0) for name, rows in shares.items()}
     counts = " and ".join(f"{len(rows)} {name}" for name, rows in shares.items())

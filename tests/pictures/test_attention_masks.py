@@ -1,13 +1,10 @@
-"""What stage 1 leaves: pictures of utterances, class means, and the arrays behind them."""
-
-from types import SimpleNamespace
+"""What stage 1 leaves of an attention network: pictures of utterances, class means, and the arrays behind them."""
 
 import numpy as np
 import pytest
 
-import attention
 from evaluation import maps
-from systems.subset import Subset
+from pictures import Chosen, drawer
 
 FRAMES = 50  # of the network's input
 
@@ -26,11 +23,10 @@ def drawn(tmp_path):
     labels = {"g1": "genuine", "g2": "genuine", "s1": "spoof", "s2": "spoof"}
     lengths = dict(zip(labels, (30, 40, 70, 20), strict=True))
     features = {utt: rng.normal(size=(count, 257)).astype(np.float32) for utt, count in lengths.items()}
-    subset = Subset("eval", labels, features)
-    here = SimpleNamespace(system=SimpleNamespace(title="a title"))
+    chosen = Chosen(["g1", "s1"], ["g1", "g2", "s1", "s2"], labels, features)
 
     def draw(out):
-        attention.draw(here, Doubling(), {"eval": subset}, ["g1", "s1"], ["g1", "g2", "s1", "s2"], 7, out)
+        drawer("attention")(Doubling(), chosen, "a title", 7, out)
         return out
 
     return draw(tmp_path / "one"), draw(tmp_path / "two"), features
