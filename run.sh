@@ -126,7 +126,10 @@ stage() { # NUMBER SCRIPT ARGUMENTS...: run the stage if it was asked for
   while kill -0 "$child" 2>/dev/null; do # a signal cut the waiting short
     wait "$child" || code=$?
   done
-  [[ -z $interrupted ]] || exit "$interrupted"
+  if [[ -n $interrupted ]]; then
+    echo "run.sh: interrupted in stage $number ($script); the same command goes on from here" >&2
+    exit "$interrupted"
+  fi
   if ((code)); then
     echo "run.sh: stage $number ($script) failed with exit code $code" >&2
   fi

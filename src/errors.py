@@ -1,31 +1,111 @@
 """What a user's mistake looks like: one clear line on stderr and a non-zero exit, never a traceback."""
 
+import contextlib
+import errno
+import os
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 
 USER_ERROR = 2
-INTERRUPTED = 130  # 128 + SIGINT, the shell's convention
+SIGNALLED = 128  # and the signal's number: the shell's convention
+
+MAKE_ROOM = "make room, then the same command goes on from here"
+ELSEWHERE = "mend its permissions, or choose another folder (--data, --exp)"
+MENDS = {
+    errno.ENOSPC: MAKE_ROOM,
+    errno.EDQUOT: MAKE_ROOM,
+    errno.EFBIG: MAKE_ROOM,
+    errno.EACCES: ELSEWHERE,
+    errno.EPERM: ELSEWHERE,
+    errno.EROFS: ELSEWHERE,
+    errno.ENOTDIR: "a file stands where a folder belongs: move it away, or choose another folder (--data, --exp)",
+    errno.EEXIST: "a file stands where a folder belongs: move it away, or choose another folder (--data, --exp)",
+    errno.EISDIR: "a folder stands where a file belongs: move it away",
+    errno.ENOENT: "check the name; if it lies under data/ or exp/, run the earlier stages again",
+    errno.ENAMETOOLONG: "shorten the name",
+    errno.EMFILE: "too many files are open at once: lower --nj, or raise `ulimit -n`",
+}
+OUT_OF_MEMORY = "out of memory; lower what is held at once (--nj, --jobs, train.batch_size), then run the same again"
+# RuntimeErrors of PyTorch, on a GPU and on the CPU.
+NO_MEMORY = ("out of memory", "can't allocate memory")
 
 
 class UserError(Exception):
     """A mistake the user can mend. The text is one line: file or value, what is wrong, the mend."""
 
 
+class Ended(KeyboardInterrupt):
+    """Asked to end by another signal than Ctrl-C's; whatever ends on Ctrl-C ends on this as well."""
+
+    def __init__(self, number: int):
+        super().__init__()
+        self.number = number
+
+
 def run(main: Callable[[], None]) -> None:
-    """Call `main` and turn a user's mistake, a refused file operation or Ctrl-C into one line and an exit code."""
+    """Call `main` and turn a user's mistake, a refused file operation or a signal into one line and an exit code.
+
+    SIGTERM and SIGHUP end the program as Ctrl-C does: temporary files are removed, other processes ended.
+    """
     program = Path(sys.argv[0]).name
     try:
-        main()
+        with _ended_by_signals():
+            main()
+            sys.stdout.flush()
     except UserError as error:
         sys.exit(_say(program, " ".join(str(error).split()), USER_ERROR))
+    except BrokenPipeError:
+        _drop(sys.stdout)  # whoever read along, as in `… | head`, has seen enough
+        sys.exit(SIGNALLED + signal.SIGPIPE)
     except OSError as error:
         if error.errno is None:
             raise
+        _drop(sys.stdout)
         where = f"{error.filename}: " if error.filename else ""
-        sys.exit(_say(program, f"{where}{error.strerror}; nothing incomplete was left under a final name", USER_ERROR))
-    except KeyboardInterrupt:
-        sys.exit(_say(program, "interrupted; the same command goes on from here", INTERRUPTED))
+        mend = MENDS.get(error.errno, "mend that, then run the same command again")
+        sys.exit(_say(program, f"{where}{error.strerror}; {mend}", USER_ERROR))
+    except KeyboardInterrupt as stop:
+        number = getattr(stop, "number", signal.SIGINT)
+        sys.exit(_say(program, "interrupted; the same command goes on from here", SIGNALLED + number))
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not any(words in str(error) for words in NO_MEMORY):
+            raise
+        sys.exit(_say(program, OUT_OF_MEMORY, USER_ERROR))
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Within the block SIGTERM and SIGHUP raise `Ended`, once; a signal that is ignored (nohup) stays so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, _: FrameType | None) -> None:
+        for other in before:
+            signal.signal(other, signal.SIG_IGN)  # what is under way to an orderly end is not disturbed
+        raise Ended(number)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _drop(stream: object) -> None:
+    """Throw away what `stream` could not write, so that Python does not stumble over it again at its end."""
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _say(program: str, text: str, code: int) -> int:

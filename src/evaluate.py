@@ -25,6 +25,7 @@ import config
 import errors
 import experiments
 import files
+import locks
 import stage
 from corpora import asvspoof2017, datadir
 from errors import UserError
@@ -39,6 +40,7 @@ from layout import ROOT
 
 CONF = ROOT / "conf"
 FIGURE = "det.png"
+PATIENCE = 60.0  # seconds to wait for another run's writing, which takes a moment
 
 
 def main() -> None:
@@ -132,8 +134,9 @@ def report_corpus(here: stage.Stage, resamples: int, verifier: tdcf.Verifier | N
         {title: e.curves for title, e in by_title.items() if e.curves},
         {title: e.environments for title, e in by_title.items() if e.environments},
     )
-    written = write(directory, table, deep, exhibits)
-    keep_ratios(directory, here.corpus.name, systems, deep, trials)
+    with locks.hold(directory, PATIENCE):
+        written = write(directory, table, deep, exhibits)
+        keep_ratios(directory, here.corpus.name, systems, deep, trials)
     print(f"evaluate: wrote {', '.join(map(str, written))} in {time.monotonic() - started:.1f} s")
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -17,7 +17,8 @@ def temporary_name(path: Path) -> Path:
 def whole(path: Path | str, mode: str = "w") -> Iterator[IO]:
     """Open `path` for writing (`mode` "w" or "wb"); it appears under its name only if the block ends without an error.
 
-    What stood under the name before stays until then. The folder is made if it is missing.
+    What stood under the name before stays until then. The folder is made if it is missing. An OSError of writing, such
+    as that of a full disk, bears the name of the file.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -28,8 +29,11 @@ def whole(path: Path | str, mode: str = "w") -> Iterator[IO]:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+    except BaseException as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None:
+            error.filename = str(path)
         raise
 
 

@@ -1,13 +1,15 @@
 """Stage -2: a corpus becomes data/<corpus>/{train,dev,eval}, three Kaldi data directories."""
 
 import shutil
+from typing import Any
 
 import corpora
 import errors
+import locks
 import record
 import stage
 from corpora import datadir
-from layout import SUBSETS
+from layout import SUBSETS, Layout
 
 
 def main() -> None:
@@ -21,8 +23,14 @@ def main() -> None:
     if record.stands(layout.corpus_data, made_from) and not here.force:
         print(f"prepare: {layout.corpus_data} stands; --force makes it anew")
         return
+    with locks.hold(layout.corpus_data):
+        prepare(corpus, layout, made_from, options.nj, here.force)
+
+
+def prepare(corpus: corpora.Corpus, layout: Layout, made_from: dict[str, Any], jobs: int, anew: bool) -> None:
+    """Write the data directories of `corpus` and the record `made_from`."""
     record.remove(layout.corpus_data)
-    utterances = corpora.utterances(corpus, layout.corpus_data, options.nj, anew=here.force)
+    utterances = corpora.utterances(corpus, layout.corpus_data, jobs, anew)
     for subset in SUBSETS:
         if subset not in utterances:
             shutil.rmtree(layout.subset(subset), ignore_errors=True)

@@ -35,7 +35,7 @@ def remove(directory: Path) -> None:
 def stands(directory: Path, record: Mapping[str, Any]) -> bool:
     """Whether `directory` is complete and was made by exactly `record`."""
     path = directory / NAME
-    return path.is_file() and path.read_text(encoding="utf-8") == config.dump(record)
+    return path.is_file() and path.read_bytes() == config.dump(record).encode()
 
 
 def differences(directory: Path, record: Mapping[str, Any]) -> list[str]:

@@ -1,8 +1,11 @@
 """Stage 2: one score per utterance of dev and eval, for every seed, and averaged over seeds."""
 
 import math
+from pathlib import Path
+from typing import Any
 
 import errors
+import locks
 import record
 import stage
 import systems
@@ -10,6 +13,7 @@ from errors import UserError
 from evaluation import scores as score_files
 
 SUBSETS = ("dev", "eval")
+PATIENCE = 60.0  # seconds to wait for another run's averaging, which takes a moment
 
 
 def main() -> None:
@@ -35,42 +39,50 @@ def score(here: stage.Stage, seed: int, subsets: list[str]) -> None:
     if record.stands(directory / "scores", made_from) and not here.force:
         print(f"score: {directory / 'scores'} stands; --force makes it anew")
         return
-    record.remove(directory / "scores")
-    system.load(directory)
-    for name in subsets:
-        path = directory / "scores" / f"{name}.txt"
-        scored = system.score(stage.subset(here, name))
-        score_files.write(path, scored)
-        print(f"score: wrote {path}: {len(scored)} utterances")
-    record.write(directory / "scores", made_from)
+    with locks.hold(directory / "scores"):
+        record.remove(directory / "scores")
+        system.load(directory)
+        for name in subsets:
+            path = directory / "scores" / f"{name}.txt"
+            scored = system.score(stage.subset(here, name))
+            score_files.write(path, scored)
+            print(f"score: wrote {path}: {len(scored)} utterances")
+        record.write(directory / "scores", made_from)
 
 
 def average(here: stage.Stage, subsets: list[str]) -> None:
     """Average all seeds that have scores: the sigmoids of networks' logits, the scores of other systems."""
     directory = here.layout.system(here.system_name)
-    scored = {
-        int(path.parent.parent.name.removeprefix("seed")): path.parent
-        for path in directory.glob(f"seed*/scores/{record.NAME}")
-    }
-    made_from = record.make(
-        {"seeds": sorted(scored)}, {f"seed{seed}": scored[seed] / record.NAME for seed in sorted(scored)}
-    )
+    _, made_from = scored_seeds(directory)
     if record.stands(directory / "scores", made_from) and not here.force:
         return
-    record.remove(directory / "scores")
-    output = OUTPUTS[systems.build(here.system, min(scored)).averaged]
-    for name in subsets:
-        runs = [score_files.read(scored[seed] / f"{name}.txt") for seed in sorted(scored)]
-        for seed, run in zip(sorted(scored), runs, strict=True):
-            if odd := run.keys() ^ runs[0].keys():
-                raise UserError(f"{scored[seed]}: {min(odd)} is not scored by every seed; run stage 2 with --force")
-        score_files.write(
-            directory / "scores" / f"{name}.txt",
-            {utt: sum(output(run[utt]) for run in runs) / len(runs) for utt in runs[0]},
-        )
-    record.write(directory / "scores", made_from)
+    with locks.hold(directory / "scores", PATIENCE):
+        scored, made_from = scored_seeds(directory)  # another run may have added one meanwhile
+        record.remove(directory / "scores")
+        output = OUTPUTS[systems.build(here.system, min(scored)).averaged]
+        for name in subsets:
+            runs = [score_files.read(scored[seed] / f"{name}.txt") for seed in sorted(scored)]
+            for seed, run in zip(sorted(scored), runs, strict=True):
+                if odd := run.keys() ^ runs[0].keys():
+                    raise UserError(f"{scored[seed]}: {min(odd)} is not scored by every seed; run stage 2 with --force")
+            score_files.write(
+                directory / "scores" / f"{name}.txt",
+                {utt: sum(output(run[utt]) for run in runs) / len(runs) for utt in runs[0]},
+            )
+        record.write(directory / "scores", made_from)
     seeds = ", ".join(map(str, sorted(scored)))
     print(f"score: wrote {directory / 'scores'}: averaged over seed{'s' if len(scored) > 1 else ''} {seeds}")
+
+
+def scored_seeds(directory: Path) -> tuple[dict[int, Path], dict[str, Any]]:
+    """The folders of scores in a system's `directory`, by seed, and the record of their average."""
+    scored = {
+        int(path.parent.parent.name[4:]): path.parent
+        for path in directory.glob(f"seed*/scores/{record.NAME}")
+        if path.parent.parent.name[4:].isdecimal()  # not a copy that somebody put aside
+    }
+    records = {f"seed{seed}": scored[seed] / record.NAME for seed in sorted(scored)}
+    return scored, record.make({"seeds": sorted(scored)}, records)
 
 
 def sigmoid(logit: float) -> float:

@@ -1,14 +1,15 @@
 """Stage 0: train a system, one run a seed; an interrupted run goes on, a finished one stands."""
 
+import argparse
 import logging
 import shutil
-import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import environment
 import errors
+import locks
+import parallel
 import record
 import stage
 import systems
@@ -20,7 +21,10 @@ def main() -> None:
     parser.add_argument(
         "--jobs", type=stage.positive, help="seeds trained at once (on a GPU as many as fit its memory, else 1)"
     )
+    parser.add_argument("--end-with-stdin", action="store_true", help=argparse.SUPPRESS)  # of train_at_once
     options = parser.parse_args()
+    if options.end_with_stdin:
+        parallel.end_with_stdin()
     here = stage.from_arguments(options)
     jobs = options.jobs or devices.trainings_at_once()
     if jobs > 1 and len(here.seeds) > 1:
@@ -31,13 +35,9 @@ def main() -> None:
 
 def train_at_once(seeds: tuple[int, ...], jobs: int) -> None:
     """Train up to `jobs` seeds at a time, each by a process of its own, so that each ends as if trained alone."""
-
-    def run(seed: int) -> int:
-        # Of an option given twice the last counts.
-        return subprocess.run([sys.executable, *sys.argv, "--seeds", str(seed), "--jobs", "1"], check=False).returncode
-
-    with ThreadPoolExecutor(jobs) as pool:
-        codes = list(pool.map(run, seeds))
+    # Of an option given twice the last counts.
+    alone = ["--jobs", "1", "--end-with-stdin"]
+    codes = parallel.run_all([[sys.executable, *sys.argv, "--seeds", str(seed), *alone] for seed in seeds], jobs)
     if failed := [seed for seed, code in zip(seeds, codes, strict=True) if code]:
         raise errors.UserError(f"seeds {', '.join(map(str, failed))} failed, see above; the same command goes on")
 
@@ -48,25 +48,24 @@ def train(here: stage.Stage) -> None:
     for seed in here.seeds:
         directory = here.layout.seed(here.system_name, seed)
         made_from = stage.trained_from(here, seed)
-        if begin(directory, made_from, here.force):
+        if not here.force and record.stands(directory, made_from) and (directory / stage.TRAINED).is_file():
             print(f"train: {directory} is trained; --force trains it anew")
             continue
-        # Read once for all seeds.
-        subsets = subsets or {name: stage.subset(here, name, in_memory=True) for name in ("train", "dev")}
-        system = systems.build(here.system, seed)
-        log_to(directory / "train.log")
-        environment.write(directory / "env.json")
-        counts = ", ".join(f"{len(s.utterances)} {name}" for name, s in subsets.items())
-        logging.getLogger("train").info(f"{here.system.title}, seed {seed}: {counts} utterances; into {directory}")
-        system.fit(subsets["train"], subsets["dev"], directory)
-        (directory / stage.TRAINED).touch()
+        system = systems.build(here.system, seed)  # finds fault with the settings before anything is written
+        with locks.hold(directory):
+            begin(directory, made_from, here.force)
+            # Read once for all seeds.
+            subsets = subsets or {name: stage.subset(here, name, in_memory=True) for name in ("train", "dev")}
+            log_to(directory / "train.log")
+            environment.write(directory / "env.json")
+            counts = ", ".join(f"{len(s.utterances)} {name}" for name, s in subsets.items())
+            logging.getLogger("train").info(f"{here.system.title}, seed {seed}: {counts} utterances; into {directory}")
+            system.fit(subsets["train"], subsets["dev"], directory)
+            (directory / stage.TRAINED).touch()
 
 
-def begin(directory: Path, made_from: dict, force: bool) -> bool:
-    """Make `directory` ready for a training by `made_from`; True if that training is complete already.
-
-    Raises UserError when another training stands there.
-    """
+def begin(directory: Path, made_from: dict, force: bool) -> None:
+    """Make `directory` ready for a training by `made_from`; raises UserError when another training stands there."""
     if force:
         shutil.rmtree(directory, ignore_errors=True)
     if not (directory / record.NAME).is_file():
@@ -78,7 +77,6 @@ def begin(directory: Path, made_from: dict, force: bool) -> bool:
             f"{f' and {len(changed) - 3} more' if len(changed) > 3 else ''}); train anew with --force, or give the new "
             "settings a YAML of their own (extends: …)"
         )
-    return (directory / stage.TRAINED).is_file()
 
 
 def log_to(path: Path) -> None:
@@ -89,10 +87,16 @@ def log_to(path: Path) -> None:
         log.removeHandler(handler)
         handler.close()
     console, file = logging.StreamHandler(sys.stdout), logging.FileHandler(path, encoding="utf-8")
+    console.handleError = file.handleError = refused
     console.setFormatter(logging.Formatter("train: %(message)s"))
     file.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     log.addHandler(console)
     log.addHandler(file)
+
+
+def refused(_: logging.LogRecord) -> None:
+    """Let a line that cannot be written, as on a full disk, end the training; logging would print its traceback."""
+    raise  # the error that is being handled where this is called
 
 
 if __name__ == "__main__":
