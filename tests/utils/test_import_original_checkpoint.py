@@ -1,0 +1,255 @@
+"""Checkpoints of the original repository become trained seeds that give the original's scores, or are refused."""
+
+import io
+import json
+import pickletools
+import struct
+import sys
+from collections import OrderedDict
+from pathlib import Path
+
+import pytest
+import torch
+
+import attention
+import evaluate
+import layout
+import score
+import stage
+import trained
+from errors import UserError
+from evaluation import scores
+from models.attentive_filtering import AttentiveFilteringNetwork
+from models.dilated_resnet import DilatedResNet
+from models.light_cnn import LightCNN, OriginalLightCNN
+
+sys.path[:0] = [str(Path(__file__).parent.parent), str(Path(__file__).parent.parent / "models")]
+import golden_weights  # noqa: E402
+
+import trained_corpus  # noqa: E402
+
+# The layers of the original classes in the order of their first use in `forward`.
+CLASSIFIER = """cnn1 bn1 cnn2 bn2 cnn3 cnn4 bn3 cnn5 bn4 cnn6 cnn7 bn5 cnn8 bn6 cnn9 cnn10 bn12 cnn11 bn13 cnn12 cnn13
+    bn14 cnn14 bn15 cnn15 cnn16 ln1 bn7 ln2 bn8 ln3 bn9 ln4 bn10 ln5 bn11 ln6"""
+ATTENTION = """pre.0 pre.1 pre.3 pre.4 att1.0 att1.1 skip1.0 skip1.1 att2.0 att2.1 skip2.0 skip2.1 att3.0 att3.1
+    skip3.0 skip3.1 att4.0 att4.1 skip4.0 skip4.1 att5.0 att5.1 att5.3 att5.4 att6.0 att6.1 att7.0 att7.1 att8.0 att8.1
+    att9.0 att9.1 conv1.0 conv1.2 conv1.3 conv1.5"""
+LCNN = """features.0.filter features.2.conv_a.filter features.2.conv.filter features.4.conv_a.filter
+    features.4.conv.filter features.6.conv_a.filter features.6.conv.filter features.8.conv_a.filter
+    features.8.conv.filter fc1.filter fc2"""
+NETWORKS = {
+    "attentive_filtering/sigmoid": (AttentiveFilteringNetwork, f"{ATTENTION} {CLASSIFIER}"),
+    "dilated_resnet/relu": (DilatedResNet, CLASSIFIER),
+    "light_cnn/reduced": (LightCNN, LCNN),
+}
+
+
+@pytest.fixture
+def tool(monkeypatch):
+    monkeypatch.syspath_prepend(str(layout.ROOT / "utils"))
+    import import_original_checkpoint
+
+    return import_original_checkpoint
+
+
+def original(model, names):
+    """The state dict of the original's class, filled by the golden rule, as PyTorch 0.4.0 had it."""
+    golden_weights.fill(layers := golden_weights.layers_in_order(model, torch.zeros(1, 1, 257, model.frames)))
+    return OrderedDict(
+        (f"{name}.{key}", tensor.float())
+        for name, layer in zip(names.split(), layers, strict=True)
+        for key, tensor in layer.state_dict(prefix="").items()
+        if key.rpartition(".")[2] != "num_batches_tracked"
+    )
+
+
+def lcnn(frames=250):
+    return original(LightCNN(frames), LCNN)
+
+
+def save(path, state, **more):
+    content = {"epoch": 7, "best_eer": 0.0655, "state_dict": state, "validation_loss": 0.2, "optimizer": {}, **more}
+    torch.save(content, path, _use_new_zipfile_serialization=False)
+    return path
+
+
+@pytest.fixture
+def run(tool, tmp_path, monkeypatch):
+    def call(*arguments, settings=("model.frames=250",)):
+        command = ["import", "--data", tmp_path / "data", "--exp", tmp_path / "exp", *arguments]
+        command += [part for setting in settings for part in ("--set", setting)]
+        monkeypatch.setattr(sys, "argv", list(map(str, command)))
+        tool.main()
+
+    return call
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_original_weights_give_the_original_score(tool, tmp_path, golden, name):
+    build, names = NETWORKS[name]
+    path = save(tmp_path / "x.pth", original(build(), names))
+    model = build()
+    model.load_state_dict(tool.weights(path, model))
+    with torch.inference_mode():
+        score = model.eval()(golden_weights.wave_input(1).float()).sigmoid().item()
+    theirs = json.loads((golden / "networks.json").read_text())["models"][name]["rule_R"]["float64"]["score"]
+    assert score == pytest.approx(theirs, abs=5e-6)
+
+
+def test_every_layer_has_its_place(tool):
+    for build, names in NETWORKS.values():
+        model = build()
+        found = tool.original_names(model)
+        assert list(found) == names.split()
+        layers = [name.removesuffix(".bias") for name, _ in model.named_parameters() if name.endswith(".bias")]
+        assert sorted(found.values()) == sorted(layers)
+
+
+def test_what_python_2_saved_on_a_gpu_in_parallel_is_read(tool, tmp_path):
+    """PyTorch 0.4 under Python 2: byte strings in the pickles, storages of the GPU, the prefix of nn.DataParallel."""
+    state = lcnn()
+    path = save(tmp_path / "x.pth", OrderedDict((f"module.{name}", tensor) for name, tensor in state.items()))
+    content = io.BytesIO(path.read_bytes())
+    pickles = []
+    for _ in range(5):  # magic number, protocol, machine, the object, keys of its storages
+        begin = content.tell()
+        for opcode, argument, at in pickletools.genops(content):
+            text = argument.encode() if opcode.name == "BINUNICODE" else b""
+            text = b"cuda:0" if text == b"cpu" else text
+            pickles.append((at, b"U" + struct.pack("<B", len(text)) + text if text else None))
+        pickles.append((content.tell(), None))
+        assert content.tell() > begin
+    whole = content.getvalue()
+    bounds = [at for at, _ in pickles]
+    out = [new or whole[at:end] for (at, new), end in zip(pickles, [*bounds[1:], bounds[-1]], strict=True)]
+    old = b"".join(out).replace(b"ctorch\nFloatStorage\n", b"ctorch.cuda\nFloatStorage\n") + whole[bounds[-1] :]
+    assert b"cuda:0" in old and b"X" + struct.pack("<I", 10) + b"state_dict" not in old
+    path.write_bytes(old)
+    model = LightCNN(250)
+    for name, tensor in tool.weights(path, model).items():
+        places = {ours: theirs for theirs, ours in tool.original_names(model).items()}
+        layer, _, key = name.rpartition(".")
+        torch.testing.assert_close(tensor, state[f"{places[layer]}.{key}"], rtol=0, atol=0)
+
+
+def test_counters_that_pytorch_had_later_are_taken_too(tool, tmp_path):
+    state = original(DilatedResNet(frames=904), CLASSIFIER)
+    model = DilatedResNet(frames=904)
+    taken = tool.weights(save(tmp_path / "x.pth", state), model)
+    assert taken["blocks.3.0.body.0.num_batches_tracked"] == 0
+    state["bn12.num_batches_tracked"] = torch.tensor(31)
+    taken = tool.weights(save(tmp_path / "x.pth", state), model)
+    assert taken["blocks.3.0.body.0.num_batches_tracked"] == 31
+
+
+def broken(name):
+    state = lcnn()
+    if name == "missing":
+        del state["fc2.bias"], state["features.4.conv.filter.weight"]
+    elif name == "unknown":
+        state["fc3.weight"] = torch.zeros(1)
+    elif name == "shape":
+        state["features.6.conv_a.filter.weight"] = torch.zeros(64, 32, 1, 3)
+    elif name == "no tensor":
+        state["fc2.bias"] = 3.0
+    elif name == "nan":
+        state["fc1.filter.bias"][5] = torch.nan
+    return state
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("missing", r"features\.4\.conv\.filter\.weight \(and 1 more\) are missing"),
+        ("unknown", r"fc3\.weight is unknown to this network"),
+        ("shape", r"features\.6\.conv_a\.filter\.weight is 64 × 32 × 1 × 3, this network has 64 × 32 × 1 × 1"),
+        ("no tensor", r"fc2\.bias is float, this network has 1"),
+        ("nan", r"fc1\.filter\.bias holds NaN or infinity"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name_and_nothing_is_written(run, tmp_path, name, words):
+    path = save(tmp_path / "x.pth", broken(name))
+    with pytest.raises(UserError, match=rf"x\.pth: {words}"):
+        run("--system", "lcnn", path)
+    assert not (tmp_path / "exp").exists()
+
+
+def test_weights_of_another_network_are_refused(tool, tmp_path):
+    path = save(tmp_path / "x.pth", original(DilatedResNet(frames=904), CLASSIFIER))
+    with pytest.raises(UserError, match=r"pre\.0\.weight \(and \d+ more\) are missing; choose the --system"):
+        tool.weights(path, AttentiveFilteringNetwork(frames=904))
+    with pytest.raises(UserError, match=r"ln1\.weight is 32 × \d+, this network has 32 × 768"):
+        tool.weights(path, DilatedResNet())
+    with pytest.raises(UserError, match="the original repository has no such network"):
+        tool.weights(path, OriginalLightCNN())
+
+
+class Touching:
+    """Pickled code."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_code_in_a_checkpoint_is_not_run(run, tmp_path):
+    path = save(tmp_path / "x.pth", lcnn(), extra=Touching(tmp_path / "ran"))
+    with pytest.raises(UserError, match=r"x\.pth: not a checkpoint of tensors and plain values"):
+        run("--system", "lcnn", path)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "not a checkpoint"),
+        (b"no checkpoint", "not a checkpoint"),
+        (None, "no such checkpoint"),
+        ([1], "holds no `state_dict`"),
+        ({"model": {}}, "holds no `state_dict`"),
+    ],
+)
+def test_what_is_no_checkpoint_is_refused(tool, tmp_path, content, words):
+    path = tmp_path / "x.pth"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content is not None:
+        torch.save(content, path)
+    with pytest.raises(UserError, match=rf"x\.pth: {words}"):
+        tool.weights(path, LightCNN(250))
+
+
+def test_an_imported_seed_is_a_trained_one(run, tmp_path, capsys):
+    paths = [save(tmp_path / f"{n}.pth", lcnn()) for n in (1, 2)]
+    run("--system", "lcnn", "--seeds", "3,5", *paths)
+    assert "./run.sh --corpus simulated --system lcnn --seeds 3,5 1 3 goes on" in capsys.readouterr().out
+    options = stage.Parser()
+    trained.add_options(options)
+    found = trained.find(options.parse_args(["--system", "lcnn", "--exp", str(tmp_path / "exp")]))
+    assert (found.layout.corpus, found.seeds, found.settings[5].model.frames) == ("simulated", [3, 5], 250)
+    with pytest.raises(UserError, match="seed3: stands already; choose other --seeds, or --force"):
+        run("--system", "lcnn", "--seeds", "3", paths[0])
+    with pytest.raises(UserError, match="--seeds 1: 2 checkpoints need as many seeds"):
+        run("--system", "lcnn", *paths)
+    run("--system", "lcnn", "--seeds", "3", "--force", paths[0])
+
+
+def test_stages_1_to_3_take_it(tool, tmp_path, tmp_path_factory, golden, monkeypatch, capsys):
+    tree = trained_corpus.trained(tmp_path_factory.getbasetemp(), golden)
+    state = lcnn(trained_corpus.FRAMES)
+    common = ["--corpus", tree / "mine.yaml", "--data", tree / "data", "--exp", tmp_path / "exp"]
+    settings = [part for setting in trained_corpus.SETTINGS for part in ("--set", setting)]
+    for main, more in (
+        (tool.main, ["--system", "lcnn", *settings, "--seeds", "4", save(tmp_path / "x.pth", state)]),
+        (attention.main, ["--system", "lcnn", *settings, "--seeds", "4"]),
+        (score.main, ["--system", "lcnn", *settings, "--seeds", "4"]),
+        (evaluate.main, ["--resamples", "20"]),
+    ):
+        monkeypatch.setattr(sys, "argv", list(map(str, ["script", *common, *more])))
+        main()
+    assert "no attention to look at" in capsys.readouterr().out
+    found = scores.read(tmp_path / "exp" / "mine" / "lcnn" / "seed4" / "scores" / "eval.txt")
+    assert found.keys() == trained_corpus.LABELS.keys()
+    assert "| LCNN |" in (tmp_path / "exp" / "mine" / "RESULTS.md").read_text()

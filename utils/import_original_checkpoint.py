@@ -1,0 +1,169 @@
+"""Take over networks trained with the original repository: their state dicts become trained seeds of a system here.
+
+    python utils/import_original_checkpoint.py --corpus asvspoof2017 --system afn --seeds 1-2 first.pth second.pth
+
+A checkpoint is what PyTorch 0.4 saved there: a dictionary with the weights under `state_dict`. Every weight must fit by
+name and shape. A state dict does not say which attention or activation it was trained with (AttenResNet2, 4 and 5 have
+the same names); --system says it. Each becomes exp/<corpus>/<system>/seed<k>, which stages 1 to 3, score and export
+take as if trained here.
+"""
+
+import argparse
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
+import config  # noqa: E402
+import environment  # noqa: E402
+import errors  # noqa: E402
+import record  # noqa: E402
+import stage  # noqa: E402
+from errors import UserError  # noqa: E402
+from layout import portable  # noqa: E402
+from models.attentive_filtering import AttentiveFilteringNetwork  # noqa: E402
+from models.dilated_resnet import DilatedResNet  # noqa: E402
+from models.light_cnn import LightCNN  # noqa: E402
+from systems import training  # noqa: E402
+from systems.neural import network  # noqa: E402
+from systems.settings import Neural  # noqa: E402
+
+STATE = "state_dict"
+PARALLEL = "module."  # what nn.DataParallel puts before every name
+COUNTER = "num_batches_tracked"  # PyTorch before 0.4.1 has none; nothing depends on it
+UNIT = (0, 2, 3, 5)  # batch norm, layer, batch norm, layer of a residual unit here
+
+
+def main() -> None:
+    parser = stage.arguments(__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("checkpoints", nargs="+", type=Path, metavar="CHECKPOINT", help="one for each of --seeds")
+    options = parser.parse_args()
+    here = stage.from_arguments(options)
+    if len(options.checkpoints) != len(here.seeds):
+        raise UserError(f"--seeds {options.seeds}: {len(options.checkpoints)} checkpoints need as many seeds")
+    if not isinstance(here.system, Neural):
+        raise UserError(f"--system {here.system_name}: the original repository trains networks only")
+    directories = [here.layout.seed(here.system_name, seed) for seed in here.seeds]
+    if standing := [directory for directory in directories if directory.exists() and not here.force]:
+        raise UserError(f"{standing[0]}: stands already; choose other --seeds, or --force to replace it")
+    states = [weights(path, network(here.system)) for path in options.checkpoints]
+    for seed, directory, path, state in zip(here.seeds, directories, options.checkpoints, states, strict=True):
+        shutil.rmtree(directory, ignore_errors=True)
+        training.save(directory / training.BEST, {"model": state})
+        environment.write(directory / "env.json")
+        settings = {"system": here.system_name, "seed": seed, "settings": config.plain(here.system)}
+        record.write(directory, record.make(settings, {"checkpoint": path}))
+        (directory / stage.TRAINED).touch()
+        print(f"import: wrote {portable(directory)}: {len(state)} tensors of {path}")
+    print(f"import: ./run.sh --corpus {options.corpus} --system {options.system} --seeds {options.seeds} 1 3 goes on")
+
+
+def weights(path: Path, model: nn.Module) -> dict[str, Tensor]:
+    """The state dict for `model` (float32) from an original checkpoint. Runs no code from the file.
+
+    Raises UserError, naming the weight, unless the checkpoint holds just the model's weights, by name and shape.
+    """
+    given = _given(path)
+    names = original_names(model)
+    state = model.state_dict()
+    wanted = {f"{original}.{key}": f"{ours}.{key}" for original, ours in names.items() for key in _keys(state, ours)}
+    missing = [name for name in wanted if name not in given and not name.endswith(COUNTER)]
+    if missing:
+        raise UserError(f"{path}: {_some(missing)} missing; choose the --system that it was trained as")
+    if extra := [name for name in given if name not in wanted]:
+        raise UserError(f"{path}: {_some(extra)} unknown to this network; choose the --system that it was trained as")
+    for name, tensor in given.items():
+        expected = state[wanted[name]]
+        if not isinstance(tensor, Tensor) or tensor.shape != expected.shape:
+            shape = _shape(tensor) if isinstance(tensor, Tensor) else type(tensor).__name__
+            raise UserError(f"{path}: {name} is {shape}, this network has {_shape(expected)}; choose its --system")
+        if not tensor.isfinite().all():
+            raise UserError(f"{path}: {name} holds NaN or infinity; take another checkpoint of that training")
+        state[wanted[name]] = tensor.detach().to(expected.dtype).contiguous()
+    return state
+
+
+def _given(path: Path) -> dict[str, Tensor]:
+    """The state dict in a file, its names without the prefix of parallel training."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such checkpoint") from None
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{path}: not a checkpoint of tensors and plain values ({reason})") from None
+    if not isinstance(content, Mapping) or not isinstance(content.get(STATE), Mapping):
+        raise UserError(f"{path}: holds no `{STATE}`; give a file that the original repository saved")
+    given = {str(name): tensor for name, tensor in content[STATE].items()}
+    if all(name.startswith(PARALLEL) for name in given):
+        given = {name.removeprefix(PARALLEL): tensor for name, tensor in given.items()}
+    return given
+
+
+def original_names(model: nn.Module) -> dict[str, str]:
+    """The layers of a network: their names in the original repository -> their names here, in the order of use.
+
+    Original classes: AttenResNet2, AttenResNet4 and AttenResNet5 (simple_attention_network.py), ResNet (v5_neuro.py)
+    and network_9layers (v3_neuro.py). Raises UserError for a network that it does not have.
+    """
+    if isinstance(model, AttentiveFilteringNetwork):
+        classifier = {original: f"classifier.{ours}" for original, ours in _residual_network().items()}
+        return {original: f"branch.{ours}" for original, ours in _attention().items()} | classifier
+    if isinstance(model, DilatedResNet):
+        return _residual_network()
+    if isinstance(model, LightCNN):
+        return _light_cnn()
+    raise UserError(f"{type(model).__name__}: the original repository has no such network; choose another --system")
+
+
+def _attention() -> dict[str, str]:
+    names = {f"pre.{i}": f"pre.{i}" for i in (0, 1, 3, 4)}
+    for level in range(4):  # steps down, each after a pooling, with the skip from it
+        names |= {f"att{level + 1}.{i}": f"down.{level}.{i + 1}" for i in (0, 1)}
+        names |= {f"skip{level + 1}.{i}": f"skip.{level}.{i}" for i in (0, 1)}
+    names |= {"att5.0": "down.4.1", "att5.1": "down.4.2", "att5.3": "bottom.0", "att5.4": "bottom.1"}
+    names |= {f"att{level + 6}.{i}": f"up.{level}.{i}" for level in range(4) for i in (0, 1)}
+    return names | {f"conv1.{i}": f"output.{i}" for i in (0, 2, 3, 5)}
+
+
+def _residual_network() -> dict[str, str]:
+    names = {"cnn1": "conv"}
+    for block, norm in enumerate((1, 3, 5, 12, 14)):  # the first of two batch norms
+        first = 3 * block + 2  # of three convolutions
+        unit = (f"bn{norm}", f"cnn{first}", f"bn{norm + 1}", f"cnn{first + 1}")
+        names |= {name: f"blocks.{block}.0.body.{i}" for name, i in zip(unit, UNIT, strict=True)}
+        names[f"cnn{first + 2}"] = f"blocks.{block}.2"
+    names["ln1"] = "embed"
+    for unit, layers in enumerate((("bn7", "ln2", "bn8", "ln3"), ("bn9", "ln4", "bn10", "ln5"))):
+        names |= {name: f"hidden.{unit}.body.{i}" for name, i in zip(layers, UNIT, strict=True)}
+    return names | {"bn11": "head.0", "ln6": "head.2"}
+
+
+def _light_cnn() -> dict[str, str]:
+    names = {"features.0.filter": "body.0.layer"}
+    for group in range(4):  # two convolutions after each pooling
+        original, ours = 2 * group + 2, 3 * group + 2
+        names[f"features.{original}.conv_a.filter"] = f"body.{ours}.layer"
+        names[f"features.{original}.conv.filter"] = f"body.{ours + 1}.layer"
+    return names | {"fc1.filter": "embed.layer", "fc2": "head"}
+
+
+def _keys(state: Mapping[str, Tensor], layer: str) -> list[str]:
+    return [name.removeprefix(f"{layer}.") for name in state if name.rpartition(".")[0] == layer]
+
+
+def _some(names: list[str]) -> str:
+    return f"{names[0]} (and {len(names) - 1} more) are" if len(names) > 1 else f"{names[0]} is"
+
+
+def _shape(tensor: Tensor) -> str:
+    return " × ".join(map(str, tensor.shape)) or "one number"
+
+
+if __name__ == "__main__":
+    errors.run(main)
