@@ -29,6 +29,8 @@ options
   --nj N               parallel jobs of stages -2 and -1                     (all cores)
   --jobs N             seeds trained at once on one GPU                      (as fit)
   --force              redo what stands
+  --allow-pipes        stage -2 may run the programs of `id program ... |` lines
+                       in a wav.scp of your own: only for lists you trust
   --data DIR           folder of data directories                            (data)
   --exp DIR            folder of experiments                                 (exp)
   --help               this text
@@ -40,11 +42,12 @@ HELP
 fail() { echo "run.sh: error: $*" >&2; exit 2; }
 
 corpus=simulated system=afn seeds=1 utterances="" first="" last="" command="" given=$#
-shared=() nj=() jobs=() rest=()
+shared=() nj=() jobs=() pipes=() rest=()
 while (($#)); do
   case $1 in
     --help | -h) usage; exit 0 ;;
     --force) shared+=(--force) ;;
+    --allow-pipes) pipes=(--allow-pipes) ;;
     --corpus | --system | --seeds | --set | --utterances | --nj | --jobs | --data | --exp)
       (($# > 1)) || fail "$1 needs a value; see ./run.sh --help"
       case $1 in
@@ -148,7 +151,7 @@ row() { # SYSTEM: stages -1 to 2 of one row of the table
 
 rows=$("$python" src/rows.py "$system")
 failed=()
-stage -2 prepare.py ${nj[@]+"${nj[@]}"}
+stage -2 prepare.py ${nj[@]+"${nj[@]}"} ${pipes[@]+"${pipes[@]}"}
 while IFS= read -r name <&3; do
   code=0
   row "$name" || code=$?

@@ -15,6 +15,11 @@ from layout import SUBSETS, Layout
 def main() -> None:
     parser = stage.arguments(__doc__, system=False)
     stage.add_jobs(parser)
+    parser.add_argument(
+        "--allow-pipes",
+        action="store_true",
+        help="run the programs of `id program … |` lines in a wav.scp of your own; only for lists you trust",
+    )
     options = parser.parse_args()
     here = stage.from_arguments(options)
     corpus, layout = here.corpus, here.layout
@@ -24,13 +29,15 @@ def main() -> None:
         print(f"prepare: {layout.corpus_data} stands; --force makes it anew")
         return
     with locks.hold(layout.corpus_data):
-        prepare(corpus, layout, made_from, options.nj, here.force)
+        prepare(corpus, layout, made_from, options.nj, here.force, options.allow_pipes)
 
 
-def prepare(corpus: corpora.Corpus, layout: Layout, made_from: dict[str, Any], jobs: int, anew: bool) -> None:
+def prepare(
+    corpus: corpora.Corpus, layout: Layout, made_from: dict[str, Any], jobs: int, anew: bool, allow_pipes: bool
+) -> None:
     """Write the data directories of `corpus` and the record `made_from`."""
     record.remove(layout.corpus_data)
-    utterances = corpora.utterances(corpus, layout.corpus_data, jobs, anew)
+    utterances = corpora.utterances(corpus, layout.corpus_data, jobs, anew, allow_pipes)
     for subset in SUBSETS:
         if subset not in utterances:
             shutil.rmtree(layout.subset(subset), ignore_errors=True)

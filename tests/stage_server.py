@@ -1,7 +1,7 @@
 """Runs the pipeline in forks of one process that has imported everything: a start takes milliseconds, not seconds.
 
-Reads JSON lines on stdin: `[log, options of each system, options of stages -2 and -1, options of all stages]`. Writes the
-id of the process that runs the stages (the leader of a session of its own) and, when that has ended, its exit code.
+Reads JSON lines on stdin: `[log, options of each system, options of stages -2 and -1, options of all stages]`. Writes
+the id of the process that runs the stages (leader of a session of its own) and, when that has ended, its exit code.
 """
 
 import json

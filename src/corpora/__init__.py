@@ -15,14 +15,17 @@ from corpora.simulated import Simulated
 Corpus = ASVspoof2017 | OwnCorpus | Simulated
 
 
-def utterances(corpus: Corpus, directory: Path, jobs: int, anew: bool = False) -> dict[str, list[Utterance]]:
+def utterances(
+    corpus: Corpus, directory: Path, jobs: int, anew: bool = False, allow_pipes: bool = False
+) -> dict[str, list[Utterance]]:
     """The utterances of `train`, `dev` and `eval`, their recordings checked; a subset that is not there is left out.
 
     A simulated corpus is made first, in `directory`/simulated, by `jobs` processes; what stands there is kept unless
-    `anew`. Copies of official recordings that had to be converted lie in `directory`/copies.
+    `anew`. Copies of official recordings that had to be converted lie in `directory`/copies, what the pipes of a
+    wav.scp put out (only with `allow_pipes`) in `directory`/piped.
     """
     if isinstance(corpus, OwnCorpus):
-        return own.utterances(corpus.directories)
+        return own.utterances(corpus.directories, piped=directory / "piped" if allow_pipes else None)
     if isinstance(corpus, ASVspoof2017):
         return asvspoof2017.utterances(
             corpus.folder, official=True, allow_missing=corpus.allow_missing, copies=directory / "copies"

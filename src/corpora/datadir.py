@@ -44,11 +44,14 @@ def write(directory: Path, utterances: Iterable[Utterance]) -> None:
         files.write_text(directory / name, "".join(f"{line}\n" for line in lines))
 
 
-def read(directory: Path, *, fill: bool = False, mend: str = "run stage -2 first") -> list[Utterance]:
+def read(
+    directory: Path, *, fill: bool = False, pipes: bool = False, mend: str = "run stage -2 first"
+) -> list[Utterance]:
     """The utterances of a data directory, sorted bytewise by id.
 
     With `fill` a directory without utt2spk or utt2cond will do: every utterance is then its own speaker, its condition
-    unknown. `mend` is what the user is told to do about missing or contradicting files.
+    unknown. With `pipes` a `wav` may be a pipe as Kaldi has them, `program … |`; nothing runs it here. `mend` is what
+    the user is told to do about missing or contradicting files.
 
     Raises UserError when a file is missing or malformed, or when the files do not list the same utterances.
     """
@@ -64,7 +67,7 @@ def read(directory: Path, *, fill: bool = False, mend: str = "run stage -2 first
             raise UserError(f"{directory}: wav.scp and {name} disagree about {odd[0]}; {mend}")
     utterances = [Utterance(utt, wav[utt][0], speaker[utt][0], label[utt][0], *condition[utt]) for utt in wav]
     utterances.sort(key=lambda u: u.utt.encode())
-    check(utterances, str(directory))
+    check(utterances, str(directory), pipes)
     return utterances
 
 
@@ -92,9 +95,14 @@ def table(path: Path, columns: int, mend: str = "run stage -2 first") -> dict[st
     return rows
 
 
-def check(utterances: list[Utterance], where: str) -> None:
+def is_pipe(wav: str) -> bool:
+    """Whether Kaldi would run `wav` as a command."""
+    return wav.startswith("|") or wav.endswith("|")
+
+
+def check(utterances: list[Utterance], where: str, pipes: bool = False) -> None:
     """Raise UserError unless the ids are unique and fit for file names, the labels known, no name holds white space
-    and every recording is a file that one line can name.
+    and every recording is a file that one line can name (with `pipes`: or a pipe).
     """
     seen: set[str] = set()
     for u in utterances:
@@ -103,14 +111,15 @@ def check(utterances: list[Utterance], where: str) -> None:
         seen.add(u.utt)
         if u.label not in LABELS:
             raise UserError(f"{where}: utterance {u.utt} has label {u.label!r}; use genuine or spoof")
-        if "/" in u.utt:
-            raise UserError(f"{where}: utterance {u.utt}: an id may not hold '/', it names files; rename it")
-        if u.wav.startswith("|") or u.wav.endswith("|"):
+        if "/" in u.utt or "\0" in u.utt:
+            raise UserError(f"{where}: utterance {u.utt!r}: an id may not hold '/' or NUL, it names files; rename it")
+        if is_pipe(u.wav) and not pipes:
             raise UserError(
-                f"{where}: utterance {u.utt}: {u.wav!r} is a pipe, which would run a shell command; "
-                "convert the recordings to wav files and list those"
+                f"{where}: utterance {u.utt}: {u.wav!r} is a pipe: it would run a shell command of whoever wrote the "
+                "list; convert the recordings to wav files and list those, or, if you trust the list, allow its "
+                "wav.scp to run programs: stage -2 with --allow-pipes"
             )
-        if not u.wav or u.wav.strip() != u.wav or "\n" in u.wav or "\r" in u.wav:
+        if not u.wav or u.wav.strip() != u.wav or any(character in u.wav for character in "\n\r\0"):
             raise UserError(f"{where}: utterance {u.utt}: {u.wav!r} cannot stand in a wav.scp; rename the file")
         for field in (u.utt, u.speaker, u.environment, u.playback, u.recorder):
             if not field or field.split() != [field]:

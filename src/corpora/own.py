@@ -8,7 +8,7 @@
 
 Each directory holds `wav.scp` (id and file) and `utt2label` (id and `genuine` or `spoof`). `utt2spk` and `utt2cond`
 (environment, playback device, recorder) are read where they stand; else every utterance is its own speaker, and its
-condition is unknown.
+condition is unknown. With --allow-pipes a line of wav.scp may be a pipe, `id program … |` (corpora/pipes.py).
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import layout
-from corpora import datadir, recordings
+from corpora import datadir, pipes, recordings
 from corpora.datadir import Utterance
 from errors import UserError
 
@@ -44,33 +44,38 @@ class OwnCorpus:
         return {subset: recordings.located(path) for subset, path in given.items() if path}
 
 
-def utterances(directories: Mapping[str, Path], *, say: Callable[[str], None] = print) -> dict[str, list[Utterance]]:
+def utterances(
+    directories: Mapping[str, Path], *, piped: Path | None = None, say: Callable[[str], None] = print
+) -> dict[str, list[Utterance]]:
     """The utterances of each subset, sorted bytewise by id, their recordings checked.
 
     A relative path in a wav.scp starts at the repository. `say` hears what was filled in, and of recordings that stand
-    both in eval and in a subset that systems learn from.
+    both in eval and in a subset that systems learn from. `piped` is a folder for what the pipes of a wav.scp put out;
+    without it they are refused.
 
-    Raises UserError for missing, malformed or contradicting tables, for pipes and segments, and for recordings that are
-    missing, unreadable, cut short, empty or not 16 kHz mono 16-bit PCM.
+    Raises UserError for missing, malformed or contradicting tables, for segments, for pipes that are refused or fail,
+    and for recordings that are missing, unreadable, cut short, empty or not 16 kHz mono 16-bit PCM.
     """
-    found = {subset: _read(subset, directory, say) for subset, directory in directories.items()}
+    found = {subset: _read(subset, directory, piped is not None, say) for subset, directory in directories.items()}
     for subset in [subset for subset in found if subset != "eval"]:
         if both := {u.wav for u in found[subset]} & {u.wav for u in found.get("eval", ())}:
             say(f"warning: {len(both)} recordings stand in both {subset} and eval ({min(both)}); eval is not unseen")
+    if piped:
+        found = {subset: pipes.run(listed, piped / subset, subset) for subset, listed in found.items()}
     for subset, listed in found.items():
         recordings.check(subset, [layout.located(utterance.wav) for utterance in listed])
     return found
 
 
-def _read(subset: str, directory: Path, say: Callable[[str], None]) -> list[Utterance]:
+def _read(subset: str, directory: Path, allow_pipes: bool, say: Callable[[str], None]) -> list[Utterance]:
     if not directory.is_dir():
         raise UserError(f"{directory}: no such data directory; mend corpus.{subset}")
     if (segments := directory / "segments").exists():
         raise UserError(f"{segments}: parts of recordings are not read; cut them into files of their own first")
     mend = "a data directory of your own needs wav.scp and utt2label, for the same utterances"
-    listed = datadir.read(directory, fill=True, mend=mend)
+    listed = datadir.read(directory, fill=True, pipes=allow_pipes, mend=mend)
     if not (directory / "utt2spk").exists():
         say(f"{subset}: no utt2spk; every utterance counts as its own speaker")
     if not (directory / "utt2cond").exists():
         say(f"{subset}: no utt2cond; environment, playback and recorder are unknown")
-    return [replace(u, wav=layout.portable(recordings.located(u.wav))) for u in listed]
+    return [u if datadir.is_pipe(u.wav) else replace(u, wav=layout.portable(recordings.located(u.wav))) for u in listed]

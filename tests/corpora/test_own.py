@@ -85,7 +85,8 @@ def test_a_pipe_is_refused_and_not_run(directories, tmp_path):
     path.write_text(f"e_1 touch {tmp_path}/ran |\ne_2 e_2.wav\n")
     message = refusal(directories)
     assert message.startswith(f"{directories['eval']}: utterance e_1: ")
-    assert "would run a shell command; convert the recordings to wav files" in message
+    assert "would run a shell command of whoever wrote the list; convert the recordings to wav files" in message
+    assert message.endswith("stage -2 with --allow-pipes")
     assert not (tmp_path / "ran").exists()
 
 
