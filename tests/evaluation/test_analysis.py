@@ -30,7 +30,7 @@ def analyse(*systems):
 
 
 def test_a_system_that_learnt_dev_teaches_no_fusion_and_no_calibration_and_is_not_chosen():
-    found = analyse(system("a", 1.0), system("bb", 3.0), system("pooled", 9.0, "train+dev"))
+    found = analyse(system("a", 1.0), system("bb", 2.0), system("pooled", 9.0, "train+dev"))
     assert set(found.calibrated) == {"A", "BB"}
     pair, every = found.fusions
     assert pair.ratios is None
@@ -41,7 +41,7 @@ def test_a_system_that_learnt_dev_teaches_no_fusion_and_no_calibration_and_is_no
 
 
 def test_a_system_trained_on_train_alone_takes_part():
-    found = analyse(system("a", 1.0), system("bb", 3.0), system("pooled", 9.0))
+    found = analyse(system("a", 1.0), system("bb", 2.0), system("pooled", 9.0))
     assert set(found.calibrated) == {"A", "BB", "POOLED"}
     assert found.fusions[0].ratios is not None
     assert found.best == "POOLED"
