@@ -15,7 +15,7 @@ from corpora import datadir
 from errors import UserError
 from features.archives import FeatureArchive
 from layout import ROOT, SUBSETS, Layout
-from systems.settings import System
+from systems.settings import Evolving, System
 from systems.subset import Subset
 
 CORPUS_PREFIX = "corpus."
@@ -121,7 +121,12 @@ def subset(stage: Stage, name: str, in_memory: bool = False) -> Subset:
 def trained_from(stage: Stage, seed: int) -> dict[str, Any]:
     """The record of a training: the system's complete settings and the features it learns from."""
     settings = {"system": stage.system_name, "seed": seed, "settings": config.plain(stage.system)}
-    return record.make(settings, {name: features_record(stage, name) for name in ("train", "dev")})
+    inputs = {name: features_record(stage, name) for name in ("train", "dev")}
+    if isinstance(stage.system, Evolving):
+        inputs["neat"] = ROOT / "conf" / stage.system.neat
+        if not inputs["neat"].is_file():
+            raise UserError(f"{inputs['neat']}: no such file; let `neat` name one in conf/")
+    return record.make(settings, inputs)
 
 
 def features_record(stage: Stage, name: str) -> Path:

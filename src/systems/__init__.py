@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal, Protocol
 
-from systems.settings import GaussianMixtures, IVectors
+from systems.settings import Evolving, GaussianMixtures, IVectors
 from systems.settings import System as Settings
 from systems.subset import Subset
 
@@ -38,6 +38,10 @@ def build(settings: Settings, seed: int) -> System:
         from systems.ivectors import IVectorSystem
 
         return IVectorSystem(settings, seed)
+    if isinstance(settings, Evolving):
+        from systems.evolving import EvolvingSystem
+
+        return EvolvingSystem(settings, seed)
     from systems.neural import NeuralSystem
 
     return NeuralSystem(settings, seed)

@@ -16,7 +16,8 @@ from features.lfcc import lfcc
 from features.log_magnitude import log_magnitude
 from features.native import FrontEnd
 from features.spectrogram import log_spectrogram
-from systems.settings import Cqcc, Features, Lfcc, LogMagnitude, Spectrogram
+from features.whitened import whitened
+from systems.settings import Cqcc, Features, Lfcc, LogMagnitude, Spectrogram, Waveform
 
 
 def front_end(settings: Features, conf: Path) -> FrontEnd:
@@ -50,6 +51,7 @@ FUNCTIONS: dict[type, Callable[[np.ndarray, Any], np.ndarray]] = {
     LogMagnitude: log_magnitude,
     Cqcc: cqcc,
     Lfcc: lfcc,
+    Waveform: lambda samples, _: whitened(samples),
 }
 
 

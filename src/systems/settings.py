@@ -72,13 +72,25 @@ class Lfcc(LfccOptions):
         folder_name(self.name)
 
 
+@dataclass(frozen=True)
+class Waveform:
+    """The samples themselves, whitened: features/whitened.py."""
+
+    kind: Literal["waveform"]
+    name: str
+    sample_rate: int = 16000  # Hz
+
+    def __post_init__(self) -> None:
+        folder_name(self.name)
+
+
 def folder_name(name: str) -> None:
     """Raise ValueError unless `name` can name a folder."""
     if not name or "/" in name or name.startswith("."):
         raise ValueError(f"name: {name!r} must be the name of a folder")
 
 
-Features = Spectrogram | LogMagnitude | Cqcc | Lfcc
+Features = Spectrogram | LogMagnitude | Cqcc | Lfcc | Waveform
 
 
 @dataclass(frozen=True)
@@ -289,10 +301,43 @@ class IVectors:
     back_end: BackEnd
 
 
+@dataclass(frozen=True)
+class Evolution:
+    """How networks over a waveform evolve: systems/evolution.py."""
+
+    population: int
+    generations: int
+    fitness: Literal["eoc", "eer"]  # ease of classification, or 1 less the EER
+    batch: int | None  # training utterances a generation, half of each class, drawn anew; null: all of them
+    crop: float | None  # s of each of them, at a place drawn anew; null: whole utterances
+    validate_every: int  # generations, and after the last ...
+    validated: int  # ... so many of the fittest are tried on dev
+
+    def __post_init__(self) -> None:
+        for name, least in (("population", 2), ("generations", 1), ("validate_every", 1), ("validated", 1)):
+            at_least(self, name, least)
+        if self.batch is not None and (self.batch < 2 or self.batch % 2):
+            raise ValueError(f"batch: {self.batch} must be an even number above 0, half of it a class; or null")
+        if self.crop is not None and self.crop <= 0:
+            raise ValueError(f"crop: {self.crop} must be above 0; or null")
+
+
+@dataclass(frozen=True)
+class Evolving:
+    """Evolved recurrent networks: systems/evolving.py."""
+
+    kind: Literal["evolving"]
+    title: str
+    paper: Paper
+    features: Waveform
+    neat: str  # neat-python's configuration, relative to conf/
+    train: Evolution
+
+
 def at_least(settings: Any, name: str, least: float) -> None:
     """Raise ValueError unless the value `name` of `settings` is at least `least`."""
     if getattr(settings, name) < least:
         raise ValueError(f"{name}: {getattr(settings, name)} must be at least {least}")
 
 
-System = Neural | GaussianMixtures | IVectors
+System = Neural | GaussianMixtures | IVectors | Evolving

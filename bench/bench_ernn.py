@@ -1,0 +1,120 @@
+"""How long one generation of evolving networks takes, beside neat-python's own networks on the same genomes.
+
+    python bench/bench_ernn.py
+    python bench/bench_ernn.py --mutations 100 --threads 1
+
+A generation is the fitness of a whole population: genomes made flat, utterances made blocks, all scored, ease of
+classification. The genomes have been mutated often enough to have hidden nodes and loops.
+
+neat-python's RecurrentNetwork would take hours for it: some of the genomes run over the first samples of one utterance,
+ours over those of all. Beside the times a sample stands the greatest difference of any output. Times on one thread are
+the processor's, which what else the machine does hardly changes.
+"""
+
+import argparse
+import random
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import neat
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
+
+from layout import ROOT  # noqa: E402
+from models import evolving_genome, evolving_rnn  # noqa: E402
+from systems import ease_of_classification  # noqa: E402
+
+RATE = 16000  # Hz
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--population", type=int, default=150, help="genomes (default 150)")
+    parser.add_argument("--utterances", type=int, default=100, help="(default 100)")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each utterance (default 2)")
+    parser.add_argument("--mutations", type=int, default=30, help="of each genome before (default 30)")
+    parser.add_argument("--threads", type=int, help="(default: as many as there are cores)")
+    parser.add_argument("--repeats", type=int, default=3, help="generations of which the median is taken (default 3)")
+    parser.add_argument("--compared", type=int, default=20, help="genomes that neat-python runs too (default 20)")
+    parser.add_argument("--samples", type=int, default=8000, help="that it runs them over (default 8000)")
+    parser.add_argument("--seed", type=int, default=1, help="of genomes and utterances (default 1)")
+    arguments = parser.parse_args()
+    if min(arguments.population, arguments.utterances, arguments.repeats, arguments.compared, arguments.samples) < 1:
+        parser.error("counts must be at least 1")
+    config, genomes = population(arguments)
+    noise = np.random.default_rng(arguments.seed)
+    samples = round(arguments.seconds * RATE)
+    waveforms = [noise.standard_normal(samples, dtype=np.float32) for _ in range(arguments.utterances)]
+    generation(genomes, config, [waveform[:100] for waveform in waveforms], arguments.threads)  # compiles
+    durations = [timed(generation, genomes, config, waveforms, arguments.threads) for _ in range(arguments.repeats)]
+    seconds, processor = (statistics.median(values) for values in zip(*durations, strict=True))
+    steps = arguments.population * arguments.utterances * samples
+    print(
+        f"{arguments.population} genomes (on average {sizes(genomes, config)}) x {arguments.utterances} utterances x "
+        f"{arguments.seconds:g} s: {seconds:.1f} s a generation, {processor:.1f} s of the processor, "
+        f"{1e9 * processor / steps:.1f} ns a sample and network"
+    )
+    compare(genomes[: arguments.compared], config, waveforms, arguments.samples, seconds / steps)
+
+
+def population(arguments: argparse.Namespace) -> tuple[neat.Config, list[evolving_genome.Genome]]:
+    """Genomes by conf/neat.conf after many mutations."""
+    config = evolving_genome.configuration(ROOT / "conf" / "neat.conf", arguments.population)
+    random.seed(arguments.seed)
+    genomes = list(neat.Population(config).population.values())
+    for genome in genomes:
+        for _ in range(arguments.mutations):
+            genome.mutate(config.genome_config)
+    return config, genomes
+
+
+def sizes(genomes: list[evolving_genome.Genome], config: neat.Config) -> str:
+    networks = [evolving_genome.network(genome, config) for genome in genomes]
+    nodes = np.mean([len(network.bias) for network in networks])
+    return f"{nodes:.1f} nodes and {np.mean([len(network.weight) for network in networks]):.1f} connections"
+
+
+def generation(genomes: list, config: neat.Config, waveforms: list[np.ndarray], threads: int | None) -> np.ndarray:
+    """The fitness of every genome; the first half of the utterances passes for genuine."""
+    networks = [evolving_genome.network(genome, config) for genome in genomes]
+    scores = evolving_rnn.scores(networks, evolving_rnn.blocks(waveforms), threads)
+    return ease_of_classification.fitness(scores, np.arange(len(waveforms)) < len(waveforms) // 2)
+
+
+def compare(genomes: list, config: neat.Config, waveforms: list[np.ndarray], samples: int, pace: float) -> None:
+    """Time neat-python on the beginning of one utterance, and ours on the beginnings of all; `pace` is that of a
+    generation on all threads, in s a sample and network."""
+    begins = [waveform[:samples] for waveform in waveforms]
+    plain, differences = 0.0, []
+    for genome in genomes:
+        network = neat.nn.RecurrentNetwork.create(genome, config)
+        inputs = [[float(sample)] for sample in begins[0]]
+        begun = time.process_time()
+        theirs = [network.activate(sample) for sample in inputs]
+        plain += time.process_time() - begun
+        ours = evolving_rnn.trace(evolving_genome.network(genome, config), begins[0])
+        differences.append(np.abs(ours - np.array(theirs)).max())
+    networks = [evolving_genome.network(genome, config) for genome in genomes]
+    _, compiled = timed(evolving_rnn.scores, networks, evolving_rnn.blocks(begins), 1)
+    compiled /= len(begins)
+    steps = len(genomes) * len(begins[0])
+    print(
+        f"{len(genomes)} of them: neat-python {1e9 * plain / steps:.0f} ns a sample and network, ours on one thread "
+        f"{1e9 * compiled / steps:.1f} ns, {plain / compiled:.0f} times as fast; the generation above "
+        f"{plain / steps / pace:.0f} times as fast; outputs differ by at most {max(differences):.1e}"
+    )
+
+
+def timed(function: Callable[..., object], *arguments: object) -> tuple[float, float]:
+    """Seconds that passed, and seconds of the processor over all threads."""
+    begun = time.perf_counter(), time.process_time()
+    function(*arguments)
+    return time.perf_counter() - begun[0], time.process_time() - begun[1]
+
+
+if __name__ == "__main__":
+    main()
