@@ -19,6 +19,14 @@ from errors import UserError
 
 T = TypeVar("T")
 
+# More than any configuration needs; what is beyond was made to exhaust memory or stack.
+MOST_BYTES = 4 << 20
+MOST_VALUES = 200_000  # with every alias written out
+MOST_LEVELS = 50
+MOST_EXTENDS = 20
+INTEGERS = 2**53  # beyond, a float is not the same number
+SHOWN = 80  # characters of a wrong value in a message
+
 
 def read(path: Path | str) -> dict[str, Any]:
     """The mapping in a YAML file, its chain of `extends` merged; raises UserError on a missing or malformed file."""
@@ -26,15 +34,22 @@ def read(path: Path | str) -> dict[str, Any]:
 
 
 def _read(path: Path, below: tuple[Path, ...]) -> dict[str, Any]:
-    path = path.resolve()
+    try:
+        path = path.resolve()
+        if not path.is_file():
+            raise UserError(f"{path}: no such file{_neighbours(path)}")
+    except ValueError:  # a NUL in the name
+        raise UserError(f"{str(path)!r}: not the name of a file") from None
     if path in below:
         chain = " -> ".join(p.name for p in (*below, path))
         raise UserError(f"{path}: `extends` runs in a circle ({chain}); take one of these lines out")
+    if len(below) > MOST_EXTENDS:
+        raise UserError(f"{path}: `extends` runs through more than {MOST_EXTENDS} files; write the settings out")
+    if path.stat().st_size > MOST_BYTES:
+        raise UserError(f"{path}: larger than {MOST_BYTES >> 20} MB, which no configuration is; name another file")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file{_neighbours(path)}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        content = _parse(path.read_text(encoding="utf-8"))
+    except ValueError as error:
         raise UserError(f"{path}: not a YAML file: {error}; mend the line it names") from None
     if content is None:
         content = {}
@@ -46,6 +61,52 @@ def _read(path: Path, below: tuple[Path, ...]) -> dict[str, Any]:
     if not isinstance(base, str):
         raise UserError(f"{path}: extends: {base!r} is not a file name")
     return merge(_read(path.parent / base, (*below, path)), content)
+
+
+def _parse(text: str) -> Any:
+    """What a YAML text says; raises ValueError for whatever it cannot say."""
+    try:
+        loader = yaml.SafeLoader(text)
+        try:
+            node = loader.get_single_node()
+            if node is None:
+                return None
+            _measure(node, {}, 0)
+            return loader.construct_document(node)
+        finally:
+            loader.dispose()
+    except RecursionError:
+        raise ValueError(f"it nests more than {MOST_LEVELS} levels deep") from None
+    except (ValueError, yaml.YAMLError) as error:
+        raise ValueError(" ".join(str(error).split())) from None
+    except (ArithmeticError, AttributeError, LookupError, TypeError):  # PyYAML's, of a `!!tag` before a value unlike it
+        raise ValueError("a value is not what its `!!` tag says") from None
+
+
+def _measure(node: yaml.Node, sizes: dict[yaml.Node, int], level: int) -> int:
+    """The values in `node` with every alias written out; `sizes` remembers. ValueError for too many, or a key twice."""
+    if node in sizes:
+        if not sizes[node]:
+            raise ValueError(f"an alias of itself, line {node.start_mark.line + 1}")
+        return sizes[node]
+    if level > MOST_LEVELS:
+        raise ValueError(f"it nests more than {MOST_LEVELS} levels deep, line {node.start_mark.line + 1}")
+    sizes[node] = 0  # under way
+    size = 1
+    if isinstance(node, yaml.MappingNode):
+        seen = set()
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value != "<<":
+                if (key.tag, key.value) in seen:
+                    raise ValueError(f"{key.value} stands there a second time, line {key.start_mark.line + 1}")
+                seen.add((key.tag, key.value))
+            size += _measure(key, sizes, level + 1) + _measure(value, sizes, level + 1)
+    elif isinstance(node, yaml.SequenceNode):
+        size += sum(_measure(item, sizes, level + 1) for item in node.value)
+    if size > MOST_VALUES:
+        raise ValueError(f"its aliases stand for more than {MOST_VALUES} values, line {node.start_mark.line + 1}")
+    sizes[node] = size
+    return size
 
 
 def _neighbours(path: Path) -> str:
@@ -75,11 +136,11 @@ def override(settings: Mapping[str, Any], assignments: Iterable[str]) -> dict[st
     merged = dict(settings)
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
-        if not equals or not all(name.split(".")):
+        if not equals or not all(name.split(".")) or name.count(".") > MOST_LEVELS:
             raise UserError(f"--set {assignment}: write it as name=value, for example train.epochs=5")
         try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError:
+            value = _parse(text)
+        except ValueError:
             raise UserError(f"--set {assignment}: the value is not YAML; quote it") from None
         for key in reversed(name.split(".")):
             value = {key: value}
@@ -158,8 +219,10 @@ def _scalar(kind: Any, value: Any, name: str, where: str) -> Any:
         try:  # PyYAML reads 1e-3, without a point, as text
             if math.isfinite(float(value)):
                 return float(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             pass
+    elif kind is int and type(value) is int and abs(value) > INTEGERS:
+        raise _wrong(value, name, where, "a whole number of at most fifteen digits")
     elif kind in (int, bool, str) and type(value) is kind:
         return value
     words = {float: "a finite number", int: "a whole number", bool: "true or false", str: "text (quote it)"}
@@ -175,7 +238,7 @@ def _choose(options: tuple[Any, ...], value: Any, name: str, where: str) -> Any:
     kinds = {typing.get_args(typing.get_type_hints(option)["kind"])[0]: option for option in options}
     if not isinstance(value, dict) or "kind" not in value:
         raise UserError(f"{where}: {_label(name, 'kind')} is missing; give one of: {', '.join(kinds)}")
-    if value["kind"] not in kinds:
+    if not isinstance(value["kind"], str) or value["kind"] not in kinds:
         raise _wrong(value["kind"], _label(name, "kind"), where, f"one of: {', '.join(kinds)}", kinds)
     return _convert(kinds[value["kind"]], value, name, where)
 
@@ -208,7 +271,12 @@ def _label(name: str, key: str) -> str:
 
 
 def _wrong(value: Any, name: str, where: str, expected: str, choices: Iterable[Any] = ()) -> UserError:
-    return UserError(f"{where}: {name or 'the file'}: {value!r} must be {expected}{_meant(str(value), choices)}")
+    try:
+        text, shown = str(value), repr(value)
+    except ValueError:  # Python does not write whole numbers of thousands of digits
+        text = shown = "a number of thousands of digits"
+    shown = shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}…"
+    return UserError(f"{where}: {name or 'the file'}: {shown} must be {expected}{_meant(text[:SHOWN], choices)}")
 
 
 def _meant(word: str, choices: Iterable[Any]) -> str:

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-import files
 import layout
 from errors import UserError
 from features import audio
@@ -63,8 +62,7 @@ def _checked(path: Path, copies: Path | None) -> Path:
         if samples is None:
             raise
         _check_length(path)
-        with files.whole(copies / path.name, "wb") as file:
-            soundfile.write(file, samples, SAMPLE_RATE, format="WAV", subtype="PCM_16")
+        audio.write(copies / path.name, samples, SAMPLE_RATE)
         return copies / path.name
     _check_length(path)
     return path
@@ -73,11 +71,11 @@ def _checked(path: Path, copies: Path | None) -> Path:
 def _float_as_int16(path: Path) -> np.ndarray | None:
     """The samples, int16[N], of a mono 16 kHz recording that holds them as floats without loss; None of any other."""
     try:
-        with soundfile.SoundFile(str(path)) as file:
+        with soundfile.SoundFile(audio.regular(path)) as file:
             if file.subtype not in ("FLOAT", "DOUBLE") or (file.samplerate, file.channels) != (SAMPLE_RATE, 1):
                 return None
             scaled = file.read(dtype="float64") * 2**15
-    except (soundfile.LibsndfileError, OSError):
+    except audio.UNREADABLE:
         return None
     if not len(scaled) or not np.isfinite(scaled).all():
         return None

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import soundfile
 
 import config
 import files
@@ -21,6 +20,7 @@ from corpora.plan import Subset, Trial, parts, plan
 from corpora.recordings import SAMPLE_RATE, located
 from corpora.speech import Recorded, Synthetic, Voices
 from errors import UserError
+from features import audio
 from parallel import ordered_map
 from progress import Progress
 
@@ -109,8 +109,7 @@ def generate(corpus: Simulated, root: Path, jobs: int = 1) -> None:
     with Progress("simulating speech and replays", len(wavs)) as progress:
         progress.advance(len(wavs) - len(missing))
         for trial, samples in zip(missing, ordered_map(studio.make, missing, jobs), strict=True):
-            with files.whole(wavs[trial], "wb") as file:
-                soundfile.write(file, samples, SAMPLE_RATE, format="WAV", subtype="PCM_16")
+            audio.write(wavs[trial], samples, SAMPLE_RATE)
             progress.advance()
     for name, subset in planned.items():
         files.write_text(protocol_path(root, name), "".join(f"{trial.protocol}\n" for trial in subset))

@@ -1,11 +1,16 @@
 """Recordings as Kaldi hears them: one channel of 16-bit samples."""
 
+import wave
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
+import files
 from errors import UserError
+
+# soundfile's, the last two of names from which it takes a recording for headerless
+UNREADABLE = (soundfile.LibsndfileError, OSError, TypeError, ValueError)
 
 
 def inspect(path: Path | str, sample_rate: int) -> int:
@@ -14,8 +19,8 @@ def inspect(path: Path | str, sample_rate: int) -> int:
     Raises UserError unless the file is readable, mono, 16-bit PCM, at `sample_rate` Hz and not empty.
     """
     try:
-        info = soundfile.info(str(path))
-    except (soundfile.LibsndfileError, OSError) as error:
+        info = soundfile.info(regular(path))
+    except UNREADABLE as error:
         raise UserError(f"{path}: {_why_unreadable(Path(path), error)}") from None
     _check(path, info.samplerate, info.channels, info.subtype, info.frames, sample_rate)
     return info.frames
@@ -27,15 +32,32 @@ def read(path: Path | str, sample_rate: int) -> np.ndarray:
     Raises UserError unless the file is readable, mono, 16-bit PCM, at `sample_rate` Hz and not empty.
     """
     try:
-        with soundfile.SoundFile(str(path)) as file:
+        with soundfile.SoundFile(regular(path)) as file:
             _check(path, file.samplerate, file.channels, file.subtype, file.frames, sample_rate)
             samples = file.read(dtype="int16")
             promised = file.frames
-    except (soundfile.LibsndfileError, OSError) as error:
+    except UNREADABLE as error:
         raise UserError(f"{path}: {_why_unreadable(Path(path), error)}") from None
     if len(samples) != promised:
         raise UserError(f"{path}: holds {len(samples)} of the {promised} samples its header promises; fetch it again")
     return samples
+
+
+def write(path: Path | str, samples: np.ndarray, sample_rate: int) -> None:
+    """Write int16[N] as a mono wav file, whole or not at all."""
+    # Not by soundfile: inside its callbacks neither a full disk nor an interruption can be raised.
+    with files.whole(path, "wb") as file, wave.open(file, "wb") as wav:
+        wav.setnchannels(1)
+        wav.setsampwidth(2)
+        wav.setframerate(sample_rate)
+        wav.writeframes(np.ascontiguousarray(samples, dtype="<i2").tobytes())
+
+
+def regular(path: Path | str) -> str:
+    """`path` as text; raises OSError where no plain file is: a named pipe would be waited for without end."""
+    if Path(path).exists() and not Path(path).is_file():
+        raise OSError("not a plain file")
+    return str(path)
 
 
 def _check(path: Path | str, rate: int, channels: int, subtype: str, frames: int, sample_rate: int) -> None:

@@ -83,7 +83,7 @@ class NeuralSystem:
         state = training.load(path, self.device)
         try:
             self.scorer.load_state_dict(state["model"])
-        except (KeyError, TypeError, RuntimeError) as error:
+        except (AttributeError, LookupError, TypeError, RuntimeError) as error:
             reason = str(error).splitlines()[0]
             raise UserError(f"{path}: not weights of this network ({reason}); {training.ANEW}") from None
         self.scorer = devices.placed(self.scorer, self.device).eval()

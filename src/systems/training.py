@@ -177,7 +177,7 @@ class Trainer:
             self.optimiser.load_state_dict(state["optimiser"])
             self.scheduler.load_state_dict(state["scheduler"])
             self.position = Position(**state["position"])
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        except (AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
             raise UserError(f"{path}: not a checkpoint of this network ({_first_line(error)}); {ANEW}") from None
         at = self.position
         if not at.finished(self.recipe):
@@ -192,18 +192,23 @@ ANEW = "train anew with --force"
 
 def save(path: Path, state: dict[str, Any]) -> None:
     """Write a checkpoint, whole or not at all."""
+    buffer = io.BytesIO()  # torch.save makes an error of its own of a full disk, without the reason
+    torch.save(state, buffer)
     with files.whole(path, "wb") as file:
-        torch.save(state, file)
+        file.write(buffer.getbuffer())
 
 
 def load(path: Path, device: torch.device) -> dict[str, Any]:
     """A checkpoint's content, tensors on `device`; runs no code from the file. UserError if it cannot be read."""
     try:
-        return torch.load(path, map_location=device, weights_only=True)
+        state = torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError:
         raise UserError(f"{path}: no such checkpoint; run stage 0 first") from None
     except Exception as error:
         raise UserError(f"{path}: not a readable checkpoint ({_first_line(error)}); {ANEW}") from None
+    if not isinstance(state, dict):
+        raise UserError(f"{path}: not a checkpoint, it holds a {type(state).__name__}; {ANEW}")
+    return state
 
 
 def scores(
