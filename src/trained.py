@@ -104,7 +104,12 @@ class Trained:
                 path = self.layout.features(subset, name) / record.NAME
                 if path.is_file() and files.sha256(path) == hashed:
                     return config.read(path), True
-        return extract.describe(wanted[self.seeds[0]], "native"), False
+        settings = wanted[self.seeds[0]]
+        try:
+            backend = extract.choose_backend(settings)
+        except UserError:  # Kaldi is wanted but not installed
+            backend = "native"
+        return extract.describe(settings, backend), False
 
 
 def find(options: argparse.Namespace) -> Trained:

@@ -10,6 +10,8 @@ from errors import UserError
 from features import audio
 
 FULL_SCALE = 32768  # 16-bit steps
+# soundfile's, the last two of names from which it takes a recording for headerless
+UNREADABLE = (soundfile.LibsndfileError, OSError, TypeError, ValueError)
 MOST_CLIPPED = 0.01  # of the samples; more means that they are not between -1 and 1
 
 
@@ -31,8 +33,8 @@ def read(path: Path, sample_rate: int, channel: int | None = None) -> tuple[np.n
         UserError: for an unreadable, truncated or empty file, for NaN, infinity or another scale than -1 … 1, and for
             several channels of which none is chosen, or one that is not there.
     """
-    if not path.exists():
-        raise UserError(f"{path}: no such recording")
+    if not path.is_file():  # a named pipe would be waited for without end
+        raise UserError(f"{path}: {'not a plain file' if path.exists() else 'no such recording'}")
     try:
         info = soundfile.info(str(path))
         if channel is not None and not 1 <= channel <= info.channels:
@@ -43,7 +45,7 @@ def read(path: Path, sample_rate: int, channel: int | None = None) -> tuple[np.n
             raise UserError(f"{path}: has {info.channels} channels; choose one with --channel N, 1 for the first")
         with soundfile.SoundFile(str(path)) as file:
             samples = file.read(dtype="float32", always_2d=True)[:, (channel or 1) - 1]
-    except (soundfile.LibsndfileError, OSError) as error:
+    except UNREADABLE as error:
         raise UserError(f"{path}: not a readable recording ({' '.join(str(error).split())})") from None
     if len(samples) != info.frames:
         raise UserError(f"{path}: holds {len(samples)} of the {info.frames} samples its header promises")

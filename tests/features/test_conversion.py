@@ -1,5 +1,7 @@
 """Recordings of any kind as 16-bit samples at the rate of training."""
 
+import os
+
 import numpy as np
 import pytest
 import soundfile
@@ -94,6 +96,19 @@ def test_floats_on_another_scale_are_refused(golden, written):
 def test_samples_that_are_no_numbers_are_refused(written, value):
     path = written(np.array([0.0, value, 0.1]), subtype="FLOAT")
     with pytest.raises(UserError, match=r"a\.wav: holds samples that are NaN or infinite"):
+        conversion.read(path, RATE)
+
+
+@pytest.mark.parametrize("name", ["a.raw", "a.txt", "pipe.wav", "folder.wav"])
+def test_names_that_mislead_are_refused(tmp_path, name):
+    path = tmp_path / name
+    if name.startswith("a"):
+        path.write_bytes(bytes(1000))
+    elif name.startswith("pipe"):
+        os.mkfifo(path)
+    else:
+        path.mkdir()
+    with pytest.raises(UserError, match=rf"{name}: not a (readable recording|plain file)"):
         conversion.read(path, RATE)
 
 
