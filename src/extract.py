@@ -14,8 +14,8 @@ from corpora import datadir
 from features import archives, kaldi, kaldi_options, native
 from layout import ROOT, located, portable
 from progress import Progress
-from systems.front_end import front_end
-from systems.settings import Features, Spectrogram
+from systems.front_end import front_end, kaldi_commands
+from systems.settings import Features, Mfcc, Spectrogram
 
 CONF = ROOT / "conf"
 
@@ -33,6 +33,9 @@ def main() -> None:
 
 def choose_backend(settings: Features) -> str:
     """`kaldi` or `native`, as the settings ask; `auto` takes Kaldi where all its programs are found."""
+    if isinstance(settings, Mfcc):
+        kaldi.require(kaldi_commands(settings, CONF))
+        return "kaldi"
     if not isinstance(settings, Spectrogram):
         return "native"  # Kaldi has no such features
     if settings.backend == "kaldi":
@@ -54,8 +57,7 @@ def extract(here: stage.Stage, subset: str, settings: Features, backend: str, jo
     recordings = [(u.utt, str(located(u.wav))) for u in utterances]
     if backend == "kaldi":
         directory.mkdir(parents=True, exist_ok=True)
-        conf = CONF / settings.conf
-        matrices = kaldi.extract(recordings, conf, settings.cmn_window, settings.norm_vars, jobs, directory)
+        matrices = kaldi.extract(recordings, kaldi_commands(settings, CONF), jobs, directory)
     else:
         matrices = native.extract(recordings, front_end(settings, CONF), jobs)
     started = time.monotonic()
@@ -70,9 +72,9 @@ def extract(here: stage.Stage, subset: str, settings: Features, backend: str, jo
 def describe(settings: Features, backend: str) -> dict[str, Any]:
     """The complete configuration of the features: what their record holds."""
     description = asdict(settings) | {"backend": backend}
-    if not isinstance(settings, Spectrogram):
+    if not isinstance(settings, Spectrogram | Mfcc):
         return description
-    if backend == "kaldi":
+    if backend == "kaldi" or isinstance(settings, Mfcc):
         return description | {"options": kaldi_options.lines(CONF / settings.conf)}
     return description | {"options": asdict(kaldi_options.read(CONF / settings.conf))}
 

@@ -94,6 +94,43 @@ def test_kaldi_and_native_agree_on_what_stands(corpus, kaldi_installed, capsys):
     assert capsys.readouterr().out.count("wrote") == 3  # one backend's features are not taken for the other's
 
 
+MFCC = """
+config, rspecifier, wspecifier = sys.argv[1:]
+assert config.endswith("/conf/mfcc.conf") and wspecifier == "ark:-"
+import struct
+for line in Path(rspecifier[4:]).read_text().splitlines():
+    values = struct.pack("<72f", *range(len(line), len(line) + 72))
+    rows, columns = (n.to_bytes(4, "little") for n in (3, 24))
+    sys.stdout.buffer.write(line.split()[0].encode() + b" \\0BFM \\4" + rows + b"\\4" + columns + values)
+"""
+PASS_ON = """
+assert sys.argv[1:] == {arguments}, sys.argv
+sys.stdout.buffer.write(sys.stdin.buffer.read())
+"""
+
+
+def test_mfcc_are_kaldis_or_none(corpus, kaldi_installed, kaldi_program, capsys):
+    mfcc = ["--system", str(ROOT / "conf" / "kaldi" / "ivector_cosine_mfcc.yaml"), "--nj", "2"]
+    run(prepare.main, corpus)
+    with pytest.raises(errors.UserError, match="features.kind mfcc: compute-mfcc-feats not found; .*other features"):
+        run(extract.main, corpus, *mfcc)
+    kaldi_program(kaldi_installed, "compute-mfcc-feats", MFCC)
+    run(extract.main, corpus, *mfcc)
+    assert "4 utterances by the kaldi backend" in capsys.readouterr().out
+    directory = corpus.parent / "data" / "mine" / "dev" / "mfcc"
+    matrices = dict(FeatureArchive(directory / "feats.scp", ROOT))
+    assert list(matrices) == list(UTTERANCES)
+    assert all(matrix.shape == (3, 24) and np.ptp(matrix) == 71 for matrix in matrices.values())
+    assert "--num-ceps=24" in (directory / "config.yaml").read_text()  # the options are a part of the record
+    slopes = ["--set", "features.deltas=2", "--set", "features.cmn_window=300"]
+    with pytest.raises(errors.UserError, match="add-deltas not found"):
+        run(extract.main, corpus, *mfcc, *slopes)
+    arguments = ["--delta-window=3", "--delta-order=2", "ark:-", "ark:-"]
+    kaldi_program(kaldi_installed, "add-deltas", PASS_ON.format(arguments=arguments))
+    run(extract.main, corpus, *mfcc, *slopes)
+    assert "4 utterances by the kaldi backend" in capsys.readouterr().out
+
+
 def test_an_utterance_that_fails_is_named_and_nothing_is_left_under_its_final_name(corpus, golden):
     run(prepare.main, corpus)
     table = corpus.parent / "data" / "mine" / "dev" / "wav.scp"

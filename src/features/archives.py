@@ -5,8 +5,9 @@ kaldi_io does the binary format. Around it: nothing is skipped silently, no shel
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -60,14 +61,16 @@ class FeatureArchive(Mapping[str, np.ndarray]):
         self.scp = scp
         self.places: dict[str, tuple[Path, int]] = {}
         try:
-            lines = scp.read_text(encoding="utf-8").splitlines()
+            lines = scp.read_text(encoding="utf-8-sig").splitlines()
         except FileNotFoundError:
             raise UserError(f"{scp}: no such file; run stage -1 first") from None
+        except UnicodeDecodeError:
+            raise UserError(f"{scp}: not a text file; run stage -1 again") from None
         for number, line in enumerate(lines, 1):
             where = f"{scp}:{number}"
             if "|" in line:
                 raise UserError(f"{where}: a pipe would run a program; copy the features to an archive first")
-            match = re.fullmatch(r"(\S+)\s+(.+):(\d+)\s*", line)
+            match = re.fullmatch(r"(\S+)\s+([^\0]+):(\d{1,18})\s*", line)
             if not match:
                 raise UserError(f"{where}: {line!r} is not `utterance file.ark:offset`; write the list with copy-feats")
             utt, name, offset = match.groups()
@@ -97,15 +100,34 @@ class FeatureArchive(Mapping[str, np.ndarray]):
 
 def read(ark: Path) -> Iterator[tuple[str, np.ndarray]]:
     """The `(utterance, float[T × D])` pairs of an archive, in its own order."""
+    yield from _read(ark, _matrix)
+
+
+def read_vectors(ark: Path) -> Iterator[tuple[str, np.ndarray]]:
+    """The `(key, float[D])` pairs of an archive of vectors, in its own order."""
+    yield from _read(ark, _vector)
+
+
+def _read(ark: Path, value: Callable[[IO[bytes], str], np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
     with ark.open("rb") as file:
         while True:
             try:
-                utt = kaldi_io.read_key(file)
+                key = kaldi_io.read_key(file)
             except (AssertionError, UnicodeDecodeError):
                 raise UserError(f"{ark}: not a Kaldi archive") from None
-            if utt is None:
+            if key is None:
                 return
-            yield utt, _matrix(file, f"{ark} ({utt})")
+            yield key, value(file, f"{ark} ({key})")
+
+
+def _vector(file: IO[bytes], where: str) -> np.ndarray:
+    try:
+        vector = kaldi_io.read_vec_flt(file)
+    except Exception as error:
+        raise UserError(f"{where}: no readable vector ({type(error).__name__}); the archive is damaged") from None
+    if vector.ndim != 1 or not np.isfinite(vector).all():
+        raise UserError(f"{where}: not a vector of finite values; the archive is damaged")
+    return vector
 
 
 def _matrix(file: object, where: str) -> np.ndarray:
@@ -121,6 +143,8 @@ def _matrix(file: object, where: str) -> np.ndarray:
         raise UserError(f"{where}: the matrix claims to be larger than memory; the archive is damaged") from None
     except Exception as error:
         raise UserError(f"{where}: no readable matrix ({type(error).__name__}); the archive is damaged") from None
-    if matrix.ndim != 2 or not np.isfinite(matrix).all():
+    with np.errstate(over="ignore"):  # float64 beyond float32 becomes infinite, and is refused
+        matrix = np.asarray(matrix, dtype=np.float32)
+    if matrix.ndim != 2 or not matrix.size or not np.isfinite(matrix).all():
         raise UserError(f"{where}: not a matrix of finite values; the archive is damaged")
     return matrix

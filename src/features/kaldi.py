@@ -1,137 +1,98 @@
 """Extraction by Kaldi's own programs, where they are installed.
 
     compute-spectrogram-feats | apply-cmvn-sliding | copy-feats
+    compute-mfcc-feats | add-deltas | apply-cmvn-sliding | copy-feats
 
-run over a split list, a process chain per job, without a shell. Source: the authors' run_feature.sh.
+run over a split list, a process chain per job, without a shell. Sources: the authors' run_feature.sh; Kaldi's sre08
+recipe.
 """
 
-import os
-import shutil
-import signal
-import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 
+import kaldi_programs
 from errors import UserError
 from features import archives
+from kaldi_programs import Chain
 
 PROGRAMS = ("compute-spectrogram-feats", "apply-cmvn-sliding", "copy-feats")
+MFCC = "compute-mfcc-feats"
+
+Commands = list[list[str]]  # of a chain: each a program and its options; lists and archives are put behind them
+
+
+def spectrogram(conf: Path, cmn_window: int, norm_vars: bool) -> Commands:
+    """Log power spectrograms by the options in `conf`, less their sliding mean."""
+    return [["compute-spectrogram-feats", f"--config={conf}"], _sliding(cmn_window, norm_vars)]
+
+
+def mfcc(conf: Path, deltas: int, delta_window: int, cmn_window: int | None, norm_vars: bool) -> Commands:
+    """Mel-frequency cepstra by the options in `conf`, with slopes up to the order `deltas`, less their sliding mean."""
+    commands = [[MFCC, f"--config={conf}"]]
+    if deltas:
+        commands.append(["add-deltas", f"--delta-window={delta_window}", f"--delta-order={deltas}"])
+    return commands if cmn_window is None else [*commands, _sliding(cmn_window, norm_vars)]
 
 
 def find() -> dict[str, str]:
-    """Where Kaldi's programs are: `$KALDI_ROOT/src/featbin` first, then PATH. What is missing is left out."""
-    root = os.environ.get("KALDI_ROOT")
-    folders = os.pathsep.join([*([str(Path(root) / "src" / "featbin")] if root else []), os.environ.get("PATH", "")])
-    found = {program: shutil.which(program, path=folders) for program in PROGRAMS}
-    return {program: path for program, path in found.items() if path}
+    """Where the programs of the spectrogram are; what is missing is left out."""
+    return kaldi_programs.find(PROGRAMS)
 
 
-def require() -> dict[str, str]:
-    """`find()`, or a UserError that names what is missing."""
-    programs = find()
-    if missing := [program for program in PROGRAMS if program not in programs]:
-        raise UserError(
-            f"backend kaldi: {', '.join(missing)} not found; set KALDI_ROOT or PATH, or use features.backend=native"
-        )
-    return programs
+def require(commands: Commands | None = None) -> dict[str, str]:
+    """Where the programs of `commands` (by default of the spectrogram) are; UserError names what is missing."""
+    names = PROGRAMS if commands is None else [*dict.fromkeys(name for name, *_ in commands), "copy-feats"]
+    if names[0] == MFCC:
+        return kaldi_programs.require(names, "features.kind mfcc", "choose other features: only Kaldi computes these")
+    return kaldi_programs.require(names, "backend kaldi", "use features.backend=native")
 
 
 def extract(
-    recordings: list[tuple[str, str]], conf: Path, cmn_window: int, norm_vars: bool, jobs: int, scratch: Path
+    recordings: Sequence[tuple[str, str]], commands: Commands, jobs: int, scratch: Path
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """`(utterance, float32[T × bins])` for every `(utterance, wav file)`, in order.
+    """`(utterance, float32[T × D])` for every `(utterance, wav file)`, in order.
 
     The jobs' archives lie in a temporary folder inside `scratch`. Raises UserError when a program fails (with its last
     line) or leaves an utterance out.
     """
-    programs = require()
+    programs = require(commands)
     jobs = min(jobs, len(recordings))
-    with tempfile.TemporaryDirectory(prefix=".kaldi-", dir=scratch) as folder:
+    with tempfile.TemporaryDirectory(prefix=".kaldi-", dir=scratch) as folder, ExitStack() as running:
         parts = [recordings[len(recordings) * job // jobs : len(recordings) * (job + 1) // jobs] for job in range(jobs)]
-        chains = [
-            _Chain(programs, part, conf, cmn_window, norm_vars, Path(folder) / str(job))
-            for job, part in enumerate(parts)
-        ]
-        try:
-            for chain in chains:
-                yield from chain.results()
-        finally:
-            for chain in chains:
-                chain.stop()
+        chains = []
+        for job, part in enumerate(parts):
+            scp, ark = (Path(folder) / f"{job}.{suffix}" for suffix in ("scp", "ark"))
+            scp.write_text("".join(f"{utt} {wav}\n" for utt, wav in part), encoding="utf-8")
+            chain = Chain(programs, _joined(commands, scp, ark), Path(folder) / str(job))
+            chains.append((running.enter_context(chain), [utt for utt, _ in part], ark))
+        for chain, expected, ark in chains:
+            yield from _results(chain, expected, ark)
 
 
-class _Chain:
-    """The three programs over one part of the list, joined by pipes, writing one archive."""
-
-    def __init__(
-        self,
-        programs: dict[str, str],
-        part: list[tuple[str, str]],
-        conf: Path,
-        cmn_window: int,
-        norm_vars: bool,
-        stem: Path,
-    ):
-        self.expected = [utt for utt, _ in part]
-        self.ark = stem.with_suffix(".ark")
-        scp = stem.with_suffix(".scp")
-        scp.write_text("".join(f"{utt} {wav}\n" for utt, wav in part), encoding="utf-8")
-        commands = [
-            ["compute-spectrogram-feats", f"--config={conf}", f"scp:{scp}", "ark:-"],
-            [
-                "apply-cmvn-sliding",
-                f"--norm-vars={str(norm_vars).lower()}",
-                "--center=true",
-                f"--cmn-window={cmn_window}",
-                "ark:-",
-                "ark:-",
-            ],
-            ["copy-feats", "--compress=false", "ark:-", f"ark:{self.ark}"],
-        ]
-        self.processes: list[tuple[str, subprocess.Popen, Path]] = []
-        pipe = None
-        for command in commands:
-            log = stem.with_suffix(f".{command[0]}.log")
-            with log.open("wb") as errors:
-                process = subprocess.Popen(
-                    [programs[command[0]], *command[1:]],
-                    stdin=pipe if pipe is not None else subprocess.DEVNULL,
-                    stdout=subprocess.PIPE if command is not commands[-1] else subprocess.DEVNULL,
-                    stderr=errors,
-                )
-            if pipe is not None:
-                pipe.close()  # the child holds it now; so it sees the end when the program before it ends
-            pipe = process.stdout
-            self.processes.append((command[0], process, log))
-
-    def results(self) -> Iterator[tuple[str, np.ndarray]]:
-        # All are waited for before one is blamed: when one dies, a broken pipe takes those before it down too.
-        codes = [(program, process.wait(), log) for program, process, log in self.processes]
-        for program, code, log in sorted(codes, key=lambda c: c[1] == -signal.SIGPIPE):
-            if code:
-                raise UserError(f"{program} ended with exit code {code}: {_last_line(log)}")
-        done = 0
-        for utt, matrix in archives.read(self.ark):
-            if done >= len(self.expected) or utt != self.expected[done]:
-                break
-            done += 1
-            yield utt, matrix
-        if done < len(self.expected):
-            raise UserError(
-                f"Kaldi gave {done} of {len(self.expected)} utterances; {self.expected[done]} is missing: "
-                f"{_last_line(self.processes[0][2])}"
-            )
-
-    def stop(self) -> None:
-        for _, process, _ in self.processes:
-            process.kill()
-            process.wait()
+def _sliding(window: int, norm_vars: bool) -> list[str]:
+    return ["apply-cmvn-sliding", f"--norm-vars={str(norm_vars).lower()}", "--center=true", f"--cmn-window={window}"]
 
 
-def _last_line(log: Path) -> str:
-    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    warnings = [line for line in lines if line.startswith(("WARNING", "ERROR"))]
-    return (warnings or lines or ["it said nothing"])[-1]
+def _joined(commands: Commands, scp: Path, ark: Path) -> Commands:
+    """The whole chain: from the recordings in `scp` to matrices in `ark`, as they are."""
+    links = [[*command, "ark:-", "ark:-"] for command in [*commands, ["copy-feats", "--compress=false"]]]
+    links[0][-2], links[-1][-1] = f"scp:{scp}", f"ark:{ark}"
+    return links
+
+
+def _results(chain: Chain, expected: list[str], ark: Path) -> Iterator[tuple[str, np.ndarray]]:
+    chain.wait()
+    done = 0
+    for utt, matrix in archives.read(ark):
+        if done >= len(expected) or utt != expected[done]:
+            break
+        done += 1
+        yield utt, matrix
+    if done < len(expected):
+        raise UserError(
+            f"Kaldi gave {done} of {len(expected)} utterances; {expected[done]} is missing: {chain.complaint()}"
+        )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from errors import UserError
-from features import kaldi_options
+from features import kaldi, kaldi_options
 from features.cmvn import sliding_cmvn
 from features.cqcc import cqcc
 from features.kaldi_options import SpectrogramOptions
@@ -17,7 +17,7 @@ from features.log_magnitude import log_magnitude
 from features.native import FrontEnd
 from features.spectrogram import log_spectrogram
 from features.whitened import whitened
-from systems.settings import Cqcc, Features, Lfcc, LogMagnitude, Spectrogram, Waveform
+from systems.settings import Cqcc, Features, Lfcc, LogMagnitude, Mfcc, Spectrogram, Waveform
 
 
 def front_end(settings: Features, conf: Path) -> FrontEnd:
@@ -25,7 +25,17 @@ def front_end(settings: Features, conf: Path) -> FrontEnd:
     if isinstance(settings, Spectrogram):
         options = kaldi_options.read(conf / settings.conf)
         return SpectrogramFrontEnd(options, settings.cmn_window, settings.norm_vars)
+    if isinstance(settings, Mfcc):
+        raise UserError(f"features {settings.name}: only Kaldi computes MFCC; install it, or choose other features")
     return PlainFrontEnd(settings)
+
+
+def kaldi_commands(settings: Spectrogram | Mfcc, conf: Path) -> kaldi.Commands:
+    """What Kaldi's programs are told to compute these features; `conf` is the folder of their option files."""
+    if isinstance(settings, Mfcc):
+        slopes = settings.deltas, settings.delta_window
+        return kaldi.mfcc(conf / settings.conf, *slopes, settings.cmn_window, settings.norm_vars)
+    return kaldi.spectrogram(conf / settings.conf, settings.cmn_window, settings.norm_vars)
 
 
 @dataclass(frozen=True)

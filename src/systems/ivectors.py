@@ -20,10 +20,12 @@ from progress import Progress
 from systems import device as devices
 from systems import learning, training
 from systems.batches import in_order
+from systems.kaldi_ivectors import KaldiIVectors
 from systems.settings import IVectors
 from systems.subset import Subset
 
 BACK_END = "backend.pt"
+KALDI = "kaldi"  # the folder of what its programs make
 AT_ONCE = 32  # utterances
 BACK_ENDS = {"cosine": CosineBackend, "gaussian": GaussianBackend}
 
@@ -37,7 +39,8 @@ class IVectorSystem:
 
     Args:
         settings: the row's YAML.
-        seed: draws the loadings that the extractor's EM begins with; the background model knows no chance.
+        seed: draws the loadings that the extractor's EM begins with; the background model knows no chance. (With
+            Kaldi's programs: systems/kaldi_ivectors.py.)
     """
 
     picture = ""
@@ -46,6 +49,7 @@ class IVectorSystem:
     def __init__(self, settings: IVectors, seed: int):
         self.settings, self.seed = settings, seed
         self.extractor: IVectorExtractor | None = None
+        self.kaldi: KaldiIVectors | None = None
         self.projection: Projection | None = None
         self.back_end: CosineBackend | GaussianBackend | None = None
         self.device = torch.device("cpu")
@@ -54,8 +58,12 @@ class IVectorSystem:
         """Train the background model, the extractor and the back-end, or on from where an earlier run stopped."""
         self.device = devices.choose()
         subset = learning.pooled(self.settings.trained_on, train, dev)
-        learner = learning.Learner(directory)
-        self.extractor = self._extractor(self._tensors(list(subset.features.values())), learner)
+        if self.settings.programs == "kaldi":
+            self.kaldi = KaldiIVectors(self.settings, self.seed, directory / KALDI)
+            self.kaldi.fit(subset)
+        else:
+            learner = learning.Learner(directory)
+            self.extractor = self._extractor(self._tensors(list(subset.features.values())), learner)
         vectors, labels = self.extract(subset), np.array([subset.labels[utt] for utt in subset.utterances])
         if self.settings.back_end.per_speaker:
             vectors, labels = speaker_means(vectors, labels, [subset.speakers[utt] for utt in subset.utterances])
@@ -69,6 +77,8 @@ class IVectorSystem:
     def load(self, directory: Path) -> None:
         """Take up what `fit` left in a training's `directory`."""
         self.device = devices.choose()
+        if self.settings.programs == "kaldi":
+            self.kaldi = KaldiIVectors(self.settings, self.seed, directory / KALDI)
         learning.load(self.weights(directory), self._take)
 
     def score(self, subset: Subset) -> dict[str, float]:
@@ -78,6 +88,8 @@ class IVectorSystem:
 
     def extract(self, subset: Subset) -> np.ndarray:
         """The i-vectors of a subset, float64[U × dimension], in the order of its utterances."""
+        if self.kaldi:
+            return self.kaldi.extract(subset)
         found = []
         with Progress(f"i-vectors {subset.name}", len(subset.utterances)) as progress:
             for places in in_order(len(subset.utterances), AT_ONCE):
@@ -135,13 +147,16 @@ class IVectorSystem:
 
     def _state(self) -> dict[str, Any]:
         return {
-            "extractor": self.extractor.state_dict(),
+            "extractor": self.kaldi.state() if self.kaldi else self.extractor.state_dict(),
             "projection": _tensors(vars(self.projection)),
             "back_end": _tensors(vars(self.back_end)),
         }
 
     def _take(self, state: dict[str, Any]) -> None:
-        self.extractor = IVectorExtractor.from_state_dict(state["extractor"]).to(self.device)
+        if self.kaldi:
+            self.kaldi.take(state["extractor"])
+        else:
+            self.extractor = IVectorExtractor.from_state_dict(state["extractor"]).to(self.device)
         self.projection = Projection(**_arrays(state["projection"]))
         self.back_end = BACK_ENDS[self.settings.back_end.scoring](**_arrays(state["back_end"]))
 

@@ -66,8 +66,8 @@ class KaldiFrontEnd:
             _write_options(folder, self.description)
             soundfile.write(folder / "recording.wav", samples, self.sample_rate, subtype="PCM_16")
             recording = [("recording", str(folder / "recording.wav"))]
-            window, norm_vars = settings.cmn_window, settings.norm_vars
-            ((_, matrix),) = kaldi.extract(recording, folder / CONF, window, norm_vars, 1, folder)
+            commands = front_ends.kaldi_commands(replace(settings, conf=CONF), folder)
+            ((_, matrix),) = kaldi.extract(recording, commands, 1, folder)
             return matrix
 
 

@@ -84,13 +84,33 @@ class Waveform:
         folder_name(self.name)
 
 
+@dataclass(frozen=True)
+class Mfcc:
+    """Mel-frequency cepstra, which only Kaldi's programs compute (features/kaldi.py)."""
+
+    kind: Literal["mfcc"]
+    name: str
+    conf: str  # options of compute-mfcc-feats, relative to conf/
+    deltas: int  # 0: none, 1: slopes too, 2: slopes of slopes too
+    delta_window: int  # frames to each side
+    cmn_window: int | None  # frames of the sliding mean; null: it stays
+    norm_vars: bool
+
+    def __post_init__(self) -> None:
+        for name, least in (("deltas", 0), ("delta_window", 1)):
+            at_least(self, name, least)
+        if self.cmn_window is not None:
+            at_least(self, "cmn_window", 1)
+        folder_name(self.name)
+
+
 def folder_name(name: str) -> None:
     """Raise ValueError unless `name` can name a folder."""
     if not name or "/" in name or name.startswith("."):
         raise ValueError(f"name: {name!r} must be the name of a folder")
 
 
-Features = Spectrogram | LogMagnitude | Cqcc | Lfcc | Waveform
+Features = Spectrogram | LogMagnitude | Cqcc | Lfcc | Waveform | Mfcc
 
 
 @dataclass(frozen=True)
@@ -296,9 +316,17 @@ class IVectors:
     paper: Paper
     trained_on: Pooling
     features: Features
+    programs: Literal["native", "kaldi"]  # whose background model, extractor and i-vectors
     ubm: BackgroundModel
     extractor: TotalVariability
     back_end: BackEnd
+
+    def __post_init__(self) -> None:
+        if self.programs == "kaldi" and self.ubm.covariance != "full":
+            raise ValueError(
+                f"programs: kaldi takes ubm.covariance=full, not {self.ubm.covariance}: its extractor has full "
+                "covariances (ubm.full_iterations=0 begins them as diagonal ones); or take programs=native"
+            )
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,11 @@ from features import archives, kaldi
 
 UTTERANCES = ("g01_male_us", "g02_female_gb", "g03_short030", "g07_tiny250")
 
+
 def extract(folder, golden, tmp_path, jobs=1, recordings=None):
     recordings = recordings or [(utt, str(golden / f"{utt}.wav")) for utt in UTTERANCES]
-    return list(kaldi.extract(recordings, folder / "spectrogram.conf", 300, False, jobs, tmp_path))
+    commands = kaldi.spectrogram(folder / "spectrogram.conf", 300, False)
+    return list(kaldi.extract(recordings, commands, jobs, tmp_path))
 
 
 @pytest.mark.parametrize("jobs", [1, 3, 9])
