@@ -221,6 +221,41 @@ def test_a_stage_that_fails_stops_the_run_with_its_code_and_name(tmp_path):
     assert "== stage 0" not in done.stdout
 
 
+def test_among_several_rows_one_that_fails_is_reported_last_and_the_others_go_on(finished):
+    folder, _ = finished
+    done = run(folder, "--system", "sigmoid_softmax_f", "--seeds", "1-2", "2", "3")
+    assert done.returncode == 1
+    assert "afn_softmax_f/seed1: not trained; run stage 0 first" in done.stderr
+    assert done.stderr.splitlines()[-1] == "run.sh: error: these rows failed, see above: afn_softmax_f"
+    assert "== stage 3" in done.stdout
+    assert "AF(Sigmoid)-DRN(ReLU)  train" in done.stdout
+
+
+def test_the_members_of_a_fusion_run_together_and_are_fused(finished, tmp_path):
+    shutil.copytree(finished[0] / "data", tmp_path / "data")
+    settings = [*CORPUS, "model.components=2", "train.iterations=3"]
+    done = run(tmp_path, "--system", "mdf", settings=settings)
+    assert done.returncode == 0, done.stdout + done.stderr
+    exp = tmp_path / "exp" / "simulated"
+    for name in ("mcf_cc", "mse_cc", "lfcc_gmm"):
+        assert len(scores.read(exp / name / "scores" / "eval.txt")) == 5
+        assert len(list((exp / name / "attention").glob("*.png"))) == 2 + 3 + 1
+        assert (exp / name / "seed1" / "metrics.csv").read_text().startswith("part,iteration,log_likelihood\n")
+    assert set(json.loads((exp / "fusion" / "mdf" / "fusion.json").read_text())["members"]) == {
+        "mcf_cc", "mse_cc", "lfcc_gmm",
+    }  # fmt: skip
+    assert len(scores.read(exp / "fusion" / "mdf" / "scores" / "eval.txt")) == 5
+
+
+def test_i_vectors_pass_every_stage(finished, tmp_path):
+    shutil.copytree(finished[0] / "data", tmp_path / "data")
+    small = ["features.bins_per_octave=12", "ubm.components=4", "extractor.dimension=2"]
+    done = run(tmp_path, "--system", "ivector_gaussian", settings=[*CORPUS, *small])
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "i-vectors, Gaussian" in (tmp_path / "exp" / "simulated" / "RESULTS.md").read_text()
+    assert len(scores.read(tmp_path / "exp" / "simulated" / "ivector_gaussian" / "scores" / "eval.txt")) == 5
+
+
 def test_real_recordings_pass_every_stage(real_data, tmp_path):
     settings = [f"corpus.root={real_data / 'asvspoof2017'}", "corpus.allow_missing=true", *SYSTEM, "train.epochs=1"]
     done = run(tmp_path, "--corpus", "asvspoof2017", settings=settings)
