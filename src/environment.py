@@ -14,7 +14,7 @@ import torch
 import files
 from layout import ROOT, portable
 
-PACKAGES = ("torch", "numpy", "scipy", "kaldi_io", "soundfile")
+PACKAGES = ("torch", "numpy", "scipy", "kaldi_io", "soundfile", "numba", "neat-python")
 
 
 def describe() -> dict[str, Any]:
