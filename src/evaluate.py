@@ -148,7 +148,7 @@ def unique(named: list[tuple[str, str]]) -> list[str]:
 
 def measure(experiment: Experiment, title: str, system: System | None, trials: Mapping[str, Trials]) -> Row:
     """One row of the table; without a `system` it is not run."""
-    paper = dataclasses.asdict(experiment.paper)
+    paper = {subset: getattr(experiment.paper, subset) for subset in SUBSETS}
     row = Row(experiment.name, title, paper, trained_on=experiment.trained_on)
     if system is None:
         return row
@@ -159,7 +159,8 @@ def measure(experiment: Experiment, title: str, system: System | None, trials: M
         for s, of in system.seeds.items()
     }
     row = dataclasses.replace(row, seeds=seeds, averaged=averaged, averaged_seeds=experiment.averaged_seeds)
-    return dataclasses.replace(row, remarks=tuple(remarks(row, experiment.stale, trials)))
+    noted = (experiment.paper.note,) if experiment.paper.note else ()
+    return dataclasses.replace(row, remarks=(*noted, *remarks(row, experiment.stale, trials)))
 
 
 def remarks(row: Row, stale: tuple[int, ...], subsets: Iterable[str]) -> Iterator[str]:

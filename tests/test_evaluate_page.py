@@ -59,6 +59,16 @@ def test_what_a_row_is_trained_on_is_shown(main, tree):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # classes nearly apart
+def test_what_the_paper_leaves_open_is_said_of_a_row_that_is_run(main, tmp_path):
+    made = made_up_corpus.two_systems(tmp_path)
+    made.row("afn", AFN, "{dev: 6.55, eval: 8.99, note: the width is ours}")
+    made.row("absent", "Absent", "{note: the height is ours}")
+    main(*made.arguments)
+    for page in (made.page, made.report):
+        assert f"{AFN}: the width is ours" in page
+        assert "the height is ours" not in page
+
+
 def test_a_fusion_is_that_of_its_members_averaged_scores(main, tree):
     tree.fusion("pair", "[afn, drn]", "{dev: 6.37, eval: 8.80}")
     tree.fusion("lacking", "[afn, lcnn]")

@@ -9,14 +9,17 @@ from typing import Any, Literal
 from features.cqcc import CqccOptions
 from features.lfcc import LfccOptions
 from features.log_magnitude import LogMagnitudeOptions
+from features.modulation import ModulationOptions
+from features.qlog import QLogOptions
 
 
 @dataclass(frozen=True)
 class Paper:
     """EERs in percent of this row in Lai et al. (ICASSP 2019), Table 2, on ASVspoof 2017 Version 2.0."""
 
-    dev: float | None = None
-    eval: float | None = None
+    dev: float | None = None  # percent; null: it reports none
+    eval: float | None = None  # percent; null: it reports none
+    note: str = ""  # what a reader of the results must know of the row: what the paper leaves open
 
 
 @dataclass(frozen=True)
@@ -26,9 +29,9 @@ class Spectrogram:
     kind: Literal["spectrogram"]
     name: str  # the folder below the data directory
     conf: str  # Kaldi options, relative to conf/
-    backend: Literal["auto", "kaldi", "native"]
+    backend: Literal["auto", "kaldi", "native"]  # auto: Kaldi where it is installed, else our extractor
     cmn_window: int  # frames
-    norm_vars: bool
+    norm_vars: bool  # divide by the sliding deviation as well
 
     def __post_init__(self) -> None:
         if self.cmn_window < 1:
@@ -41,7 +44,7 @@ class LogMagnitude(LogMagnitudeOptions):
     """A log magnitude spectrum with a fine frequency grid (features/log_magnitude.py)."""
 
     kind: Literal["log_magnitude"]
-    name: str
+    name: str  # the folder below the data directory
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -53,7 +56,7 @@ class Cqcc(CqccOptions):
     """Constant-Q cepstral coefficients (features/cqcc.py)."""
 
     kind: Literal["cqcc"]
-    name: str
+    name: str  # the folder below the data directory
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -65,22 +68,34 @@ class Lfcc(LfccOptions):
     """Linear-frequency cepstral coefficients (features/lfcc.py)."""
 
     kind: Literal["lfcc"]
-    name: str
+    name: str  # the folder below the data directory
 
     def __post_init__(self) -> None:
         super().__post_init__()
         folder_name(self.name)
 
 
-@dataclass(frozen=True)
-class Waveform:
-    """The samples themselves, whitened: features/whitened.py."""
+@dataclass(frozen=True, kw_only=True)
+class QLog(QLogOptions):
+    """Spectra normalised in the q-logarithm domain (features/qlog.py)."""
 
-    kind: Literal["waveform"]
-    name: str
-    sample_rate: int = 16000  # Hz
+    kind: Literal["qlog"]
+    name: str  # the folder below the data directory
 
     def __post_init__(self) -> None:
+        super().__post_init__()
+        folder_name(self.name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Modulation(ModulationOptions):
+    """Modulation dynamic features (features/modulation.py)."""
+
+    kind: Literal["modulation"]
+    name: str  # the folder below the data directory
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         folder_name(self.name)
 
 
@@ -89,12 +104,12 @@ class Mfcc:
     """Mel-frequency cepstra, which only Kaldi's programs compute (features/kaldi.py)."""
 
     kind: Literal["mfcc"]
-    name: str
+    name: str  # the folder below the data directory
     conf: str  # options of compute-mfcc-feats, relative to conf/
     deltas: int  # 0: none, 1: slopes too, 2: slopes of slopes too
     delta_window: int  # frames to each side
     cmn_window: int | None  # frames of the sliding mean; null: it stays
-    norm_vars: bool
+    norm_vars: bool  # divide by the sliding deviation as well
 
     def __post_init__(self) -> None:
         for name, least in (("deltas", 0), ("delta_window", 1)):
@@ -104,13 +119,25 @@ class Mfcc:
         folder_name(self.name)
 
 
+@dataclass(frozen=True)
+class Waveform:
+    """The samples themselves, whitened: features/whitened.py."""
+
+    kind: Literal["waveform"]
+    name: str  # the folder below the data directory
+    sample_rate: int = 16000  # Hz
+
+    def __post_init__(self) -> None:
+        folder_name(self.name)
+
+
 def folder_name(name: str) -> None:
     """Raise ValueError unless `name` can name a folder."""
-    if not name or "/" in name or name.startswith("."):
+    if not name or "/" in name or name.startswith(".") or not name.isprintable():
         raise ValueError(f"name: {name!r} must be the name of a folder")
 
 
-Features = Spectrogram | LogMagnitude | Cqcc | Lfcc | Waveform | Mfcc
+Features = Spectrogram | LogMagnitude | Cqcc | Lfcc | QLog | Modulation | Mfcc | Waveform
 
 
 @dataclass(frozen=True)
@@ -118,11 +145,11 @@ class AttentiveFiltering:
     """models/attentive_filtering.py"""
 
     kind: Literal["attentive_filtering"]
-    attention: Literal["sigmoid", "tanh", "softmaxF", "softmaxT"]
+    attention: Literal["sigmoid", "tanh", "softmaxF", "softmaxT"]  # phi; F: over frequency, T: over time
     temperature: float  # divides the logits of a softmax
     residual: bool  # S* = (1 + A) o S, else A o S
-    channels: int
-    frames: int
+    channels: int  # feature maps of the attention branch
+    frames: int  # shorter utterances are repeated to it, longer ones cut
 
     def __post_init__(self) -> None:
         if self.temperature <= 0:
@@ -136,8 +163,8 @@ class DilatedResidual:
     """models/dilated_resnet.py"""
 
     kind: Literal["dilated_resnet"]
-    activation: Literal["relu", "elu"]
-    frames: int
+    activation: Literal["relu", "elu"]  # of every layer
+    frames: int  # shorter utterances are repeated to it, longer ones cut
 
 
 @dataclass(frozen=True)
@@ -145,7 +172,7 @@ class ReducedLightCNN:
     """models/light_cnn.py, LightCNN"""
 
     kind: Literal["light_cnn"]
-    frames: int
+    frames: int  # shorter utterances are repeated to it, longer ones cut
 
 
 @dataclass(frozen=True)
@@ -153,8 +180,8 @@ class OriginalLightCNN:
     """models/light_cnn.py, OriginalLightCNN"""
 
     kind: Literal["original_light_cnn"]
-    frames: int
-    dropout: float
+    frames: int  # shorter utterances are repeated to it, longer ones cut
+    dropout: float  # share of the embedding, 0 to below 1
     back_end: Literal["softmax", "gaussian"]  # the network's own output, or Gaussians on its embeddings
 
     def __post_init__(self) -> None:
@@ -169,10 +196,10 @@ class Training:
     epochs: int  # at most
     patience: int  # stop after this many epochs without a better dev EER
     batch_size: int  # utterances
-    learning_rate: float
-    amsgrad: bool
-    lr_factor: float  # the learning rate is multiplied by this ...
-    lr_patience: int  # ... when the dev loss has not improved for more than this many epochs
+    learning_rate: float  # of Adam, in the beginning
+    amsgrad: bool  # that variant of Adam
+    lr_factor: float  # the learning rate is multiplied by this when lr_patience is exceeded
+    lr_patience: int  # epochs that the dev loss may go without improving before the learning rate falls
     precision: Literal["auto", "float32", "bfloat16"]  # auto: bfloat16 arithmetic on a GPU that has it
     checkpoint_minutes: float  # how much work an interruption may cost at most
 
@@ -194,7 +221,7 @@ class Neural:
 
     kind: Literal["neural"]
     title: str  # the row's name in the paper's table
-    paper: Paper
+    paper: Paper  # what the paper reports
     features: Features
     model: AttentiveFiltering | DilatedResidual | ReducedLightCNN | OriginalLightCNN
     train: Training
@@ -207,7 +234,7 @@ Pooling = Literal["train", "train+dev"]  # what the generative systems learn fro
 class Reduction:
     """Principal components of the features, then their slopes (systems/reduction.py)."""
 
-    components: int
+    components: int  # principal components kept
     deltas: int  # 0: none, 1: slopes too, 2: slopes of slopes too
     delta_window: int  # frames to each side
 
@@ -220,7 +247,7 @@ class Reduction:
 class MixtureModel:
     """models/gmm.py, DiagonalGMM"""
 
-    components: int
+    components: int  # Gaussians a class, diagonal covariances
 
     def __post_init__(self) -> None:
         at_least(self, "components", 1)
@@ -246,11 +273,11 @@ class GaussianMixtures:
     """Two Gaussian mixtures, one a class: systems/generative.py."""
 
     kind: Literal["gmm"]
-    title: str
-    paper: Paper
-    trained_on: Pooling
+    title: str  # the row's name in the paper's table
+    paper: Paper  # what the paper reports
+    trained_on: Pooling  # what it learns from
     features: Features
-    reduction: Reduction | None
+    reduction: Reduction | None  # null: the features as they are
     model: MixtureModel
     train: MixtureTraining
 
@@ -259,12 +286,12 @@ class GaussianMixtures:
 class BackgroundModel:
     """The universal background model: a diagonal mixture grown by splitting, then perhaps full covariances."""
 
-    components: int
-    covariance: Literal["diagonal", "full"]
+    components: int  # Gaussians
+    covariance: Literal["diagonal", "full"]  # what is trained last
     split_iterations: int  # EM after every doubling
     iterations: int  # EM of the diagonal mixture at its full size
     full_iterations: int  # EM with full covariances, where they are full
-    variance_floor: float
+    variance_floor: float  # share of the variance of all frames
 
     def __post_init__(self) -> None:
         for name, least in (("components", 1), ("split_iterations", 0), ("iterations", 1), ("full_iterations", 0)):
@@ -277,8 +304,8 @@ class BackgroundModel:
 class TotalVariability:
     """models/ivector.py, IVectorExtractor"""
 
-    dimension: int
-    iterations: int
+    dimension: int  # of an i-vector
+    iterations: int  # of EM
     selected: int | None  # Gaussians per frame that the posteriors are taken over; null: all
     least_posterior: float  # smaller posteriors count as none
 
@@ -295,11 +322,11 @@ class TotalVariability:
 class BackEnd:
     """models/backends.py: what is done to i-vectors, and what scores them."""
 
-    scoring: Literal["cosine", "gaussian"]
+    scoring: Literal["cosine", "gaussian"]  # difference of cosines to the class means, or Gaussians with one covariance
     centre: bool  # subtract the training mean
-    whiten: bool
-    wccn: bool
-    unit_length: bool
+    whiten: bool  # to unit covariance over the training utterances; takes centre
+    wccn: bool  # within-class covariance normalisation
+    unit_length: bool  # scale every i-vector to length 1
     per_speaker: bool  # the classifier learns from one mean i-vector a speaker and class, not from utterances
 
     def __post_init__(self) -> None:
@@ -312,9 +339,9 @@ class IVectors:
     """i-vectors and a back-end: systems/ivectors.py."""
 
     kind: Literal["ivector"]
-    title: str
-    paper: Paper
-    trained_on: Pooling
+    title: str  # the row's name in the paper's table
+    paper: Paper  # what the paper reports
+    trained_on: Pooling  # what it learns from
     features: Features
     programs: Literal["native", "kaldi"]  # whose background model, extractor and i-vectors
     ubm: BackgroundModel
@@ -333,8 +360,8 @@ class IVectors:
 class Evolution:
     """How networks over a waveform evolve: systems/evolution.py."""
 
-    population: int
-    generations: int
+    population: int  # networks a generation
+    generations: int  # until evolution ends
     fitness: Literal["eoc", "eer"]  # ease of classification, or 1 less the EER
     batch: int | None  # training utterances a generation, half of each class, drawn anew; null: all of them
     crop: float | None  # s of each of them, at a place drawn anew; null: whole utterances
@@ -355,8 +382,8 @@ class Evolving:
     """Evolved recurrent networks: systems/evolving.py."""
 
     kind: Literal["evolving"]
-    title: str
-    paper: Paper
+    title: str  # the row's name in the paper's table
+    paper: Paper  # what the paper reports
     features: Waveform
     neat: str  # neat-python's configuration, relative to conf/
     train: Evolution
