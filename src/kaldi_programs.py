@@ -12,6 +12,7 @@ from typing import Self
 from errors import UserError
 
 FOLDERS = ("featbin", "gmmbin", "fgmmbin", "ivectorbin")  # below $KALDI_ROOT/src
+NAMED = 3  # of missing programs
 COMPLAINTS = ("WARNING", "ERROR", "ASSERTION_FAILED")
 
 
@@ -28,7 +29,9 @@ def require(programs: Sequence[str], wanted_by: str, instead: str) -> dict[str, 
     """`find(programs)`, or a UserError: what is missing, the setting that wants it, and what to do instead."""
     found = find(programs)
     if missing := [program for program in programs if program not in found]:
-        raise UserError(f"{wanted_by}: {', '.join(missing)} not found; set KALDI_ROOT or PATH, or {instead}")
+        more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+        names = ", ".join(missing[:NAMED]) + more
+        raise UserError(f"{wanted_by}: {names} not found; set KALDI_ROOT or PATH, or {instead}")
     return found
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 
 import numpy as np
 
@@ -43,7 +43,7 @@ PROGRAMS = (
     "ivector-extractor-est",
     "ivector-extract",
 )
-LOGS = "log"
+LOGS, MAKING = "log", "making-"
 MODELS = ("final.ubm", "final.dubm", "final.ie")  # all that extraction needs
 
 PARTS = 8  # that the utterances fall into; and threads. Fixed, so that every machine adds up in the same order.
@@ -71,6 +71,7 @@ class KaldiIVectors:
         self.settings, self.seed, self.directory = settings, seed, directory
         self.programs: dict[str, str] = {}
         self.work = directory / "work"
+        self.making = self.work  # where programs write; a file moves out of it when it is whole
         self.ubm, self.selector, self.extractor = (directory / name for name in MODELS)
 
     def fit(self, subset: Subset) -> None:
@@ -119,7 +120,12 @@ class KaldiIVectors:
     def _begin(self, subset: Subset, folder: Path) -> tuple[list[str], int]:
         """Write the features into `folder`; returns the lists of their parts, as programs take them, and the frames."""
         self.programs = kaldi_programs.require(PROGRAMS, "programs=kaldi", "use programs=native")
-        (self.directory / LOGS).mkdir(parents=True, exist_ok=True)
+        for path in (self.directory / LOGS, folder):
+            path.mkdir(parents=True, exist_ok=True)
+        # Of another name every time, and what was there goes: a program that outlived a killed run cannot interfere.
+        for left in folder.glob(f"{MAKING}*"):
+            shutil.rmtree(left)
+        self.making = Path(mkdtemp(prefix=MAKING, dir=folder))
         frames = 0
 
         def matrices() -> Iterator[tuple[str, np.ndarray]]:
@@ -283,7 +289,7 @@ class KaldiIVectors:
             with ExitStack() as running:
                 chains = []
                 for part, path in missing[start : start + cores]:
-                    out = files.temporary_name(path)
+                    out = self.making / path.name
                     chain = Chain(self.programs, commands(part, out), self.directory / LOGS / path.name)
                     chains.append((running.enter_context(chain), out, path))
                 for chain, out, path in chains:
