@@ -20,12 +20,11 @@ FULL_SCALE = 0.98  # of 16 bits; louder peaks turn the whole utterance down
 
 @dataclass(frozen=True)
 class Noise:
-    """Stationary noise. snr: dB at the microphone, speech against noise; covert_snr: dB of the covert recording,
-    [transparent, poor] recorder; tilt: its spectrum falls as f^-tilt (0 white, 1 pink, 2 brown)."""
+    """Stationary noise."""
 
-    snr: Range
-    covert_snr: Ends
-    tilt: Range
+    snr: Range  # dB at the microphone, speech against noise
+    covert_snr: Ends  # dB of the covert recording, [transparent, poor] recorder
+    tilt: Range  # its spectrum falls as f^-tilt: 0 white, 1 pink, 2 brown
 
     def __post_init__(self):
         check_range("snr", self.snr, -10, 60)
@@ -35,22 +34,18 @@ class Noise:
 
 @dataclass(frozen=True)
 class Acoustics:
-    """Everything between mouth and file.
+    """Everything between mouth and file."""
 
-    environments: code -> reverberation time in s; playback, recorders: code -> quality, 0 (transparent) to 1 (poor);
-    microphones: how many, shared by all subsets and both classes; level: RMS of the speech in dB below full scale.
-    """
-
-    environments: dict[str, float]
-    playback: dict[str, float]
-    recorders: dict[str, float]
-    microphones: int
-    rooms: rooms.Rooms
-    microphone: Kind
-    recorder: Kind
-    loudspeaker: Kind
+    environments: dict[str, float]  # code -> reverberation time in s
+    playback: dict[str, float]  # code -> quality, 0 (transparent) to 1 (poor)
+    recorders: dict[str, float]  # code -> quality, 0 (transparent) to 1 (poor)
+    microphones: int  # the recogniser's own, the same for all subsets and both classes
+    rooms: rooms.Rooms  # where everything is heard
+    microphone: Kind  # the recogniser's
+    recorder: Kind  # of replays
+    loudspeaker: Kind  # of replays
     noise: Noise
-    level: Range
+    level: Range  # RMS of the speech in dB below full scale, drawn for each utterance
 
     def __post_init__(self):
         check_ends("environments", list(self.environments.values()), 0.05, 3)

@@ -52,9 +52,9 @@ class ASVspoof2017:
     """The official corpus in the folder `root`; with `allow_missing`, as much of it as is there."""
 
     kind: Literal["asvspoof2017"]
-    name: str
-    root: str
-    allow_missing: bool = False
+    name: str  # its folder under data/ and exp/
+    root: str  # the folder that holds ASVspoof2017_V2_{train,dev,eval}/ and protocol_V2/
+    allow_missing: bool = False  # work with those of the recordings that are there
     systems: dict[str, Any] = field(default_factory=dict)  # settings that systems take on this corpus
 
     @property

@@ -13,22 +13,16 @@ LONGEST_RESPONSE = 0.5  # s kept of a measured response
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of device; pairs are [transparent, poor], and a device of quality q lies q of the way between them.
+    """A kind of device; pairs are [transparent, poor], and a device of quality q lies q of the way between them."""
 
-    low_cut, high_cut: band edges in Hz (-3 dB), between them on a logarithmic scale; low_order, high_order: the slopes
-    there (6 dB per octave each). resonances: how many peaks or dips; resonance_gain: how high they may be, in dB.
-    drive: the RMS level at the input of the saturation tanh(x) - 0.1 hardly bends speech, 1 does so plainly.
-    scatter: how far, relatively, one device's band edges stray from its kind's.
-    """
-
-    low_cut: Ends
-    low_order: int
-    high_cut: Ends
-    high_order: int
-    resonances: int
-    resonance_gain: Ends
-    drive: Ends
-    scatter: float
+    low_cut: Ends  # Hz, lower band edge (-3 dB), between the ends on a logarithmic scale
+    low_order: int  # slope there, 6 dB per octave each
+    high_cut: Ends  # Hz, upper band edge
+    high_order: int  # slope there
+    resonances: int  # peaks or dips
+    resonance_gain: Ends  # dB, how high they may be
+    drive: Ends  # RMS level at the input of the saturation tanh(x): 0.1 hardly bends speech, 1 does so plainly; 0: none
+    scatter: float  # how far, relatively, one device's band edges stray from its kind's
 
     def __post_init__(self):
         check_ends("low_cut", self.low_cut, 10, 2000)

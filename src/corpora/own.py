@@ -27,10 +27,10 @@ class OwnCorpus:
     """A corpus in existing data directories; a subset that is not given does not exist."""
 
     kind: Literal["datadir"]
-    name: str
-    train: str | None = None
-    dev: str | None = None
-    eval: str | None = None
+    name: str  # its folder under data/ and exp/
+    train: str | None = None  # a data directory; null: there is none
+    dev: str | None = None  # the same, for selection and calibration
+    eval: str | None = None  # the same, for the results
     systems: dict[str, Any] = field(default_factory=dict)  # settings that systems take on this corpus
 
     def __post_init__(self) -> None:

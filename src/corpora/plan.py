@@ -16,10 +16,10 @@ PHRASES = 10
 class Subset:
     """Size of one subset: utterances by class, speakers, and its replay configurations (as E01P01R01)."""
 
-    genuine: int
-    spoof: int
-    speakers: int
-    configurations: list[str]
+    genuine: int  # utterances
+    spoof: int  # replayed utterances
+    speakers: int  # no other subset has them
+    configurations: list[str]  # environment, playback device, recorder, as E01P01R01; `acoustics` describes them
 
     def __post_init__(self):
         for name in ("genuine", "spoof", "speakers"):

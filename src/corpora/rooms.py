@@ -13,15 +13,14 @@ WALL = 0.4  # m that people and microphones keep from walls, floor and ceiling
 
 @dataclass(frozen=True)
 class Rooms:
-    """What rooms there are, in metres: their size, how far the microphone is from the source, and how many `places`
-    of the two a room has. `order` is the highest image order (reflections one after the other)."""
+    """What rooms there are; sizes are drawn for each."""
 
-    length: Range
-    width: Range
-    height: Range
-    distance: Range
-    places: int
-    order: int
+    length: Range  # m
+    width: Range  # m
+    height: Range  # m
+    distance: Range  # m from source to microphone
+    places: int  # of source and microphone in a room
+    order: int  # highest image order: reflections one after the other
 
     def __post_init__(self):
         for name in ("length", "width", "height"):

@@ -29,26 +29,21 @@ SETTINGS = "settings.yaml"  # beside the recordings: what they were made with
 
 @dataclass(frozen=True)
 class Simulated:
-    """Settings of a simulated corpus.
-
-    silence: s before and after the speech; voices: who speaks, unless `speech` names a folder of real speakers, whose
-    utterances are cut to `durations` (s); impulse_responses: a folder of measured rooms and devices to use instead of
-    simulated ones. `systems` holds what systems set differently on this corpus, and is not looked at here.
-    """
+    """A corpus that is made: genuine and replayed speech in simulated or measured rooms; ranges are [least, most]."""
 
     kind: Literal["simulated"]
-    name: str
-    seed: int
+    name: str  # its folder under data/ and exp/
+    seed: int  # another seed: other voices, rooms, devices and positions
     train: Subset
     dev: Subset
     eval: Subset
-    voices: Voices
-    silence: Range
-    durations: Range
+    voices: Voices  # who speaks, unless `speech` is given
+    silence: Range  # s before and after the speech
+    durations: Range  # s, of utterances cut from real speech
     acoustics: Acoustics
-    speech: str | None = None
-    impulse_responses: str | None = None
-    systems: dict[str, Any] = field(default_factory=dict)
+    speech: str | None = None  # a folder of real speakers, a folder each, with wav or flac files; null: synthetic ones
+    impulse_responses: str | None = None  # a folder of measured rooms and devices; null: simulated ones
+    systems: dict[str, Any] = field(default_factory=dict)  # settings that systems take on this corpus
 
     def __post_init__(self):
         check_range("silence", self.silence, 0, 5)

@@ -32,17 +32,13 @@ UNREPEATABLE = ("Reed", "caleb")  # variants of espeak-ng that draw on the C lib
 
 @dataclass(frozen=True)
 class Voices:
-    """Which synthetic voices there are; every speaker gets an accent and variant of its own.
+    """Which synthetic voices there are; every speaker gets an accent and variant of its own."""
 
-    pitch is espeak-ng's 0-99 (50 = the variant's own); rate is in words per minute; `variation` is how far, relatively,
-    one utterance strays from its speaker's pitch and rate.
-    """
-
-    accents: list[str]
-    variants: list[str]
-    pitch: Range
-    rate: Range
-    variation: float
+    accents: list[str]  # voices of espeak-ng by their codes
+    variants: list[str]  # espeak-ng's variants of a voice
+    pitch: Range  # drawn for each speaker; 0 to 99, 50 is the variant's own
+    rate: Range  # words a minute, drawn for each speaker
+    variation: float  # how far, relatively, an utterance strays from its speaker's pitch and rate
 
     def __post_init__(self):
         check_range("pitch", self.pitch, 0, 99)

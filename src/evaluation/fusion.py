@@ -29,7 +29,7 @@ GROUPS = 10  # at most, of speakers and of configurations in cross-validation: 1
 class Settings:
     """A YAML of conf/fusion: the systems to fuse by the names of their folders, or `all` that have scores."""
 
-    title: str
+    title: str  # its name in tables and figures
     members: Any  # list of names, or "all"
     logits: bool = False  # members' scores are probabilities; fuse their log odds
     paper: dict[str, float] = field(default_factory=dict)  # EERs in percent: Lai et al. (ICASSP 2019), Table 2

@@ -31,7 +31,7 @@ class CqtOptions:
     """The settings of the transform; the defaults are those of the ASVspoof 2017 baseline."""
 
     sample_rate: float = 16000.0  # Hz
-    bins_per_octave: int = 96
+    bins_per_octave: int = 96  # of the constant-Q transform
     fmin: float = 15.625  # Hz; sample_rate / 2^10, nine octaves below fmax
     fmax: float = 8000.0  # Hz; a bin whose window would reach beyond half the sample rate is left out
     gamma: float | None = None  # Hz, added to every bandwidth; None: 228.7 Q, as in the toolbox

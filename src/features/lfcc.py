@@ -28,12 +28,12 @@ class LfccOptions:
 
     sample_rate: float = 16000.0  # Hz
     frame_length: float = 20.0  # ms; frames overlap by half
-    fft_size: int = 512
-    filters: int = 20
+    fft_size: int = 512  # frames are filled up with zeros to it
+    filters: int = 20  # triangular, evenly spaced
     low_frequency: float = 0.0  # Hz: the lower edge of the lowest filter
     high_frequency: float = 8000.0  # Hz: the upper edge of the highest filter
     coefficients: int = 20  # cepstra, c0 among them
-    preemphasis: float = 0.97
+    preemphasis: float = 0.97  # x[n] - preemphasis x[n-1]; 0: none
     deltas: int = 2  # 0: statics only, 1: slopes too, 2: slopes of slopes too
     delta_window: int = 1  # frames to each side
     normalised_deltas: bool = False  # divide the slopes by 2 Σ i²

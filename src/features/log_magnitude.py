@@ -19,10 +19,10 @@ class LogMagnitudeOptions:
     """Frames in samples; the last of fft_size / 2 + 1 bins, at the Nyquist frequency, is left out."""
 
     sample_rate: int = 16000  # Hz
-    length: int = 400
-    shift: int = 160
-    fft_size: int = 1728
-    preemphasis: float = 0.97
+    length: int = 400  # samples a frame
+    shift: int = 160  # samples from frame to frame
+    fft_size: int = 1728  # frames are filled up with zeros to it; half as many bins
+    preemphasis: float = 0.97  # x[n] - preemphasis x[n-1]; 0: none
 
     def __post_init__(self) -> None:
         if not 2 <= self.length <= self.fft_size or self.shift < 1:

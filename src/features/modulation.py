@@ -35,17 +35,17 @@ class ModulationOptions:
     """
 
     sample_rate: int = 16000  # Hz
-    length: int = 320
+    length: int = 320  # samples a short frame
     shift: int = 40  # the envelopes have sample_rate / shift values a second, 400
-    fft_size: int = 512
-    bands: int = 60
+    fft_size: int = 512  # short frames are filled up with zeros to it
+    bands: int = 60  # between low_frequency and high_frequency
     low_frequency: float = 0.0  # Hz: the lower edge of the lowest band
     high_frequency: float = 8000.0  # Hz: the upper edge of the highest band
     shape: Literal["triangular", "gaussian"] = "triangular"  # of the bands, evenly spaced in either case
     envelope: Literal["sqrt", "power"] = "sqrt"  # of the energy of a band
     modulation_length: float = 256.0  # ms
     modulation_hop: float = 0.5  # share of the modulation frame
-    modulation_fft_size: int = 256
+    modulation_fft_size: int = 256  # modulation frames are filled up with zeros to it
     modulation_limit: float = 200.0  # Hz: modulations faster than this are left out
     remove_mean: bool = True  # of the envelope in every modulation frame, from the spectrum above 0 Hz
     statistic: Literal["centroid", "energy"] = "centroid"  # both are the paper's: the dynamic and the static feature

@@ -28,10 +28,10 @@ class QLogOptions:
     """The settings; frames in samples. What the paper leaves open, q first of all, is to be chosen on dev."""
 
     sample_rate: int = 16000  # Hz
-    length: int = 400
-    shift: int = 160
-    fft_size: int = 512
-    preemphasis: float = 0.97
+    length: int = 400  # samples a frame
+    shift: int = 160  # samples from frame to frame
+    fft_size: int = 512  # frames are filled up with zeros to it; half as many bins, and one
+    preemphasis: float = 0.97  # x[n] - preemphasis x[n-1]; 0: none
     spectrum: Literal["power", "product"] = "power"  # both are the paper's
     scale: Literal["bin", "utterance"] = "bin"  # divide by the mean power of every bin, or by one of all bins
     q: float = 0.9  # 0: linear, 1: ln, the control
