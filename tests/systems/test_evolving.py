@@ -9,10 +9,12 @@ import pytest
 
 import config
 import files
+import record
+import stage
 import systems
 from errors import UserError
 from evaluation.eer import linear_roc_eer
-from layout import ROOT
+from layout import ROOT, Layout
 from models import evolving_rnn
 from systems import evolution
 from systems.evolution import BEST, LAST, METRICS
@@ -240,6 +242,20 @@ def test_subsets_without_both_classes_or_enough_utterances_are_refused(tmp_path)
 def test_settings_that_make_no_sense_are_refused(assignment, words):
     with pytest.raises(UserError, match=words):
         settings(assignment)
+
+
+def test_another_configuration_of_neat_makes_another_training(tmp_path):
+    here = stage.Stage(None, Layout(tmp_path / "data", tmp_path / "exp", "own"), False, "ernn")
+    for name in ("train", "dev"):
+        record.write(here.layout.features(name, "waveform"), {"kind": "waveform"})
+    here = dataclasses.replace(here, system=settings(f"neat={tmp_path / 'neat.conf'}"))
+    with pytest.raises(UserError, match=r"neat\.conf: no such file"):
+        stage.trained_from(here, 1)
+    (tmp_path / "neat.conf").write_text("one")
+    first = stage.trained_from(here, 1)
+    assert stage.trained_from(here, 1) == first
+    (tmp_path / "neat.conf").write_text("two")
+    assert stage.trained_from(here, 1) != first
 
 
 def test_the_row_is_the_papers():
