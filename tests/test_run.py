@@ -206,12 +206,14 @@ def test_help_names_every_stage_and_option():
         assert word in done.stdout
 
 
-@pytest.mark.parametrize("script", ["run.sh", "utils/download_asvspoof2017.sh", ".ci/run"])
+@pytest.mark.parametrize(
+    "script", ["run.sh", "utils/environment.sh", "utils/stage.sh", "utils/download_asvspoof2017.sh", ".ci/run"]
+)
 def test_shell_scripts_are_clean(script):
     subprocess.run(["bash", "-n", ROOT / script], check=True)
     if not shutil.which("shellcheck"):
         pytest.skip("shellcheck is not installed")
-    subprocess.run(["shellcheck", ROOT / script], check=True)
+    subprocess.run(["shellcheck", "-x", "-P", ROOT, ROOT / script], check=True)
 
 
 def test_a_stage_that_fails_stops_the_run_with_its_code_and_name(tmp_path):
