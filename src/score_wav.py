@@ -106,6 +106,7 @@ def finished(scorer: Scorer, group: list[Recording]) -> Iterator[Recording | Fai
             continue
         if scorer.heatmaps:
             scorer.draw(recording)
+        recording.windows = []  # of many recordings they would fill the memory
         yield recording
 
 
@@ -162,7 +163,7 @@ def row(scorer: Scorer, recording: Recording) -> dict[str, Any]:
         "score": recording.score,
         "threshold": scorer.threshold.value,
         "decision": scorer.decision(recording),
-        "windows": len(recording.windows),
+        "windows": recording.count,
         "heatmap": readable(recording.heatmap) if recording.heatmap else None,
         "notes": recording.notes,
     }

@@ -29,6 +29,7 @@ class Recording:
     path: Path
     windows: list[np.ndarray]
     notes: list[str]
+    count: int = 0  # of the windows there were
     score: float = math.nan
     heatmap: Path | None = None
 
@@ -64,33 +65,33 @@ class Scorer:
             raise UserError(f"{path}: {error}") from None
         frames = getattr(self.first, "frames", None)  # only networks have a width
         recording.windows = windows(features, frames if isinstance(frames, int) else len(features))
-        if len(recording.windows) > 1:
-            notes.append(f"{len(features)} frames: the mean score of {len(recording.windows)} windows of {frames}")
+        recording.count = len(recording.windows)
+        if recording.count > 1:
+            notes.append(f"{len(features)} frames: the mean score of {recording.count} windows of {frames}")
         return recording
 
     def score(self, recordings: list[Recording]) -> None:
         """Give every recording its score: over its windows the mean."""
-        features = {(r, w): x for r, recording in enumerate(recordings) for w, x in enumerate(recording.windows)}
-        by_id = {f"{r}-{w}": x for (r, w), x in features.items()}
-        subset = Subset(f"{len(recordings)} files", dict.fromkeys(by_id, "unknown"), by_id)
+        features = {f"{r}-{w}": x for r, recording in enumerate(recordings) for w, x in enumerate(recording.windows)}
+        subset = Subset(f"{len(recordings)} files", dict.fromkeys(features, "unknown"), features)
         with redirect_stdout(sys.stderr):  # progress; stdout is for scores
             runs = [system.score(subset) for system in self.systems.values()]
         for r, recording in enumerate(recordings):
-            ids = [f"{r}-{w}" for w in range(len(recording.windows))]
+            ids = [f"{r}-{w}" for w in range(recording.count)]
             recording.score = averaged(self.first, [sum(run[i] for i in ids) / len(ids) for run in runs])
 
     def draw(self, recording: Recording) -> None:
         """Write the figure of stage 1 for a recording; of a long one, for its first window."""
         spectrogram = recording.windows[0]
-        mask, filtered, logit = self.first.attend(spectrogram)
+        mask, filtered, _ = self.first.attend(spectrogram)
         length = min(len(spectrogram), mask.shape[1])
         mask, filtered = mask[:, :length], filtered[:, :length]
         limits = float(np.quantile(mask, 0.005)), float(np.quantile(mask, 0.995))
         of = f"{plain(self.experiment.title)}, seed {self.experiment.seeds[0]}"
-        title = f"{plain(recording.utt)} · score {logit:+.2f} · {of}"
+        title = f"{plain(recording.utt)} · score {recording.score:+.2f}, {self.decision(recording)} · {of}"
         recording.heatmap = self.heatmaps / self._unused(recording.utt)
         heatmaps.draw_utterance(recording.heatmap, spectrogram.T[:, :length], mask, filtered, title, limits)
-        if len(recording.windows) > 1:
+        if recording.count > 1:
             recording.notes.append(f"the heatmap shows the first {length} frames")
 
     def _unused(self, utt: str) -> str:
@@ -108,11 +109,11 @@ class Scorer:
     @property
     def meaning(self) -> str:
         """What a score says, in a line."""
-        seeds, of = self.experiment.seeds, "the system's score"
+        seeds, of = self.experiment.seeds, "the system's own"
         if self.first.averaged == "sigmoids":
-            of = "the network's logit" if len(seeds) == 1 else "the sigmoid of the network's logit, 0 to 1,"
+            of = "the network's logit" if len(seeds) == 1 else "the sigmoid (0 to 1) of the network's logit"
         if len(seeds) > 1:
-            of += " averaged over the seeds"
+            of += ", averaged over the seeds"
         text = (
             f"{self.experiment.title} ({portable(self.experiment.directory)}, seed{'s' * (len(seeds) > 1)} "
             f"{', '.join(map(str, seeds))}): the score is {of}; higher = more genuine, but no calibrated probability; "
@@ -172,9 +173,14 @@ def front_end(experiment: Trained) -> FrontEnd:
             f"{portable(experiment.layout.corpus_data)}; they are taken to be what conf/ says now"
         )
     if recorded.by_kaldi(description):
-        if recorded.kaldi_installed():
-            return recorded.KaldiFrontEnd(description)
-        note("Kaldi extracted the features of training but is not installed here; our own extractor stands in for it")
+        theirs = recorded.KaldiFrontEnd(description)
+        try:
+            theirs.require()
+            return theirs
+        except UserError as error:
+            ours = recorded.front_end(description)  # or an error, where there is none for these features
+            note(f"Kaldi extracted the features of training; our own extractor stands in ({error})")
+            return ours
     return recorded.front_end(description)
 
 

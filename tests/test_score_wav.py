@@ -98,7 +98,7 @@ def test_several_seeds_score_as_stage_2_averages_them_with_the_threshold_of_that
     assert content["seeds"] == [1, 2]
     for recording in content["recordings"]:
         assert recording["decision"] == ("genuine" if recording["score"] > content["threshold"] else "replayed")
-    assert "sigmoid of the network's logit, 0 to 1, averaged over the seeds" in content["meaning"]
+    assert "sigmoid (0 to 1) of the network's logit, averaged over the seeds" in content["meaning"]
 
 
 def test_a_long_recording_is_scored_over_windows(run, tree, golden):

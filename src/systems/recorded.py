@@ -5,7 +5,7 @@ file.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,23 +17,20 @@ import config
 from features import kaldi
 from features.native import FrontEnd
 from systems import front_end as front_ends
-from systems.settings import Features, Spectrogram
+from systems.settings import Features
 
-ADDED = ("backend", "options", "made_from")  # what a record holds besides the settings; `backend` is one of them too
+ADDED = ("backend", "options", "made_from")  # what a record holds besides the settings
 CONF = "options.conf"
 
 
-def front_end(description: Mapping[str, Any], where: str = "features") -> FrontEnd:
-    """Our own extractor, as a features' record describes it; `where` names the record in messages.
+def front_end(description: Mapping[str, Any]) -> FrontEnd:
+    """Our own extractor, as a features' record describes it.
 
-    Raises UserError for a malformed record, or Kaldi options that our extractor does not know.
+    Raises UserError for a malformed record, Kaldi options that our extractor does not know, and features that only
+    Kaldi computes.
     """
-    settings = _settings(description, where)
-    if not isinstance(settings, Spectrogram):
-        return front_ends.front_end(settings, Path())
     with TemporaryDirectory() as folder:
-        _write_options(Path(folder), description)
-        return front_ends.front_end(replace(settings, conf=CONF), Path(folder))
+        return front_ends.front_end(_settings(description, Path(folder)), Path(folder))
 
 
 def by_kaldi(description: Mapping[str, Any]) -> bool:
@@ -41,16 +38,16 @@ def by_kaldi(description: Mapping[str, Any]) -> bool:
     return description.get("backend") == "kaldi"
 
 
-def kaldi_installed() -> bool:
-    return len(kaldi.find()) == len(kaldi.PROGRAMS)
-
-
 @dataclass(frozen=True)
 class KaldiFrontEnd:
     """Kaldi's own programs on one recording at a time, as a features' record describes them."""
 
     description: Mapping[str, Any]
-    where: str = "features"
+
+    def require(self) -> None:
+        """Raise UserError unless all the programs are installed."""
+        with TemporaryDirectory() as folder:
+            kaldi.require(self._commands(Path(folder)))
 
     @property
     def sample_rate(self) -> int:
@@ -60,28 +57,31 @@ class KaldiFrontEnd:
 
     def __call__(self, utt: str, samples: np.ndarray) -> np.ndarray:
         """int16[N] to float32[T × bins]. Kaldi's dither is random, so that `utt` decides nothing."""
-        settings = _settings(self.description, self.where)
         with TemporaryDirectory() as name:
-            folder = Path(name)
-            _write_options(folder, self.description)
-            soundfile.write(folder / "recording.wav", samples, self.sample_rate, subtype="PCM_16")
-            recording = [("recording", str(folder / "recording.wav"))]
-            commands = front_ends.kaldi_commands(replace(settings, conf=CONF), folder)
-            ((_, matrix),) = kaldi.extract(recording, commands, 1, folder)
+            wav = Path(name) / "recording.wav"
+            soundfile.write(wav, samples, self.sample_rate, subtype="PCM_16")
+            commands = self._commands(Path(name))
+            ((_, matrix),) = kaldi.extract([("recording", str(wav))], commands, 1, Path(name))
             return matrix
 
+    def _commands(self, folder: Path) -> kaldi.Commands:
+        return front_ends.kaldi_commands(_settings(self.description, folder), folder)
 
-def _settings(description: Mapping[str, Any], where: str) -> Features:
+
+def _settings(description: Mapping[str, Any], folder: Path) -> Features:
+    """The settings in a record; where they name a file of Kaldi's options, it is written into `folder`."""
     settings = {name: value for name, value in description.items() if name not in ADDED}
-    if description.get("kind") == "spectrogram":
+    if description.get("kind") == "spectrogram":  # whose settings have a backend too
         settings["backend"] = description.get("backend")
-    return config.build(Features, settings, where)
+    if "options" in description:
+        settings["conf"] = CONF
+        (folder / CONF).write_text("".join(f"{line}\n" for line in _lines(description["options"])), encoding="utf-8")
+    return config.build(Features, settings, "the record of the features")
 
 
-def _write_options(folder: Path, description: Mapping[str, Any]) -> None:
+def _lines(options: Mapping[str, Any] | list[str]) -> list[str]:
     """Kaldi's option file: the lines that Kaldi was given, or the values that our extractor took."""
-    options = description.get("options") or []
-    if isinstance(options, Mapping):
-        text = {name: str(value).lower() if isinstance(value, bool) else value for name, value in options.items()}
-        options = [f"--{name.replace('_', '-')}={value}" for name, value in text.items()]
-    (folder / CONF).write_text("".join(f"{line}\n" for line in options), encoding="utf-8")
+    if not isinstance(options, Mapping):
+        return list(options)
+    values = {name: str(value).lower() if isinstance(value, bool) else value for name, value in options.items()}
+    return [f"--{name.replace('_', '-')}={value}" for name, value in values.items()]
