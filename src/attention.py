@@ -30,7 +30,7 @@ def main() -> None:
         raise UserError(f"{directory}: training is not finished; run stage 0 first")
     system = systems.build(here.system, seed)
     if not system.picture:
-        print(f"attention: {here.system.title} has no attention to look at; nothing to draw")
+        print(f"attention: {here.system.title} has nothing to look into; nothing to draw")
         return
     subsets = {name: stage.subset(here, name) for name in SUBSETS if name in stage.prepared(here)}
     default = subsets.get("eval") or list(subsets.values())[-1]
@@ -52,7 +52,7 @@ def main() -> None:
     wanted = pictures.Chosen(chosen, averaged, labels, features)
     pictures.drawer(system.picture)(system, wanted, here.system.title, seed, out)
     record.write(out, made_from)
-    print(f"attention: wrote {out}: {len(chosen)} utterances and the class means of {len(averaged)}")
+    print(f"attention: wrote {out}: pictures of {len(chosen)} utterances")
 
 
 def named(utterances: list[str], subsets: dict[str, Subset]) -> list[str]:
