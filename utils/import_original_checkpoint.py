@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 import config  # noqa: E402
 import environment  # noqa: E402
 import errors  # noqa: E402
+import locks  # noqa: E402
 import record  # noqa: E402
 import stage  # noqa: E402
 from errors import UserError  # noqa: E402
@@ -53,12 +54,13 @@ def main() -> None:
         raise UserError(f"{standing[0]}: stands already; choose other --seeds, or --force to replace it")
     states = [weights(path, network(here.system)) for path in options.checkpoints]
     for seed, directory, path, state in zip(here.seeds, directories, options.checkpoints, states, strict=True):
-        shutil.rmtree(directory, ignore_errors=True)
-        training.save(directory / training.BEST, {"model": state})
-        environment.write(directory / "env.json")
         settings = {"system": here.system_name, "seed": seed, "settings": config.plain(here.system)}
-        record.write(directory, record.make(settings, {"checkpoint": path}))
-        (directory / stage.TRAINED).touch()
+        with locks.hold(directory):
+            shutil.rmtree(directory, ignore_errors=True)
+            training.save(directory / training.BEST, {"model": state})
+            environment.write(directory / "env.json")
+            record.write(directory, record.make(settings, {"checkpoint": path}))
+            (directory / stage.TRAINED).touch()
         print(f"import: wrote {portable(directory)}: {len(state)} tensors of {path}")
     print(f"import: ./run.sh --corpus {options.corpus} --system {options.system} --seeds {options.seeds} 1 3 goes on")
 

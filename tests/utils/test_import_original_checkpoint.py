@@ -14,6 +14,7 @@ import torch
 import attention
 import evaluate
 import layout
+import locks
 import score
 import stage
 import trained
@@ -233,6 +234,8 @@ def test_an_imported_seed_is_a_trained_one(run, tmp_path, capsys):
         run("--system", "lcnn", "--seeds", "3", paths[0])
     with pytest.raises(UserError, match="--seeds 1: 2 checkpoints need as many seeds"):
         run("--system", "lcnn", *paths)
+    with locks.hold(found.seed(3)), pytest.raises(UserError, match="seed3: .* is at work here"):
+        run("--system", "lcnn", "--seeds", "3", "--force", paths[0])
     run("--system", "lcnn", "--seeds", "3", "--force", paths[0])
 
 
