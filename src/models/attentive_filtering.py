@@ -4,6 +4,7 @@ Source: Lai et al., ICASSP 2019, eqs. 1-3 and Fig. 1, and the layer list of the 
 (simple_attention_network.py, AttenResNet2, 4 and 5).
 """
 
+import torch
 from torch import Size, Tensor, nn
 from torch.nn import functional
 
@@ -59,7 +60,7 @@ class AttentiveFilteringNetwork(nn.Module):
 
     def filter(self, x: Tensor, mask: Tensor) -> Tensor:
         """The filtered spectrogram S*, Tensor[B × 1 × 257 × T], of S and its mask A."""
-        return x + mask * x if self.residual else mask * x
+        return torch.addcmul(x, x, mask) if self.residual else mask * x
 
     def forward(self, x: Tensor) -> Tensor:
         """Tensor[B × 1 × 257 × T] of log power (natural log, mean-normalised) to logits Tensor[B]; above 0: genuine."""
@@ -107,7 +108,7 @@ class AttentionBranch(nn.Module):
             skips.append(skip(x))
         x = self.bottom(self.down[-1](x))
         for up, skip in zip(self.up, reversed(skips), strict=True):
-            x = up(_resize(x, skip.shape[2:]) + skip)
+            x = up(_resize(x, skip.shape[2:]).add_(skip))  # in place: no gradient needs the resized map
         return self.output(_resize(x, size))
 
 

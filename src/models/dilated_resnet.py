@@ -76,7 +76,7 @@ class ResidualUnit(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.body(x)
+        return self.body(x).add_(x)  # in place: no gradient needs what the body gives
 
 
 class LinearResidualUnit(nn.Module):

@@ -25,16 +25,21 @@ def keep_freed_memory() -> None:
     mallopt(M_TOP_PAD, 64 * 2**20)
 
 
-def choose() -> torch.device:
-    """The first GPU, else the CPU; prepares either for convolutions of ever the same size."""
+def choose(keep_memory: bool = True) -> torch.device:
+    """The first GPU, else the CPU; prepares either for convolutions of ever the same size.
+
+    On a CPU freed memory is kept for the next step if `keep_memory`.
+    """
     if torch.cuda.is_available():
         # The choice of an algorithm must not depend on timing. What PyTorch cannot do deterministically on a GPU (the
         # gradient of overlapping max-pooling) it only warns of: there a seed fixes results up to rounding.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.backends.cudnn.benchmark = False
         torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.set_float32_matmul_precision("high")  # TF32, as convolutions have it by default
         return torch.device("cuda")
-    keep_freed_memory()
+    if keep_memory:
+        keep_freed_memory()
     torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
     return torch.device("cpu")
 
@@ -58,6 +63,15 @@ def arithmetic(device: torch.device, precision: str) -> Any:
     `precision` "bfloat16" autocasts matrix products and convolutions (batch statistics, weights and the loss stay
     float32), "float32" does not, "auto" takes bfloat16 on a GPU that has it and float32 elsewhere.
     """
+    return torch.autocast(device.type, torch.bfloat16) if _half(device, precision) else nullcontext()
+
+
+def storage(device: torch.device, precision: str) -> torch.dtype:
+    """The type in which `device` holds features for training: as fine as the arithmetic, and no finer."""
+    return torch.float16 if _half(device, precision) else torch.float32
+
+
+def _half(device: torch.device, precision: str) -> bool:
     if precision == "auto":
-        precision = "bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "float32"
-    return torch.autocast(device.type, torch.bfloat16) if precision == "bfloat16" else nullcontext()
+        return device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return precision == "bfloat16"

@@ -15,6 +15,7 @@ from systems import device as devices
 from systems import training
 from systems.batches import Tiled, in_order, tile
 from systems.embedding_gaussians import EmbeddingGaussians
+from systems.inference import for_scoring
 from systems.settings import AttentiveFiltering, DilatedResidual, Neural, OriginalLightCNN, ReducedLightCNN
 from systems.subset import Subset
 
@@ -90,14 +91,14 @@ class NeuralSystem:
 
     def score(self, subset: Subset) -> dict[str, float]:
         """The logit of every utterance; the features are read as they are needed. `load` comes first."""
-        size = training.scoring_batch(self.device)
+        size, scorer = training.scoring_batch(self.device), for_scoring(self.scorer)
 
         def batches() -> Iterable[tuple[list[str], Tensor]]:
             for indices in in_order(len(subset.utterances), size):
                 utterances = [subset.utterances[i] for i in indices]
                 yield utterances, self.inputs([subset.features[utt] for utt in utterances])
 
-        return dict(training.scores(self.scorer, batches(), self.device, subset.name, len(subset.utterances)))
+        return dict(training.scores(scorer, batches(), self.device, subset.name, len(subset.utterances)))
 
     def inputs(self, features: list[np.ndarray]) -> Tensor:
         """Matrices float32[T × bins] as one batch, Tensor[B × 1 × bins × frames]."""

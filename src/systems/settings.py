@@ -201,6 +201,7 @@ class Training:
     lr_factor: float  # the learning rate is multiplied by this when lr_patience is exceeded
     lr_patience: int  # epochs that the dev loss may go without improving before the learning rate falls
     precision: Literal["auto", "float32", "bfloat16"]  # auto: bfloat16 arithmetic on a GPU that has it
+    recompute: bool  # half the memory for more time: systems/recomputation.py, and no freed memory is kept
     checkpoint_minutes: float  # how much work an interruption may cost at most
 
     def __post_init__(self) -> None:

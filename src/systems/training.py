@@ -25,6 +25,8 @@ from evaluation.eer import linear_roc_eer
 from progress import Progress
 from systems import device as devices
 from systems.batches import Tiled, in_order, shuffled
+from systems.inference import for_scoring
+from systems.recomputation import Recomputing
 from systems.settings import Training
 
 LAST, BEST, METRICS = "last.pt", "best.pt", "metrics.csv"
@@ -61,8 +63,11 @@ class Trainer:
         for name, subset in (("train", train), ("dev", dev)):
             if len(set(subset.targets.tolist())) < 2:
                 raise UserError(f"{name} holds one class only; training needs genuine and spoof utterances in both")
-        self.device = devices.choose()
+        self.device = devices.choose(keep_memory=not recipe.recompute)
         self.model = devices.placed(model, self.device)
+        self.graph = Recomputing(self.model) if recipe.recompute else self.model
+        if self.device.type == "cuda":
+            train = train.resident(self.device, devices.storage(self.device, recipe.precision))
         self.train, self.dev, self.recipe, self.seed, self.directory = train, dev, recipe, seed, directory
         self.optimiser = torch.optim.Adam(model.parameters(), recipe.learning_rate, amsgrad=recipe.amsgrad)
         self.scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
@@ -85,7 +90,7 @@ class Trainer:
         batches = shuffled(len(self.train), self.recipe.batch_size, self.seed, at.epoch)
         saved = started = time.monotonic()
         before = at.seconds
-        self.model.train()
+        self.graph.train()
         done = sum(len(batch) for batch in batches[: at.step])
         with Progress(f"epoch {at.epoch}", len(self.train)) as progress:
             progress.advance(done)
@@ -104,7 +109,7 @@ class Trainer:
     def _step(self, inputs: Tensor, targets: Tensor) -> float:
         self.optimiser.zero_grad(set_to_none=True)
         with devices.arithmetic(self.device, self.recipe.precision):
-            logits = self.model(inputs.to(self.device))
+            logits = self.graph(inputs.to(self.device))
         loss = functional.binary_cross_entropy_with_logits(logits.float(), targets.to(self.device))
         loss.backward()
         self.optimiser.step()
@@ -153,7 +158,7 @@ class Trainer:
             ([self.dev.utterances[i] for i in indices], self.dev.batch(indices)[0])
             for indices in in_order(len(self.dev), scoring_batch(self.device))
         )
-        return scores(self.model, batches, self.device, "dev", len(self.dev))
+        return scores(for_scoring(self.model), batches, self.device, "dev", len(self.dev))
 
     def _save(self) -> None:
         self._write(

@@ -26,7 +26,8 @@ RECIPE = Training(
     lr_factor=0.5,
     lr_patience=1,
     precision="float32",
-    checkpoint_minutes=0.0,  # after every batch
+    recompute=False,
+    checkpoint_minutes=60.0,
 )
 
 
@@ -76,8 +77,9 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("instant", [0, 1, 5, 6, 7, 13, 22])
 def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_path, monkeypatch, instant):
+    recipe = dataclasses.replace(RECIPE, checkpoint_minutes=0.0)  # after every batch
     trainer(tmp_path / "whole").run()
-    interrupted = trainer(tmp_path / "cut")
+    interrupted = trainer(tmp_path / "cut", recipe)
     step, done = interrupted._step, []
 
     def dying(*batch):
@@ -101,7 +103,7 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_pa
 @pytest.mark.parametrize("dying", [BEST, LAST])
 def test_a_run_killed_while_it_selects_goes_on_alike(tmp_path, monkeypatch, dying):
     trainer(tmp_path / "whole").run()
-    cut = trainer(tmp_path / "cut", dataclasses.replace(RECIPE, checkpoint_minutes=60.0))
+    cut = trainer(tmp_path / "cut")
     write = cut._write
 
     def killed(name, state):
@@ -183,6 +185,15 @@ def test_bfloat16_arithmetic_trains_to_a_similar_loss(tmp_path):
     assert weights(tmp_path / "bfloat16")["head.weight"].dtype == torch.float32
 
 
+def test_recomputation_trains_alike(tmp_path):
+    for name, recompute in (("plain", False), ("recomputed", True)):
+        trainer(tmp_path / name, dataclasses.replace(RECIPE, recompute=recompute, epochs=2)).run()
+    first, second = weights(tmp_path / "plain"), weights(tmp_path / "recomputed")
+    assert first.keys() == second.keys()
+    for key in first:
+        torch.testing.assert_close(first[key], second[key], rtol=1e-4, atol=1e-5)
+
+
 def test_a_loss_that_is_not_finite_stops_with_the_mend(tmp_path):
     with pytest.raises(UserError, match=r"the loss became nan.*learning_rate"):
         run = trainer(tmp_path)
@@ -236,6 +247,18 @@ def test_tiling_repeats_the_whole_utterance_and_cuts_the_last_repeat():
     features = np.arange(6.0).reshape(3, 2)
     np.testing.assert_array_equal(tile(features, 7, 2)[0], [0, 2, 4, 0, 2, 4, 0])
     np.testing.assert_array_equal(tile(features, 2, 2), features[:2].T)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_a_subset_on_a_device_gives_the_same_batches(dtype):
+    tiled = subset("t", 9, 1)
+    resident = tiled.resident(torch.device("cpu"), dtype)
+    assert len(resident) == len(tiled) and resident.features.dtype == dtype
+    for indices in ([3, 0, 8, 4], [7]):
+        (x, y), (theirs, targets) = resident.batch(indices), tiled.batch(indices)
+        assert x.dtype == torch.float32 and x.is_contiguous()
+        torch.testing.assert_close(x, theirs, rtol=0 if dtype == torch.float32 else 1e-3, atol=1e-6)
+        assert torch.equal(y, targets)
 
 
 def test_features_of_another_width_are_refused():
