@@ -252,7 +252,7 @@ def test_stages_1_to_3_take_it(tool, tmp_path, tmp_path_factory, golden, monkeyp
     ):
         monkeypatch.setattr(sys, "argv", list(map(str, ["script", *common, *more])))
         main()
-    assert "no attention to look at" in capsys.readouterr().out
+    assert "LCNN has nothing to look into" in capsys.readouterr().out
     found = scores.read(tmp_path / "exp" / "mine" / "lcnn" / "seed4" / "scores" / "eval.txt")
     assert found.keys() == trained_corpus.LABELS.keys()
     assert "| LCNN |" in (tmp_path / "exp" / "mine" / "RESULTS.md").read_text()
