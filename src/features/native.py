@@ -11,6 +11,9 @@ from errors import UserError
 from features import audio
 
 
+VERSION = 2  # raised whenever the same settings come to give other features: those that stand are then made anew
+
+
 class FrontEnd(Protocol):
     """From a recording to its features; training, scoring and one's own recordings all pass here."""
 

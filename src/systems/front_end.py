@@ -14,10 +14,12 @@ from features.cqcc import cqcc
 from features.kaldi_options import SpectrogramOptions
 from features.lfcc import lfcc
 from features.log_magnitude import log_magnitude
+from features.modulation import modulation_cepstra
 from features.native import FrontEnd
+from features.qlog import qlog_spectrum
 from features.spectrogram import log_spectrogram
 from features.whitened import whitened
-from systems.settings import Cqcc, Features, Lfcc, LogMagnitude, Mfcc, Spectrogram, Waveform
+from systems.settings import Cqcc, Features, Lfcc, LogMagnitude, Mfcc, Modulation, QLog, Spectrogram, Waveform
 
 
 def front_end(settings: Features, conf: Path) -> FrontEnd:
@@ -61,6 +63,8 @@ FUNCTIONS: dict[type, Callable[[np.ndarray, Any], np.ndarray]] = {
     LogMagnitude: log_magnitude,
     Cqcc: cqcc,
     Lfcc: lfcc,
+    QLog: qlog_spectrum,
+    Modulation: modulation_cepstra,
     Waveform: lambda samples, _: whitened(samples),
 }
 

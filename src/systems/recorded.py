@@ -19,7 +19,7 @@ from features.native import FrontEnd
 from systems import front_end as front_ends
 from systems.settings import Features
 
-ADDED = ("backend", "options", "made_from")  # what a record holds besides the settings
+ADDED = ("backend", "extractor", "options", "made_from")  # what a record holds besides the settings
 CONF = "options.conf"
 
 
