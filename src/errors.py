@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 USER_ERROR = 2
+LONGEST = 1000  # characters of a line
 SIGNALLED = 128  # and the signal's number: the shell's convention
 
 MAKE_ROOM = "make room, then the same command goes on from here"
@@ -18,7 +19,7 @@ ELSEWHERE = "mend its permissions, or choose another folder (--data, --exp)"
 MENDS = {
     errno.ENOSPC: MAKE_ROOM,
     errno.EDQUOT: MAKE_ROOM,
-    errno.EFBIG: MAKE_ROOM,
+    errno.EFBIG: "raise the limit on the size of files (`ulimit -f`), then the same command goes on from here",
     errno.EACCES: ELSEWHERE,
     errno.EPERM: ELSEWHERE,
     errno.EROFS: ELSEWHERE,
@@ -57,7 +58,7 @@ def run(main: Callable[[], None]) -> None:
             main()
             sys.stdout.flush()
     except UserError as error:
-        sys.exit(_say(program, " ".join(str(error).split()), USER_ERROR))
+        sys.exit(_say(program, str(error), USER_ERROR))
     except BrokenPipeError:
         _drop(sys.stdout)  # whoever read along, as in `… | head`, has seen enough
         sys.exit(SIGNALLED + signal.SIGPIPE)
@@ -109,5 +110,10 @@ def _drop(stream: object) -> None:
 
 
 def _say(program: str, text: str, code: int) -> int:
+    """Print `text` as one line; what a file has put into it can neither steer the terminal nor flood it."""
+    text = " ".join(text.split())
+    text = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
+    if len(text) > LONGEST:
+        text = f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
     print(f"{program}: error: {text}", file=sys.stderr, flush=True)
     return code

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import errors
+import locks
 import record
 import stage
 from corpora import datadir
@@ -52,26 +53,31 @@ def extract(here: stage.Stage, subset: str, settings: Features, backend: str, jo
     if record.stands(directory, made_from) and not here.force:
         print(f"extract: {directory} stands ({backend} backend); --force makes it anew")
         return
-    record.remove(directory)
-    utterances = datadir.read(here.layout.subset(subset))
-    recordings = [(u.utt, str(located(u.wav))) for u in utterances]
-    if backend == "kaldi":
-        directory.mkdir(parents=True, exist_ok=True)
-        matrices = kaldi.extract(recordings, kaldi_commands(settings, CONF), jobs, directory)
-    else:
-        matrices = native.extract(recordings, front_end(settings, CONF), jobs)
-    started = time.monotonic()
-    written = archives.write(directory, counted(matrices, subset, len(recordings)), portable(directory / "feats.ark"))
-    if written != len(recordings):
-        raise errors.UserError(f"{directory}: {written} of {len(recordings)} utterances came out; run stage -1 again")
-    record.write(directory, made_from)
-    seconds = time.monotonic() - started
-    print(f"extract: wrote {directory}: {written} utterances by the {backend} backend in {seconds:.1f} s")
+    with locks.hold(directory):
+        record.remove(directory)
+        utterances = datadir.read(here.layout.subset(subset))
+        recordings = [(u.utt, str(located(u.wav))) for u in utterances]
+        if backend == "kaldi":
+            directory.mkdir(parents=True, exist_ok=True)
+            matrices = kaldi.extract(recordings, kaldi_commands(settings, CONF), jobs, directory)
+        else:
+            matrices = native.extract(recordings, front_end(settings, CONF), jobs)
+        started = time.monotonic()
+        matrices = counted(matrices, subset, len(recordings))
+        written = archives.write(directory, matrices, portable(directory / "feats.ark"))
+        if written != len(recordings):
+            missing = f"{written} of {len(recordings)} utterances came out"
+            raise errors.UserError(f"{directory}: {missing}; run stage -1 again")
+        record.write(directory, made_from)
+        seconds = time.monotonic() - started
+        print(f"extract: wrote {directory}: {written} utterances by the {backend} backend in {seconds:.1f} s")
 
 
 def describe(settings: Features, backend: str) -> dict[str, Any]:
     """The complete configuration of the features: what their record holds."""
     description = asdict(settings) | {"backend": backend}
+    if backend == "native":
+        description["extractor"] = native.VERSION
     if not isinstance(settings, Spectrogram | Mfcc):
         return description
     if backend == "kaldi" or isinstance(settings, Mfcc):

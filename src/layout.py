@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from errors import UserError
+
 ROOT = Path(__file__).resolve().parent.parent  # the repository
 SUBSETS = ("train", "dev", "eval")
 
@@ -39,7 +41,10 @@ class Layout:
 
 def portable(path: Path | str) -> str:
     """`path` as written into files: relative to the repository where it lies inside, absolute elsewhere."""
-    path = Path(path).resolve()
+    try:
+        path = Path(path).resolve()
+    except RuntimeError:
+        raise UserError(f"{path}: a link that leads to itself; mend it") from None
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
 
 

@@ -40,13 +40,13 @@ def score(here: stage.Stage, seed: int, subsets: list[str]) -> None:
         print(f"score: {directory / 'scores'} stands; --force makes it anew")
         return
     with locks.hold(directory / "scores"):
-        record.remove(directory / "scores")
         system.load(directory)
+        scored = {name: system.score(stage.subset(here, name)) for name in subsets}
+        record.remove(directory / "scores")  # now that nothing but writing can fail
         for name in subsets:
             path = directory / "scores" / f"{name}.txt"
-            scored = system.score(stage.subset(here, name))
-            score_files.write(path, scored)
-            print(f"score: wrote {path}: {len(scored)} utterances")
+            score_files.write(path, scored[name])
+            print(f"score: wrote {path}: {len(scored[name])} utterances")
         record.write(directory / "scores", made_from)
 
 

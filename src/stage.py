@@ -15,10 +15,11 @@ from corpora import datadir
 from errors import UserError
 from features.archives import FeatureArchive
 from layout import ROOT, SUBSETS, Layout
-from systems.settings import Evolving, System
+from systems.settings import Evolving, System, folder_name
 from systems.subset import Subset
 
 CORPUS_PREFIX = "corpus."
+MOST_SEEDS = 1000  # in one range; a slip of the keyboard must not fill the memory
 TRAINED = "trained"  # an empty file in a seed's folder: its training has come to its end
 
 
@@ -77,16 +78,30 @@ def from_arguments(options: argparse.Namespace) -> Stage:
     """Read the YAMLs that `options` name. Raises UserError for whatever is wrong in them."""
     for_corpus = [text.removeprefix(CORPUS_PREFIX) for text in options.set if text.startswith(CORPUS_PREFIX)]
     for_system = [text for text in options.set if not text.startswith(CORPUS_PREFIX)]
-    corpus = config.load(corpora.Corpus, find("corpora", options.corpus), for_corpus)
+    path = find("corpora", options.corpus)
+    corpus = config.load(corpora.Corpus, path, for_corpus)
+    names_folder(path, corpus.name)
+    if not all(isinstance(changes, dict) for changes in corpus.systems.values()):
+        raise UserError(f"{path}: systems: it holds `key: value` lines below the kind of a system; see simulated.yaml")
     stage = Stage(corpus, Layout(options.data.resolve(), options.exp.resolve(), corpus.name), options.force)
     if not hasattr(options, "system"):
         return stage
     path = find("systems", options.system)
     settings = config.read(path)
-    changes = corpus.systems.get(settings.get("kind"), {})
+    names_folder(path, path.stem)
+    kind = settings.get("kind")
+    changes = corpus.systems.get(kind, {}) if isinstance(kind, str) else {}
     where = f"{path} with `systems` of corpus {corpus.name}" if changes else str(path)
     system = config.build(System, config.override(config.merge(settings, changes), for_system), where)
     return dataclasses.replace(stage, system_name=path.stem, system=system, seeds=parse_seeds(options.seeds))
+
+
+def names_folder(path: Path, name: str) -> None:
+    """Raise UserError, which names the YAML at `path`, unless its corpus or system, `name`, can name a folder."""
+    try:
+        folder_name(name)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from None
 
 
 def find(folder: str, name: str) -> Path:
@@ -98,8 +113,8 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     """Seeds as `1`, `1-8` or `1,3,5-7`, in ascending order."""
     seeds: set[int] = set()
     for part in text.split(","):
-        match = re.fullmatch(r"(\d+)(?:-(\d+))?", part.strip())
-        if not match or int(match[2] or match[1]) < int(match[1]):
+        match = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", part.strip())
+        if not match or not 0 <= int(match[2] or match[1]) - int(match[1]) < MOST_SEEDS:
             raise UserError(f"--seeds {text}: write whole numbers, as 1, 1-8 or 1,3,5")
         seeds.update(range(int(match[1]), int(match[2] or match[1]) + 1))
     return tuple(sorted(seeds))

@@ -1,4 +1,4 @@
-"""Whatever befalls a run, the same command afterwards ends as if nothing had; what stood before still stands."""
+"""Runs killed at any moment: the same command afterwards ends as if nothing had happened, and nothing runs on."""
 
 import json
 import os
@@ -146,3 +146,66 @@ def test_runs_killed_at_random_moments_end_as_an_uninterrupted_one(tmp_path):
         assert pipeline.wait() == 0, pipeline.log.read_text()
         assert pipeline.contents() == expected
         assert "Traceback" not in pipeline.log.read_text()
+
+
+def started(folder, *arguments):
+    """run.sh on the corpus, one tiny network a seed; its own session, as a terminal would give it."""
+    settings = [
+        word for setting in (*NEURAL, "train.epochs=100000", "train.patience=100000") for word in ("--set", setting)
+    ]
+    folders = ["--data", str(folder / "data"), "--exp", str(folder / "exp")]
+    return subprocess.Popen(
+        [str(ROOT / "run.sh"), "--corpus", str(make(folder)), "--system", "lcnn", *folders, *settings, *arguments],
+        env={**os.environ, "PYTHON": sys.executable},
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(paths, process):
+    deadline = time.monotonic() + 120
+    while not all(path.exists() for path in paths):
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "group", "code"),
+    [(signal.SIGTERM, False, 143), (signal.SIGINT, True, 130)],
+    ids=["SIGTERM to run.sh alone", "Ctrl-C"],
+)
+def test_run_sh_passes_a_signal_on_and_leaves_no_process(tmp_path, number, group, code):
+    process = started(tmp_path, "--seeds", "1-2", "--jobs", "2")
+    wait_for([tmp_path / "exp" / "noise" / "lcnn" / f"seed{seed}" / "last.pt" for seed in (1, 2)], process)
+    assert len(session(process.pid)) >= 4 or not Path("/proc").is_dir()  # run.sh, train.py, a process a seed
+    (os.killpg if group else os.kill)(process.pid, number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert alone(process.pid)
+    assert "Traceback" not in said
+    assert "train.py: error: interrupted; the same command goes on from here" in said
+    assert said.endswith("run.sh: interrupted in stage 0 (train.py); the same command goes on from here\n")
+    assert not [path.name for path in tmp_path.rglob(".*")]  # neither locks nor halves of files
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
+def test_trainings_of_several_seeds_end_with_the_process_that_started_them(tmp_path):
+    process = started(tmp_path, "--seeds", "1-2", "--jobs", "2")
+    wait_for([tmp_path / "exp" / "noise" / "lcnn" / f"seed{seed}" / "last.pt" for seed in (1, 2)], process)
+    parent = next(
+        pid for pid in session(process.pid) if "train.py" in command(pid) and "--end-with-stdin" not in command(pid)
+    )
+    os.kill(parent, signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert alone(process.pid)
+
+
+def command(process: int) -> str:
+    with suppress(OSError):
+        return Path(f"/proc/{process}/cmdline").read_text()
+    return ""

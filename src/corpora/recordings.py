@@ -12,7 +12,6 @@ from features import audio
 from progress import Progress
 
 SAMPLE_RATE = 16000  # Hz; ASVspoof 2017, and every feature of this repository
-STREAMED = 0x7FFFF000  # bytes; from here on a length in a header was written by a program that did not know it
 
 
 def located(path: str) -> Path:
@@ -61,10 +60,9 @@ def _checked(path: Path, copies: Path | None) -> Path:
         samples = None if copies is None else _float_as_int16(path)
         if samples is None:
             raise
-        _check_length(path)
+        audio.check_length(path)
         audio.write(copies / path.name, samples, SAMPLE_RATE)
         return copies / path.name
-    _check_length(path)
     return path
 
 
@@ -81,19 +79,3 @@ def _float_as_int16(path: Path) -> np.ndarray | None:
         return None
     samples = np.clip(scaled, -(2**15), 2**15 - 1).astype(np.int16)
     return samples if np.array_equal(samples, scaled) else None
-
-
-def _check_length(path: Path) -> None:
-    """Raise UserError for a wav file that was cut short; libsndfile would take what is left for the whole."""
-    with path.open("rb") as file:
-        if file.read(4) != b"RIFF":
-            return
-        file.seek(12)
-        while len(chunk := file.read(8)) == 8:
-            length = int.from_bytes(chunk[4:], "little")
-            if chunk[:4] == b"data":
-                there = path.stat().st_size - file.tell()
-                if there < length < STREAMED:
-                    raise UserError(f"{path}: holds {there} of the {length} bytes it promises; fetch it again")
-                return
-            file.seek(length + length % 2, 1)  # chunks start at even places

@@ -10,26 +10,28 @@ import files
 from errors import UserError
 
 # soundfile's, the last two of names from which it takes a recording for headerless
+STREAMED = 0x7FFFF000  # bytes; from here on a length in a header was written by a program that did not know it
 UNREADABLE = (soundfile.LibsndfileError, OSError, TypeError, ValueError)
 
 
 def inspect(path: Path | str, sample_rate: int) -> int:
     """The number of samples of a recording, from its header alone.
 
-    Raises UserError unless the file is readable, mono, 16-bit PCM, at `sample_rate` Hz and not empty.
+    Raises UserError unless the file is readable, whole, mono, 16-bit PCM, at `sample_rate` Hz and not empty.
     """
     try:
         info = soundfile.info(regular(path))
     except UNREADABLE as error:
         raise UserError(f"{path}: {_why_unreadable(Path(path), error)}") from None
     _check(path, info.samplerate, info.channels, info.subtype, info.frames, sample_rate)
+    check_length(path)
     return info.frames
 
 
 def read(path: Path | str, sample_rate: int) -> np.ndarray:
     """The samples of a recording: int16[N].
 
-    Raises UserError unless the file is readable, mono, 16-bit PCM, at `sample_rate` Hz and not empty.
+    Raises UserError unless the file is readable, whole, mono, 16-bit PCM, at `sample_rate` Hz and not empty.
     """
     try:
         with soundfile.SoundFile(regular(path)) as file:
@@ -38,6 +40,7 @@ def read(path: Path | str, sample_rate: int) -> np.ndarray:
             promised = file.frames
     except UNREADABLE as error:
         raise UserError(f"{path}: {_why_unreadable(Path(path), error)}") from None
+    check_length(path)
     if len(samples) != promised:
         raise UserError(f"{path}: holds {len(samples)} of the {promised} samples its header promises; fetch it again")
     return samples
@@ -80,3 +83,20 @@ def _why_unreadable(path: Path, error: Exception) -> str:
     if path.is_file() and path.stat().st_size == 0:
         return "an empty file; fetch it again"
     return f"not a readable recording ({' '.join(str(error).split())}); fetch it again"
+
+
+def check_length(path: Path | str) -> None:
+    """Raise UserError for a wav file that was cut short; libsndfile would take what is left for the whole."""
+    path = Path(path)
+    with path.open("rb") as file:
+        if file.read(4) != b"RIFF":
+            return
+        file.seek(12)
+        while len(chunk := file.read(8)) == 8:
+            length = int.from_bytes(chunk[4:], "little")
+            if chunk[:4] == b"data":
+                there = path.stat().st_size - file.tell()
+                if there < length < STREAMED:
+                    raise UserError(f"{path}: holds {there} of the {length} bytes it promises; fetch it again")
+                return
+            file.seek(length + length % 2, 1)  # chunks start at even places

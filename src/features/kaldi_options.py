@@ -1,5 +1,6 @@
 """Kaldi option files for the spectrogram: the options of compute-spectrogram-feats that our extractor knows."""
 
+import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -81,6 +82,8 @@ def lines(path: Path | str) -> list[str]:
         return Path(path).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; mend features.conf") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not a text file; mend features.conf") from None
 
 
 def _value(kind: object, text: str, where: str) -> float | bool | str:
@@ -90,9 +93,12 @@ def _value(kind: object, text: str, where: str) -> float | bool | str:
         raise UserError(f"{where}={text}: must be true or false")
     if kind in (float, "float"):
         try:
-            return float(text)
+            number = float(text)
         except ValueError:
-            raise UserError(f"{where}={text}: must be a number") from None
+            number = math.nan
+        if not math.isfinite(number):
+            raise UserError(f"{where}={text}: must be a number")
+        return number
     return text
 
 

@@ -1,0 +1,306 @@
+"""Readers of files, given anything: they return, or raise UserError in one line that names the file.
+
+A few dozen inputs a reader, always the same. FUZZ=20000 tries as many, new ones every time.
+"""
+
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+import yaml
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+import config
+import corpora
+from corpora import asvspoof2017, datadir, pipes
+from corpora.datadir import Utterance
+from errors import UserError
+from evaluation import scores, tdcf
+from features import archives, audio, kaldi_options
+from systems import training
+from systems.settings import System
+
+FUZZ = int(os.environ.get("FUZZ", "0"))
+settings.register_profile(
+    "readers",
+    max_examples=FUZZ or 40,
+    derandomize=not FUZZ,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+settings.load_profile("readers")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("fuzz")
+
+
+def survives(read, path, content):
+    """What `read` makes of `content` in the file `path`; None where it is refused, as it should be."""
+    path.write_bytes(content)
+    try:
+        return read(path)
+    except UserError as refusal:
+        assert str(path.parent) in str(refusal), refusal
+        assert len(str(refusal)) > 10
+        return None
+
+
+# Text that is nearly right: words that a reader knows, numbers, and anything at all, between blanks and line ends.
+WORDS = [
+    *("genuine", "spoof", "target", "nontarget", "-", "|", "u.wav", "D_1.wav", "a", "b", "nan", "1e999", "0x1", "1_0"),
+    *("feats.ark:5", ":", "feats.ark:-1", "\ufeff", "\0", "\u2028", "é", "٣", "'", '"', "$(x)", "~", "..", "[", "]"),
+    *("--sample-frequency=16000", "--frame-length=25", "--dither=nan", "--snip-edges=maybe", "=", "--", "#"),
+]
+word = st.one_of(st.sampled_from(WORDS), st.text(max_size=6), st.integers().map(str), st.floats().map(repr))
+line = st.lists(word, max_size=8).flatmap(
+    lambda words: st.sampled_from([" ", "\t", "  "]).map(lambda gap: gap.join(words))
+)
+text = st.lists(line, max_size=6).flatmap(
+    lambda lines: st.sampled_from(["\n", "\r\n", "\n\n", "\r"]).map(lambda end: end.join(lines))
+)
+table = st.one_of(text.map(lambda t: t.encode(errors="replace")), st.binary(max_size=60))
+
+
+@given(table)
+@example("a 1\nb ٣\n".encode())
+def test_score_files(folder, content):
+    found = survives(scores.read, folder / "scores.txt", content)
+    assert found is None or (found and np.isfinite(list(found.values())).all())
+
+
+@given(table)
+def test_label_files(folder, content):
+    found = survives(scores.read_labels, folder / "labels", content)
+    assert found is None or set(found.values()) <= {"genuine", "spoof"}
+
+
+@given(table)
+def test_scores_of_a_speaker_verifier(folder, content):
+    survives(tdcf.read_asv, folder / "asv.txt", content)
+
+
+@given(table)
+def test_protocols(folder, content):
+    found = survives(asvspoof2017.read_protocol, folder / "protocol.txt", content)
+    assert found is None or all(u.wav == f"{u.utt}.wav" and "/" not in u.utt for u in found)
+
+
+@given(table, st.sampled_from(["wav.scp", "utt2label", "utt2spk", "utt2cond"]))
+def test_data_directories(folder, content, name):
+    directory = folder / "directory"
+    datadir.write(directory, [Utterance("a", "a.wav", "s", "genuine"), Utterance("b", "b.wav", "s", "spoof")])
+    found = survives(lambda path: datadir.read(path.parent), directory / name, content)
+    if found is not None:
+        datadir.write(folder / "again", found)
+        assert datadir.read(folder / "again") == found
+
+
+@given(table)
+def test_options_of_kaldi(folder, content):
+    survives(kaldi_options.read, folder / "spectrogram.conf", content)
+
+
+@given(st.one_of(text, st.text(alphabet="ab '\"|\\;&<>() \n", max_size=20)))
+def test_pipes(command):
+    try:
+        assert all(programs and all(isinstance(w, str) for w in programs) for programs in pipes.parse(command, "where"))
+    except UserError as refusal:
+        assert str(refusal).startswith("where: ")
+
+
+# YAML: documents of any shape with the keys of ours, and settings of ours with any value in any place.
+KEYS = [
+    "kind",
+    "name",
+    "extends",
+    "train",
+    "dev",
+    "eval",
+    "systems",
+    "root",
+    "seed",
+    "model",
+    "features",
+    "frames",
+    "title",
+]
+scalar = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=5),
+    st.dates(),
+    st.sampled_from(["datadir", "neural", "lcnn.yaml"]),
+)
+value = st.recursive(
+    scalar,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4), st.dictionaries(st.one_of(st.sampled_from(KEYS), scalar), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+SHAPES = st.one_of(
+    value.map(lambda content: yaml.safe_dump(content).encode()),
+    st.text(alphabet="ab:-[]{}&*!#|>'\"%@ \n\t0x1.", max_size=30).map(str.encode),
+    st.lists(
+        st.sampled_from(
+            [
+                "a: &a [1, 2]\n",
+                "b: *a\n",
+                "<<: *a\n",
+                "? [a]\n",
+                "!!int x\n",
+                "!!timestamp y\n",
+                "- a\n",
+                "  b: 1\n",
+                "&b {c: *b}\n",
+            ]
+        )
+    )
+    .map("".join)
+    .map(str.encode),
+    st.binary(max_size=30),
+)
+
+
+def load_corpus(path):
+    return config.load(corpora.Corpus, path)
+
+
+@given(SHAPES)
+def test_yamls_of_corpora(folder, content):
+    survives(load_corpus, folder / "corpus.yaml", content)
+
+
+def paths(settings, prefix=""):
+    for key, content in settings.items():
+        yield f"{prefix}{key}"
+        if isinstance(content, dict):
+            yield from paths(content, f"{prefix}{key}.")
+
+
+AFN = config.read(Path(__file__).parent.parent / "conf" / "systems" / "afn.yaml")
+
+
+@given(st.sampled_from(sorted(paths(AFN))), value)
+def test_settings_of_systems(name, content):
+    for key in reversed(name.split(".")):
+        content = {key: content}
+    try:
+        built = config.build(System, config.merge(AFN, content), "afn.yaml")
+        assert config.build(System, config.plain(built), "again") == built
+    except UserError as refusal:
+        assert str(refusal).startswith("afn.yaml: ")
+
+
+@given(
+    st.lists(
+        st.one_of(st.text(max_size=12), st.sampled_from(["train.epochs=5", "a.b.c={", "a=*x", "a=!!int x"])), max_size=3
+    )
+)
+def test_overrides(assignments):
+    try:
+        assert isinstance(config.override({"train": {"epochs": 1}}, assignments), dict)
+    except UserError as refusal:
+        assert str(refusal).startswith("--set ")
+
+
+# Binary files: sound ones with bytes changed, put in, left out and cut off.
+change = st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 8), st.binary(max_size=8))
+changes = st.tuples(st.lists(change, max_size=6), st.floats(0, 1))
+
+
+def changed(content, edits):
+    edits, keep = edits
+    for place, out, into in edits:
+        start = int(place**2 * len(content))  # headers are at the beginning
+        content = content[:start] + into + content[start + out :]
+    return content[: int(len(content) * keep**0.3)]
+
+
+def encoded(**options):
+    file = io.BytesIO()
+    soundfile.write(file, np.arange(400, dtype=np.int16), 16000, **options)
+    return file.getvalue()
+
+
+RECORDINGS = [encoded(format=form, subtype="PCM_16") for form in ("WAV", "FLAC", "WAVEX", "AIFF", "RF64")]
+
+
+@given(st.sampled_from(RECORDINGS), changes)
+def test_recordings(folder, content, edits):
+    path = folder / "a.wav"
+    count = survives(lambda path: audio.inspect(path, 16000), path, changed(content, edits))
+    samples = survives(lambda path: audio.read(path, 16000), path, path.read_bytes())
+    if samples is not None:
+        assert samples.dtype == np.int16 and samples.ndim == 1 and len(samples) == count
+
+
+def archive(folder):
+    matrices = {name: np.random.default_rng(len(name)).normal(size=(3, 4)).astype(np.float32) for name in ("u", "v_2")}
+    archives.write(folder, matrices.items(), str(folder / "feats.ark"))
+    return folder / "feats.scp", folder / "feats.ark"
+
+
+def read_archive(scp):
+    return dict(archives.FeatureArchive(scp, scp.parent))
+
+
+@given(changes)
+def test_archives(folder, edits):
+    scp, ark = archive(folder)
+    content = changed(ark.read_bytes(), edits)
+    for read in (lambda path: dict(archives.read(path)), lambda path: read_archive(scp)):
+        found = survives(read, ark, content)
+        assert found is None or all(m.ndim == 2 and m.size and np.isfinite(m).all() for m in found.values())
+
+
+@given(st.one_of(table, changes))
+def test_lists_of_features(folder, content):
+    scp, _ = archive(folder)
+    survives(read_archive, scp, content if isinstance(content, bytes) else changed(scp.read_bytes(), content))
+
+
+@given(changes)
+@settings(max_examples=FUZZ // 10 or 15)
+def test_checkpoints(folder, edits):
+    path = folder / "best.pt"
+    training.save(path, {"model": {"weight": torch.zeros(3)}, "epoch": 1})
+    found = survives(lambda path: training.load(path, torch.device("cpu")), path, changed(path.read_bytes(), edits))
+    assert found is None or isinstance(found, dict)
+
+
+# What is written is read back.
+name = st.text(min_size=1, max_size=8).filter(
+    lambda text: text.split() == [text] and "/" not in text and "\0" not in text and text.isprintable()
+)
+
+
+@given(st.dictionaries(name, st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=5))
+def test_written_scores_are_read_back(folder, written):
+    scores.write(folder / "written.txt", written)
+    assert scores.read(folder / "written.txt") == written
+
+
+@given(st.dictionaries(name, st.tuples(name, name, st.sampled_from(datadir.LABELS)), min_size=1, max_size=4))
+def test_written_data_directories_are_read_back(folder, written):
+    listed = [Utterance(utt, f"wav/{wav}.wav", speaker, label) for utt, (wav, speaker, label) in written.items()]
+    datadir.write(folder / "written", listed)
+    assert set(datadir.read(folder / "written")) == set(listed)
+
+
+@given(value.filter(lambda content: repr(content).isascii() and "\\x" not in repr(content)))
+def test_dumped_settings_are_read_back(folder, content):
+    written = {"a": config._plain(content)}
+    (folder / "written.yaml").write_text(config.dump(written), encoding="utf-8")
+    found = config.read(folder / "written.yaml")
+    assert config.dump(found) == config.dump(written)
