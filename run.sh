@@ -95,14 +95,14 @@ esac
 source utils/stage.sh
 
 # The + forms keep empty lists from being unbound variables in bash before 4.4.
-row() { # SYSTEM: stages -1 to 2 of one row of the table
+row() { # SYSTEM: stages -1 to 2 of one row of the table; a job of stage -1 is one core's, its algebra included
   local of=(--system "$1" --seeds "$seeds") drawn
   if $tuning; then
     stage 0 tune.py "${of[@]}" ${nj[@]+"${nj[@]}"}
     return
   fi
   read -ra drawn <<<"${utterances:+--utterances $utterances}"
-  stage -1 extract.py "${of[@]}" ${nj[@]+"${nj[@]}"} &&
+  OPENBLAS_NUM_THREADS=1 stage -1 extract.py "${of[@]}" ${nj[@]+"${nj[@]}"} &&
     stage 0 train.py "${of[@]}" ${jobs[@]+"${jobs[@]}"} &&
     stage 1 attention.py "${of[@]}" ${drawn[@]+"${drawn[@]}"} &&
     stage 2 score.py "${of[@]}"

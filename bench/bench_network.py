@@ -1,0 +1,173 @@
+"""How long the attentive filtering network takes to train and to score, beside a plain transcription of its layers.
+
+    python bench/bench_network.py
+
+Each side is a process of its own, for settings of the C library count among the differences; they take turns. The
+reference (reference_model.py) runs on contiguous tensors with everything as PyTorch and the system have it. Peaks of
+memory are those of processes that train and do nothing else. On a machine with a GPU both sides run there as well.
+"""
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from measuring import Row, show, side_by_side  # puts src on the path
+from reference_model import BATCH, Reference
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from models.attentive_filtering import AttentiveFilteringNetwork
+from systems import device as devices
+from systems.batches import Tiled
+from systems.inference import for_scoring
+from systems.settings import Training
+from systems.subset import Subset
+from systems.training import Trainer, scoring_batch
+
+FRAMES = 1091
+CPU, GPU = "CPU", "GPU"
+PLAIN = "plain PyTorch"
+
+
+def measure(repeats: int = 3, threads: int | None = None) -> list[Row]:
+    """Training steps, scores and peaks of memory, on the CPU and on a GPU where there is one."""
+    rows = _measured(CPU, repeats, threads or os.cpu_count())
+    return rows + (_measured(GPU, 3 * repeats, 1) if torch.cuda.is_available() else [])
+
+
+def _measured(where: str, repeats: int, threads: int) -> list[Row]:
+    trainers = {side: Worker(side, "train", where, threads) for side in ("reference", "ours", "lean")}
+    scorers = {side: Worker(side, "score", where, threads) for side in ("reference", "ours")}
+    try:
+        steps = side_by_side({side: worker.run for side, worker in trainers.items()}, repeats)
+        scores = side_by_side({side: worker.run for side, worker in scorers.items()}, 3 * repeats)
+        peaks = {side: worker.ask("peak") for side, worker in trainers.items()}
+    finally:
+        for worker in (*trainers.values(), *scorers.values()):
+            worker.end()
+    goals = (2.2, 4) if where == CPU else (4, 10)
+    name = f"{where}, {threads} threads" if where == CPU else where
+    return [
+        Row(f"AFN: training, a step of {BATCH} ({name})", "s", steps["ours"], steps["reference"], PLAIN, goal=goals[0]),
+        Row(f"AFN: the same, recomputing ({name})", "s", steps["lean"], steps["reference"], PLAIN),
+        Row(f"AFN: scoring, an utterance ({name})", "s", scores["ours"], scores["reference"], PLAIN, goal=goals[1]),
+        Row(f"AFN: peak memory of training ({name})", "GB", peaks["ours"], peaks["reference"], PLAIN),
+        Row(f"AFN: the same, recomputing ({name})", "GB", peaks["lean"], peaks["reference"], PLAIN),
+    ]
+
+
+class Worker:
+    """A process that does one kind of work for one side, a round whenever it is asked."""
+
+    def __init__(self, side: str, work: str, where: str, threads: int):
+        command = [sys.executable, str(Path(__file__).resolve()), "--worker", side, work, "--threads", str(threads)]
+        hidden = {"CUDA_VISIBLE_DEVICES": ""} if where == CPU else {}
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | hidden
+        )
+
+    def ask(self, what: str) -> float:
+        """Send a line, return the number that comes back."""
+        self.process.stdin.write(f"{what}\n")
+        self.process.stdin.flush()
+        return float(self.process.stdout.readline())
+
+    def run(self) -> float:
+        return self.ask("run")
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def work(side: str, kind: str, threads: int) -> None:
+    """Answer the lines of stdin: `run` with the seconds of a round, `peak` with the GB that this process has needed."""
+    torch.manual_seed(1)
+    made: Callable[[], object] | None = None
+    for line in sys.stdin:
+        if made is None:  # when the first round is asked for, so that no process waits with memory it does not need
+            made, share = MAKERS[kind](side)
+            torch.set_num_threads(threads)
+        if line.strip() == "peak":
+            print(peak(), flush=True)
+            continue
+        begun = time.perf_counter()
+        made()
+        print((time.perf_counter() - begun) / share, flush=True)
+
+
+def peak() -> float:
+    """The most memory in GB this process has had: the device's on a GPU, else its own."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 1e9
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+
+
+def training(side: str) -> tuple[Callable[[], object], int]:
+    """A training step, and 1."""
+    if side == "reference":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        model = Reference().to(device).train()
+        optimiser = torch.optim.Adam(model.parameters(), 1e-3, amsgrad=True)
+        x, y = torch.randn(BATCH, 1, 257, FRAMES), torch.tensor([1.0, 0.0] * (BATCH // 2))
+
+        def step() -> None:
+            optimiser.zero_grad()
+            loss = binary_cross_entropy_with_logits(model(x.to(device)), y.to(device))
+            loss.backward()
+            optimiser.step()
+            loss.item()
+
+        return step, 1
+    rng = np.random.default_rng(1)
+    labels = {f"u{i}": ("genuine", "spoof")[i % 2] for i in range(BATCH)}
+    features = {utt: rng.standard_normal((FRAMES, 257), dtype=np.float32) for utt in labels}
+    tiled = Tiled(Subset("bench", labels, features), FRAMES, 257)
+    recipe = Training(1, 1, BATCH, 1e-3, True, 0.5, 1, "auto", side == "lean", 60.0)
+    trainer = Trainer(AttentiveFilteringNetwork(), tiled, tiled, recipe, 1, Path(tempfile.gettempdir()))
+    trainer.graph.train()
+    return lambda: trainer._step(*trainer.train.batch(range(BATCH))), 1
+
+
+def scoring(side: str) -> tuple[Callable[[], object], int]:
+    """Scores of a batch, and its size."""
+    if side == "reference":
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        model, batch = Reference().to(device).eval(), 1 if device.type == "cpu" else BATCH
+    else:
+        device = devices.choose()
+        model = for_scoring(devices.placed(AttentiveFilteringNetwork(), device))
+        batch = scoring_batch(device)
+    x = torch.randn(batch, 1, 257, FRAMES)
+
+    def score() -> list[float]:
+        with torch.inference_mode():
+            return model(x.to(device)).tolist()
+
+    return score, batch
+
+
+MAKERS = {"train": training, "score": scoring}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=3, help="of which the median is taken (default 3)")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="(default: all cores)")
+    parser.add_argument("--worker", nargs=2, metavar=("SIDE", "WORK"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.worker:
+        work(*arguments.worker, arguments.threads)
+    else:
+        show(measure(arguments.repeats, arguments.threads))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""How many times faster than real time spectrograms are made, from recordings on disk to an archive.
+
+    python bench/bench_spectrogram.py
+
+Reading, log power spectrogram, sliding mean and writing, with Kaldi's dither and without. A core's figure counts the
+seconds of the processor that one process takes, which what else the machine does hardly changes; that of all cores is
+by the clock, workers' start included. Where Kaldi is installed its own programs run over the same recordings.
+"""
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from measuring import Row, show  # puts src on the path
+
+from features import archives, kaldi, native
+from features.kaldi_options import SpectrogramOptions
+from layout import ROOT
+from systems.front_end import SpectrogramFrontEnd
+
+RATE = 16000  # Hz
+SECONDS = 3.5  # of an utterance: the mean of ASVspoof 2017
+CORPUS = 18_030  # utterances of ASVspoof 2017 Version 2.0
+WINDOW = 300  # frames of the sliding mean
+
+
+def measure(repeats: int = 5, utterances: int = 100, jobs: int | None = None) -> list[Row]:
+    """Real-time factors of a core and of all, and what the real corpus takes."""
+    jobs = jobs or os.cpu_count()
+    with tempfile.TemporaryDirectory() as folder:
+        recordings = noise(Path(folder), utterances)
+        pace = {dither: core(recordings, dither, Path(folder), repeats) for dither in (0.0, 1.0)}
+        beside = kaldis(recordings, Path(folder)) if len(kaldi.find()) == len(kaldi.PROGRAMS) else None
+        together = clock(recordings * 8, Path(folder), jobs)
+    factor = "x real time"
+    return [
+        Row("spectrogram: a core, without dither", factor, pace[0.0], more_is_better=True, goal=2400),
+        Row("spectrogram: a core, with dither", factor, pace[1.0], beside, "Kaldi" if beside else "", True, 1500),
+        Row(f"spectrogram: {jobs} cores, with dither", factor, together, more_is_better=True),
+        Row(f"spectrogram: {CORPUS} utterances, {jobs} cores", "s", CORPUS * SECONDS / together),
+    ]
+
+
+def noise(folder: Path, utterances: int) -> list[tuple[str, str]]:
+    """Recordings of noise: `(utterance, wav file)`."""
+    rng = np.random.default_rng(1)
+    recordings = []
+    for index in range(utterances):
+        path = folder / f"u{index:06}.wav"
+        samples = rng.normal(0, 1000, round(SECONDS * RATE)).astype(np.int16)
+        soundfile.write(path, samples, RATE, subtype="PCM_16")
+        recordings.append((path.stem, str(path)))
+    return recordings
+
+
+def front_end(dither: float) -> SpectrogramFrontEnd:
+    return SpectrogramFrontEnd(SpectrogramOptions(snip_edges=False, dither=dither), WINDOW, False)
+
+
+def core(recordings: list[tuple[str, str]], dither: float, folder: Path, repeats: int) -> float:
+    """Seconds of sound a second of the processor, in this process alone; the median."""
+    paces = []
+    for _ in range(repeats + 1):
+        begun = time.process_time()
+        archives.write(folder / "out", native.extract(recordings, front_end(dither), 1), "feats.ark")
+        paces.append(len(recordings) * SECONDS / (time.process_time() - begun))
+    return statistics.median(paces[1:])
+
+
+def clock(recordings: list[tuple[str, str]], folder: Path, jobs: int) -> float:
+    """Seconds of sound a second, on `jobs` processes."""
+    numbered = [(f"u{index:06}", wav) for index, (_, wav) in enumerate(recordings)]
+    begun = time.perf_counter()
+    archives.write(folder / "out", native.extract(numbered, front_end(1.0), jobs), "feats.ark")
+    return len(numbered) * SECONDS / (time.perf_counter() - begun)
+
+
+def kaldis(recordings: list[tuple[str, str]], folder: Path) -> float:
+    """Kaldi's own pipeline over the same recordings, in one job."""
+    begun = time.perf_counter()
+    conf = ROOT / "conf" / "spectrogram.conf"
+    archives.write(folder / "out", kaldi.extract(recordings, conf, WINDOW, False, 1, folder / "kaldi"), "feats.ark")
+    return len(recordings) * SECONDS / (time.perf_counter() - begun)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--utterances", type=int, default=100, help="of 3.5 s (default 100)")
+    parser.add_argument("--repeats", type=int, default=5, help="of which the median is taken (default 5)")
+    parser.add_argument("--nj", type=int, default=os.cpu_count(), help="parallel jobs (default: all cores)")
+    arguments = parser.parse_args()
+    show(measure(arguments.repeats, arguments.utterances, arguments.nj))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""What the measurements share: a row of the table, and turns taken side by side."""
+
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as stage -1 has it: every job is one core's
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table that bench/run.py prints: medians of one run, ours beside another's."""
+
+    what: str
+    unit: str
+    ours: float
+    theirs: float | None = None  # None: nothing to compare with
+    beside: str = ""  # what `theirs` is
+    more_is_better: bool = False
+    goal: float | None = None  # of the ratio, or of `ours` where nothing stands beside it
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times better ours is."""
+        if self.theirs is None:
+            return None
+        return self.ours / self.theirs if self.more_is_better else self.theirs / self.ours
+
+
+def side_by_side(sides: Mapping[str, Callable[[], float | None]], repeats: int) -> dict[str, float]:
+    """The median seconds of each side over `repeats` rounds in which they take turns, after one that is not counted.
+
+    A side returns its own seconds, or None to be timed from outside.
+    """
+    taken: dict[str, list[float]] = {name: [] for name in sides}
+    for turn in range(repeats + 1):
+        for name, run in sides.items():
+            begun = time.perf_counter()
+            seconds = run()
+            if turn:
+                taken[name].append(time.perf_counter() - begun if seconds is None else seconds)
+    return {name: statistics.median(values) for name, values in taken.items()}
+
+
+def show(rows: list[Row]) -> None:
+    """Print the rows as a table: ours, what stands beside it, how many times better ours is, and the goal."""
+    widest = max(len(row.what) for row in rows)
+    print(f"{'':{widest}}  {'ours':>10} {'beside':>10} {'':11} {'ratio':>7} {'goal':>7}")
+    for row in rows:
+        theirs = "" if row.theirs is None else f"{row.theirs:.4g}"
+        ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
+        goal = "" if row.goal is None else f"{row.goal:g}"
+        compared = f" {row.beside}" if ratio else ""
+        print(f"{row.what:{widest}}  {row.ours:10.4g} {theirs:>10} {row.unit:11} {ratio:>7} {goal:>7}{compared}")

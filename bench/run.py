@@ -1,0 +1,52 @@
+"""Every measurement of this folder in one table, and a JSON beside it.
+
+    ./run.sh bench                       all of them: a few minutes on a quiet machine
+    ./run.sh bench --only network        one
+    ./run.sh bench --only cqcc gmm --out /tmp/bench.json
+
+Medians of one run in which ours and what it is compared with take turns, so that what else the machine does falls on
+both. A measurement is a module `bench_NAME.py` with a function `measure() -> list[Row]` and a command line of its own.
+"""
+
+import argparse
+import importlib
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from measuring import Row, show  # puts src on the path
+
+import environment
+import errors
+import files
+from layout import ROOT
+
+HERE = Path(__file__).resolve().parent
+PREFIX = "bench_"
+
+
+def main() -> None:
+    names = sorted(path.stem.removeprefix(PREFIX) for path in HERE.glob(f"{PREFIX}*.py"))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME", help=", ".join(names))
+    parser.add_argument("--out", type=Path, default=ROOT / "exp" / "bench.json", help="(default exp/bench.json)")
+    arguments = parser.parse_args()
+    measured: dict[str, list[Row]] = {}
+    for name in arguments.only:
+        module = importlib.import_module(f"{PREFIX}{name}")
+        if not hasattr(module, "measure"):
+            print(f"bench: {name} has figures of its own: python bench/{PREFIX}{name}.py", file=sys.stderr)
+            continue
+        print(f"bench: {name} …", flush=True)
+        measured[name] = module.measure()
+    rows = [row for of_module in measured.values() for row in of_module]
+    show(rows)
+    lines = [asdict(row) | {"ratio": row.ratio, "measurement": name} for name in measured for row in measured[name]]
+    content = {"environment": environment.describe(), "rows": lines}
+    files.write_text(arguments.out, json.dumps(content, indent=2) + "\n")
+    print(f"bench: wrote {arguments.out}")
+
+
+if __name__ == "__main__":
+    errors.run(main)

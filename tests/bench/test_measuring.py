@@ -1,0 +1,57 @@
+"""What the speed is compared with computes the same; ratios say how many times better ours is."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "tests" / "models")]
+import golden_weights  # noqa: E402
+import measuring  # noqa: E402
+import reference_model  # noqa: E402
+from measuring import Row  # noqa: E402
+
+from models.attentive_filtering import AttentiveFilteringNetwork  # noqa: E402
+
+
+def test_the_reference_is_the_network():
+    torch.manual_seed(1)
+    ours, reference = AttentiveFilteringNetwork().eval(), reference_model.Reference().eval()
+    x = torch.randn(1, 1, 257, 1091)
+    for layer, model in zip(*(golden_weights.layers_in_order(m, x) for m in (reference, ours)), strict=True):
+        layer.load_state_dict(model.state_dict())
+    with torch.no_grad():
+        torch.testing.assert_close(reference(x), ours(x), rtol=1e-5, atol=1e-6)
+    assert sum(p.numel() for p in reference.parameters()) == 185_762
+
+
+@pytest.mark.parametrize(
+    ("row", "ratio"),
+    [
+        (Row("a step", "s", 2.0, 5.0, "theirs"), 2.5),
+        (Row("a pace", "x real time", 10.0, 4.0, "theirs", more_is_better=True), 2.5),
+        (Row("alone", "s", 2.0), None),
+    ],
+)
+def test_a_ratio_above_one_is_better(row, ratio, capsys):
+    assert row.ratio == ratio
+    measuring.show([row])
+    line = capsys.readouterr().out.splitlines()[1]
+    assert row.what in line and ("2.50" in line) == (ratio is not None)
+
+
+def test_sides_take_turns_and_the_first_round_does_not_count():
+    order = []
+
+    def side(name, seconds):
+        def run():
+            order.append(name)
+            return next(seconds)
+
+        return run
+
+    sides = {"ours": side("ours", iter([9.0, 1.0, 3.0, 2.0])), "theirs": side("theirs", iter([9.0, 5.0, 5.0, 7.0]))}
+    assert measuring.side_by_side(sides, 3) == {"ours": 2.0, "theirs": 5.0}
+    assert order == ["ours", "theirs"] * 4
