@@ -1,0 +1,239 @@
+"""What README and docs show is true: links lead somewhere, commands parse, the worked example works."""
+
+import importlib
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+import config
+import corpora
+import rows
+import stage
+from corpora.own import OwnCorpus
+from layout import ROOT
+from systems.settings import System
+
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+COMMANDS = ("./run.sh", "python ", "utils/download", "PYTHON=")
+INTERPRETER = """#!/bin/sh
+case $1 in
+  -c) exit 0 ;;
+  *rows.py) exec {python} "$@" ;;
+esac
+for argument; do printf '%s\\n' "$argument"; done >> {record}
+echo >> {record}
+"""
+
+
+class Parsed(Exception):
+    """What a script made of its arguments; it goes no further."""
+
+
+def relative(path):
+    return str(path.relative_to(ROOT))
+
+
+def blocks(page):
+    """(language, text) of the fenced blocks of a page."""
+    return BLOCK.findall(page.read_text(encoding="utf-8"))
+
+
+def named(text):
+    """The file that the first line of a block names, `# path`, and the block; that line stays where it is a comment."""
+    first, rest = text.split("\n", 1)
+    return first.removeprefix("# "), rest
+
+
+def made():
+    """The YAMLs that pages tell to write: conf/corpora/mine.yaml."""
+    found = [named(text)[0] for page in PAGES for language, text in blocks(page) if language == "yaml"]
+    return {name for name in found if name.startswith("conf/")}
+
+
+def commands(page):
+    """The command lines that a page shows, in blocks or in the text, without what is said behind them."""
+    text = page.read_text(encoding="utf-8")
+    lines = [line for _, block in BLOCK.findall(text) for line in block.splitlines()]
+    outside = BLOCK.sub("", text)
+    lines += [line.strip() for line in outside.splitlines() if line.startswith("    ")]
+    lines += [span.replace("\n", " ") for span in re.findall(r"(?<!`)`(\./run\.sh [^`]+)`", outside)]
+    shown = [re.split(r" {2,}", line)[0] for line in lines if line.startswith(COMMANDS)]
+    return [line for line in shown if not re.search(r"…|\[|\bNAME\b", line)]  # a form, not a command
+
+
+def anchors(page):
+    headings = re.findall(r"^#+ (.*)$", BLOCK.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=relative)
+def test_links_lead_to_files_and_headings(page):
+    text = BLOCK.sub("", page.read_text(encoding="utf-8"))
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        if target.startswith("https://"):
+            continue
+        name, _, heading = target.partition("#")
+        path = (page.parent / name).resolve() if name else page
+        assert path.exists(), target
+        if heading:
+            assert heading in anchors(path), target
+
+
+def test_every_page_is_reached_from_the_readme():
+    reached, waiting = set(), [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        reached.add(page)
+        targets = re.findall(r"\]\(([^)#]+\.md)", page.read_text(encoding="utf-8"))
+        waiting += [path for t in targets if (path := (page.parent / t).resolve()).exists() and path not in reached]
+    assert set(PAGES) <= reached
+
+
+@pytest.fixture(scope="module")
+def settings_of():
+    """Parses the arguments of a script within this process and returns its options."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "utils"))
+        parse = stage.Parser.parse_args
+
+        def stop(parser, *arguments, **more):
+            raise Parsed(parse(parser, *arguments, **more))
+
+        patch.setattr(stage.Parser, "parse_args", stop)
+
+        def parsed(script, *arguments):
+            assert (ROOT / script).is_file(), script
+            module = importlib.import_module((ROOT / script).stem)
+            patch.setattr(sys, "argv", [script, *arguments])
+            with pytest.raises((Parsed, SystemExit)) as found:
+                module.main()
+            return found.value.args[0] if found.type is Parsed else None
+
+        yield parsed
+
+
+def check(options):
+    """Raise UserError unless corpus, system and --set make valid settings; those that pages make are taken on trust."""
+    if not hasattr(options, "set"):
+        return
+    new = made()
+    if f"conf/corpora/{options.corpus}.yaml" in new:
+        options.corpus = "simulated"
+    if f"conf/systems/{getattr(options, 'system', '')}.yaml" not in new:
+        stage.from_arguments(options)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=relative)
+def test_commands_parse(page, tmp_path, settings_of):
+    record = tmp_path / "record"
+    interpreter = tmp_path / "python"
+    interpreter.write_text(INTERPRETER.format(python=sys.executable, record=record))
+    interpreter.chmod(0o755)
+    for command in commands(page):
+        words = [word for word in shlex.split(command) if "=" not in word or not word.startswith("PYTHON=")]
+        if words[0] == "python":
+            calls = [words[1:]]
+        elif words[0] == "./run.sh":
+            record.write_text("")
+            done = subprocess.run(
+                [ROOT / "run.sh", *words[1:]], capture_output=True, text=True, env=os.environ | {"PYTHON": interpreter}
+            )
+            assert done.returncode == 0, f"{command}: {done.stderr}"
+            calls = [call.split("\n") for call in record.read_text().split("\n\n") if call]
+        else:
+            script = (ROOT / words[0]).read_text()
+            assert all(f"{word})" in script or f"{word} " in script for word in words[1:]), command
+            continue
+        assert calls or "--help" in words, command
+        for script, *arguments in calls:
+            if script == "-m":  # pytest
+                tests = [a for a in arguments if a.startswith("tests/")]
+                assert all((ROOT / t).exists() or f"# {t}\n" in page.read_text() for t in tests), command
+            elif "/examples/" not in f"/{script}" and not script.startswith("bench/"):
+                check(settings_of(os.path.relpath(ROOT / script, ROOT), *arguments))
+
+
+def test_the_commands_of_this_test_are_those_of_the_pages():
+    shown = [command for page in PAGES for command in commands(page)]
+    for command in ("./run.sh", "./run.sh -1 2", "./run.sh export", "./run.sh --system mdf", "./run.sh --allow-pipes"):
+        assert any(line == command or line.endswith(command.removeprefix("./run.sh ")) for line in shown), command
+    assert len(shown) > 40
+
+
+def test_every_row_of_the_readmes_table_can_be_run():
+    table = re.findall(r"^\| .*? \| `(\w+)` \| .*not yet measured|^\| .*? \| `(\w+)` \| .*\d", README, re.MULTILINE)
+    names = [first or second for first, second in table]
+    assert len(names) == 19
+    for name in names:
+        for member in rows.rows(name):
+            assert (ROOT / "conf" / "systems" / f"{member}.yaml").is_file(), name
+
+
+def test_the_readmes_figures_of_the_paper_are_those_of_the_yamls():
+    figures = re.findall(r"^\| [^|]+\| `(\w+)` \|[^|]*\|([^|]*)\|([^|]*)\|", README, re.MULTILINE)
+    assert len(figures) == 19
+    for name, dev, evaluation in figures:
+        folder = "systems" if (ROOT / "conf" / "systems" / f"{name}.yaml").is_file() else "fusion"
+        paper = config.read(ROOT / "conf" / folder / f"{name}.yaml")["paper"]
+        for subset, cell in (("dev", dev), ("eval", evaluation)):
+            cell = cell.strip(" *")
+            assert (float(cell) if cell not in ("", "–") else None) == paper.get(subset), (name, subset)
+
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_corpus_of_ones_own_is_a_valid_one():
+    texts = [text for language, text in blocks(ROOT / "docs" / "own_corpus.md") if language == "yaml"]
+    settings = {key: value for text in texts for key, value in yaml.safe_load(text).items()}
+    corpus = config.build(corpora.Corpus, settings, "docs/own_corpus.md")
+    assert isinstance(corpus, OwnCorpus) and corpus.systems.keys() == {"neural", "gmm"}
+    for name, system in (("afn", "neural"), ("cqcc_gmm", "gmm")):
+        row = config.read(ROOT / "conf" / "systems" / f"{name}.yaml")
+        config.build(System, config.merge(row, corpus.systems[system]), "docs/own_corpus.md")
+
+
+def change(path, lines):
+    """Apply a hunk without line numbers: where its old lines stand, once, the new ones take their place."""
+    old = "".join(f"{line[1:]}\n" for line in lines if not line.startswith("+"))
+    new = "".join(f"{line[1:]}\n" for line in lines if not line.startswith("-"))
+    text = path.read_text(encoding="utf-8")
+    assert text.count(old) == 1, f"{path.name} has changed; mend docs/add_a_system.md"
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_the_worked_example_works(tmp_path):
+    for name in ("src", "conf", "utils"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("run.sh", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    sizes = ("train.genuine=4", "train.spoof=4", "dev.genuine=2", "dev.spoof=2", "eval.genuine=2", "eval.spoof=3")
+    tiny = [word for size in sizes for word in ("--set", f"corpus.{size}")] + ["--utterances", "E_1000001"]
+    stages = iter((["-2", "2"], []))  # results once, for both
+    for language, text in blocks(ROOT / "docs" / "add_a_system.md"):
+        if language == "bash":
+            for words in map(shlex.split, text.splitlines()):
+                command = words if words[1] == "test" else [*words, *tiny, *next(stages)]
+                environment = os.environ | {"PYTHON": sys.executable}
+                done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+                assert done.returncode == 0, done.stdout + done.stderr
+            continue
+        name, rest = named(text)
+        path = tmp_path / name
+        if language == "diff":
+            change(path, rest.splitlines())
+        else:
+            assert not path.exists(), name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(rest, encoding="utf-8")
+    results = (tmp_path / "exp" / "simulated" / "RESULTS.md").read_text()
+    for title in ("LFCC-GMM, statics only", "Frame perceptron"):
+        assert re.search(rf"^\| {title} \|.*\d", results, re.MULTILINE), results
