@@ -1,5 +1,6 @@
 """Stage -1: recordings become features, by Kaldi where it is installed, else by our own Kaldi-exact extractor."""
 
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -59,6 +60,8 @@ def extract(here: stage.Stage, subset: str, settings: Features, backend: str, jo
         recordings = [(u.utt, str(located(u.wav))) for u in utterances]
         if backend == "kaldi":
             directory.mkdir(parents=True, exist_ok=True)
+            for left in directory.glob(f"{kaldi.SCRATCH}*"):  # by a run that was killed
+                shutil.rmtree(left, ignore_errors=True)
             matrices = kaldi.extract(recordings, kaldi_commands(settings, CONF), jobs, directory)
         else:
             matrices = native.extract(recordings, front_end(settings, CONF), jobs)

@@ -138,3 +138,12 @@ def test_an_utterance_that_fails_is_named_and_nothing_is_left_under_its_final_na
     with pytest.raises(errors.UserError, match=r"gone\.wav: no such recording"):
         run(extract.main, corpus, "--set", "features.backend=native")
     assert not list((corpus.parent / "data" / "mine" / "dev" / "spectrogram").glob("*"))
+
+
+def test_what_a_killed_run_of_kaldi_left_is_taken_away(corpus, kaldi_installed):
+    run(prepare.main, corpus)
+    left = corpus.parent / "data" / "mine" / "dev" / "spectrogram" / ".kaldi-abc"
+    left.mkdir(parents=True)
+    (left / "0.ark").write_bytes(b"half")
+    run(extract.main, corpus, "--set", "features.backend=kaldi", "--nj", "2")
+    assert not [path.name for path in left.parent.glob(".*")]

@@ -19,6 +19,7 @@ from errors import UserError
 from features import archives
 from kaldi_programs import Chain
 
+SCRATCH = ".kaldi-"  # how the names of temporary folders begin
 PROGRAMS = ("compute-spectrogram-feats", "apply-cmvn-sliding", "copy-feats")
 MFCC = "compute-mfcc-feats"
 
@@ -61,7 +62,7 @@ def extract(
     """
     programs = require(commands)
     jobs = min(jobs, len(recordings))
-    with tempfile.TemporaryDirectory(prefix=".kaldi-", dir=scratch) as folder, ExitStack() as running:
+    with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=scratch) as folder, ExitStack() as running:
         parts = [recordings[len(recordings) * job // jobs : len(recordings) * (job + 1) // jobs] for job in range(jobs)]
         chains = []
         for job, part in enumerate(parts):

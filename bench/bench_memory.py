@@ -1,0 +1,103 @@
+"""Peak memory of extraction and of scoring: 20,000 utterances beside 200.
+
+    python bench/bench_memory.py [--utterances 20000] [--few 200]
+
+Both stream: what grows with the corpus is its lists, some hundred bytes an utterance. One recording of 0.3 s is listed
+as often as needed; a small Light CNN scores it. Each stage runs in a process of its own, whose peak the system tells.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from measuring import Row, show  # puts src on the path
+
+from features import audio
+from layout import ROOT
+
+UTTERANCES, FEW = 20_000, 200
+GOAL = 0.9  # of the ratio
+RATE = 16000
+STAGES = ("prepare", "extract", "train", "score")
+MEASURED = {"extract": "extraction, peak memory", "score": "scoring, peak memory"}
+SYSTEM = ["--system", "lcnn", *(word for setting in (
+    "model.frames=122", "train.epochs=1", "features.backend=native") for word in ("--set", setting))]  # fmt: skip
+# The peak is the process' own, in bytes on macOS and in kilobytes elsewhere; extraction is not divided among processes.
+RUN = """
+import importlib, resource, sys
+sys.path.insert(0, sys.argv.pop(1))
+import errors
+stage = importlib.import_module(sys.argv.pop(1))
+errors.run(stage.main)
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print("peak", peak if sys.platform == "darwin" else 1024 * peak)
+"""
+
+
+def measure(utterances: int = UTTERANCES, few: int = FEW) -> list[Row]:
+    """A row for extraction and one for scoring: the peak of `utterances` beside that of `few`, in MB."""
+    many, beside = (peaks(count) for count in (utterances, few))
+    return [
+        Row(
+            f"{what}, {utterances} utterances",
+            "MB",
+            many[stage] / 1e6,
+            beside[stage] / 1e6,
+            f"{few} utterances",
+            goal=GOAL,
+        )
+        for stage, what in MEASURED.items()
+    ]
+
+
+def peaks(count: int) -> dict[str, float]:
+    """The peak memory in bytes of every stage on a corpus whose evaluation set has `count` utterances."""
+    with tempfile.TemporaryDirectory() as folder:
+        corpus = write(Path(folder), {"train": 4, "dev": 4, "eval": count})
+        return {stage: peak(stage, corpus) for stage in STAGES}
+
+
+def write(folder: Path, sizes: dict[str, int]) -> Path:
+    """A corpus that lists one recording many times, half of them as genuine; returns its YAML."""
+    samples = np.random.default_rng(0).normal(0, 1000, round(0.3 * RATE)).astype(np.int16)
+    audio.write(folder / "noise.wav", samples, RATE)
+    lines = ["kind: datadir", "name: noise"]
+    for subset, size in sizes.items():
+        (folder / subset).mkdir()
+        utts = [f"{subset}_{number:06d}" for number in range(size)]
+        (folder / subset / "wav.scp").write_text("".join(f"{utt} {folder / 'noise.wav'}\n" for utt in utts))
+        labels = (("genuine", "spoof")[number % 2] for number in range(size))
+        table = "".join(f"{utt} {label}\n" for utt, label in zip(utts, labels, strict=True))
+        (folder / subset / "utt2label").write_text(table)
+        lines.append(f"{subset}: {folder / subset}")
+    (folder / "noise.yaml").write_text("\n".join(lines) + "\n")
+    return folder / "noise.yaml"
+
+
+def peak(stage: str, corpus: Path) -> float:
+    """The peak memory in bytes of a stage on a corpus, whose output goes beside its YAML."""
+    arguments = ["--corpus", corpus, "--data", corpus.parent / "data", "--exp", corpus.parent / "exp"]
+    arguments += [] if stage == "prepare" else SYSTEM
+    arguments += ["--nj", 1] if stage in ("prepare", "extract") else []
+    command = [sys.executable, "-c", RUN, ROOT / "src", stage, *arguments]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}  # one thread: inputs this small are no work for several
+    done = subprocess.run(
+        [str(word) for word in command], stdout=subprocess.PIPE, env=environment, text=True, check=True
+    )
+    return float(done.stdout.split()[-1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--utterances", type=int, default=UTTERANCES, help="(default %(default)s)")
+    parser.add_argument("--few", type=int, default=FEW, help="(default %(default)s)")
+    arguments = parser.parse_args()
+    show(measure(arguments.utterances, arguments.few))
+
+
+if __name__ == "__main__":
+    main()
