@@ -16,8 +16,8 @@ from corpora import datadir
 from features import archives, kaldi, kaldi_options, native
 from layout import ROOT, located, portable
 from progress import Progress
+from systems.feature_settings import Features, Mfcc, Spectrogram
 from systems.front_end import front_end, kaldi_commands
-from systems.settings import Features, Mfcc, Spectrogram
 
 CONF = ROOT / "conf"
 

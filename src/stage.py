@@ -15,7 +15,8 @@ from corpora import datadir
 from errors import UserError
 from features.archives import FeatureArchive
 from layout import ROOT, SUBSETS, Layout
-from systems.settings import Evolving, System, folder_name
+from systems.feature_settings import folder_name
+from systems.settings import Evolving, System
 from systems.subset import Subset
 
 CORPUS_PREFIX = "corpus."
@@ -33,10 +34,12 @@ class Parser(argparse.ArgumentParser):
 def arguments(description: str, *, system: bool = True) -> Parser:
     """A parser with the options every stage has; `system` adds --system and --seeds."""
     parser = Parser(description=description, allow_abbrev=False)
-    parser.add_argument("--corpus", default="simulated", help="a name in conf/corpora, or a YAML (%(default)s)")
+    parser.add_argument("--corpus", default="simulated", metavar="NAME", help="in conf/corpora, or a path to a YAML (%(default)s)")
     if system:
-        parser.add_argument("--system", default="afn", help="a name in conf/systems, or a YAML (%(default)s)")
-        parser.add_argument("--seeds", default="1", help="as 1, 1-8 or 1,3,5 (%(default)s)")
+        parser.add_argument(
+            "--system", default="afn", metavar="NAME", help="in conf/systems, or a path to a YAML (%(default)s)"
+        )
+        parser.add_argument("--seeds", default="1", metavar="LIST", help="as 1, 1-8 or 1,3,5 (%(default)s)")
     parser.add_argument(
         "--set",
         action="append",
@@ -45,9 +48,14 @@ def arguments(description: str, *, system: bool = True) -> Parser:
         help="override a value of the system's YAML, or of the corpus' as corpus.NAME=VALUE; repeatable",
     )
     parser.add_argument("--force", action="store_true", help="redo work whose complete output stands")
-    parser.add_argument("--data", type=Path, default=ROOT / "data", help="folder of data directories (data)")
-    parser.add_argument("--exp", type=Path, default=ROOT / "exp", help="folder of experiments (exp)")
+    add_folders(parser)
     return parser
+
+
+def add_folders(parser: argparse.ArgumentParser) -> None:
+    """Add --data and --exp, the two generated folders."""
+    for name, what in (("data", "data directories"), ("exp", "experiments")):
+        parser.add_argument(f"--{name}", type=Path, default=ROOT / name, metavar="DIR", help=f"folder of {what} ({name})")
 
 
 def positive(text: str) -> int:
@@ -59,7 +67,9 @@ def positive(text: str) -> int:
 
 def add_jobs(parser: Parser) -> None:
     """Add --nj, the number of parallel jobs."""
-    parser.add_argument("--nj", type=positive, default=os.cpu_count(), help="parallel jobs (all %(default)s cores)")
+    parser.add_argument(
+        "--nj", type=positive, default=os.cpu_count(), metavar="N", help="parallel jobs (all %(default)s cores)"
+    )
 
 
 @dataclass(frozen=True)

@@ -72,8 +72,8 @@ def _bars(panel: Axes, contributions: np.ndarray, blocks: int) -> None:
     size = (len(contributions) - 1) // blocks
     for block, (name, colour) in enumerate(zip(BLOCKS[:blocks], BLOCK_COLOURS, strict=False)):
         dimensions = np.arange(block * size, (block + 1) * size)
-        total = contributions[dimensions].sum()
-        panel.bar(dimensions, contributions[dimensions], width=0.9, color=colour, label=f"{name}, together {total:+.3f}")
+        label = f"{name}, together {contributions[dimensions].sum():+.3f}"
+        panel.bar(dimensions, contributions[dimensions], width=0.9, color=colour, label=label)
     rest = f"weights, entropy {contributions[-1]:+.3f}"
     panel.bar(blocks * size, contributions[-1], width=0.9, color=NEUTRAL, label=rest)
     _label(panel)

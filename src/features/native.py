@@ -10,7 +10,6 @@ import parallel
 from errors import UserError
 from features import audio
 
-
 VERSION = 2  # raised whenever the same settings come to give other features: those that stand are then made anew
 
 

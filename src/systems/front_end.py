@@ -19,7 +19,7 @@ from features.native import FrontEnd
 from features.qlog import qlog_spectrum
 from features.spectrogram import log_spectrogram
 from features.whitened import whitened
-from systems.settings import Cqcc, Features, Lfcc, LogMagnitude, Mfcc, Modulation, QLog, Spectrogram, Waveform
+from systems.feature_settings import Cqcc, Features, Lfcc, LogMagnitude, Mfcc, Modulation, QLog, Spectrogram, Waveform
 
 
 def front_end(settings: Features, conf: Path) -> FrontEnd:

@@ -17,7 +17,7 @@ import config
 from features import kaldi
 from features.native import FrontEnd
 from systems import front_end as front_ends
-from systems.settings import Features
+from systems.feature_settings import Features
 
 ADDED = ("backend", "extractor", "options", "made_from")  # what a record holds besides the settings
 CONF = "options.conf"

@@ -4,13 +4,9 @@ Values of a recipe have no defaults here: they stand in the YAML, each with its 
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from features.cqcc import CqccOptions
-from features.lfcc import LfccOptions
-from features.log_magnitude import LogMagnitudeOptions
-from features.modulation import ModulationOptions
-from features.qlog import QLogOptions
+from systems.feature_settings import Features, Waveform, at_least
 
 
 @dataclass(frozen=True)
@@ -20,124 +16,6 @@ class Paper:
     dev: float | None = None  # percent; null: it reports none
     eval: float | None = None  # percent; null: it reports none
     note: str = ""  # what a reader of the results must know of the row: what the paper leaves open
-
-
-@dataclass(frozen=True)
-class Spectrogram:
-    """Kaldi's log power spectrogram after the sliding mean (features/spectrogram.py, features/kaldi.py)."""
-
-    kind: Literal["spectrogram"]
-    name: str  # the folder below the data directory
-    conf: str  # Kaldi options, relative to conf/
-    backend: Literal["auto", "kaldi", "native"]  # auto: Kaldi where it is installed, else our extractor
-    cmn_window: int  # frames
-    norm_vars: bool  # divide by the sliding deviation as well
-
-    def __post_init__(self) -> None:
-        if self.cmn_window < 1:
-            raise ValueError(f"cmn_window: {self.cmn_window} must be at least 1 frame")
-        folder_name(self.name)
-
-
-@dataclass(frozen=True, kw_only=True)
-class LogMagnitude(LogMagnitudeOptions):
-    """A log magnitude spectrum with a fine frequency grid (features/log_magnitude.py)."""
-
-    kind: Literal["log_magnitude"]
-    name: str  # the folder below the data directory
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        folder_name(self.name)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cqcc(CqccOptions):
-    """Constant-Q cepstral coefficients (features/cqcc.py)."""
-
-    kind: Literal["cqcc"]
-    name: str  # the folder below the data directory
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        folder_name(self.name)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Lfcc(LfccOptions):
-    """Linear-frequency cepstral coefficients (features/lfcc.py)."""
-
-    kind: Literal["lfcc"]
-    name: str  # the folder below the data directory
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        folder_name(self.name)
-
-
-@dataclass(frozen=True, kw_only=True)
-class QLog(QLogOptions):
-    """Spectra normalised in the q-logarithm domain (features/qlog.py)."""
-
-    kind: Literal["qlog"]
-    name: str  # the folder below the data directory
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        folder_name(self.name)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Modulation(ModulationOptions):
-    """Modulation dynamic features (features/modulation.py)."""
-
-    kind: Literal["modulation"]
-    name: str  # the folder below the data directory
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        folder_name(self.name)
-
-
-@dataclass(frozen=True)
-class Mfcc:
-    """Mel-frequency cepstra, which only Kaldi's programs compute (features/kaldi.py)."""
-
-    kind: Literal["mfcc"]
-    name: str  # the folder below the data directory
-    conf: str  # options of compute-mfcc-feats, relative to conf/
-    deltas: int  # 0: none, 1: slopes too, 2: slopes of slopes too
-    delta_window: int  # frames to each side
-    cmn_window: int | None  # frames of the sliding mean; null: it stays
-    norm_vars: bool  # divide by the sliding deviation as well
-
-    def __post_init__(self) -> None:
-        for name, least in (("deltas", 0), ("delta_window", 1)):
-            at_least(self, name, least)
-        if self.cmn_window is not None:
-            at_least(self, "cmn_window", 1)
-        folder_name(self.name)
-
-
-@dataclass(frozen=True)
-class Waveform:
-    """The samples themselves, whitened: features/whitened.py."""
-
-    kind: Literal["waveform"]
-    name: str  # the folder below the data directory
-    sample_rate: int = 16000  # Hz
-
-    def __post_init__(self) -> None:
-        folder_name(self.name)
-
-
-def folder_name(name: str) -> None:
-    """Raise ValueError unless `name` can name a folder."""
-    if not name or "/" in name or name.startswith(".") or not name.isprintable():
-        raise ValueError(f"name: {name!r} must be the name of a folder")
-
-
-Features = Spectrogram | LogMagnitude | Cqcc | Lfcc | QLog | Modulation | Mfcc | Waveform
 
 
 @dataclass(frozen=True)
@@ -203,6 +81,7 @@ class Training:
     precision: Literal["auto", "float32", "bfloat16"]  # auto: bfloat16 arithmetic on a GPU that has it
     recompute: bool  # half the memory for more time: systems/recomputation.py, and no freed memory is kept
     checkpoint_minutes: float  # how much work an interruption may cost at most
+    synchronised_batch_norm: bool = True  # over processes: statistics of the whole batch, as of one; false: each its own
 
     def __post_init__(self) -> None:
         for name in ("epochs", "patience", "batch_size"):
@@ -388,12 +267,6 @@ class Evolving:
     features: Waveform
     neat: str  # neat-python's configuration, relative to conf/
     train: Evolution
-
-
-def at_least(settings: Any, name: str, least: float) -> None:
-    """Raise ValueError unless the value `name` of `settings` is at least `least`."""
-    if getattr(settings, name) < least:
-        raise ValueError(f"{name}: {getattr(settings, name)} must be at least {least}")
 
 
 System = Neural | GaussianMixtures | IVectors | Evolving

@@ -13,8 +13,9 @@ import config
 from errors import UserError
 from layout import ROOT
 from systems import kaldi_ivectors
+from systems.feature_settings import Mfcc
 from systems.ivectors import BACK_END, KALDI, IVectorSystem
-from systems.settings import IVectors, Mfcc
+from systems.settings import IVectors
 from systems.subset import Subset
 
 sys.path.insert(0, str(Path(__file__).parent))

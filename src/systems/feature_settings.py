@@ -1,0 +1,115 @@
+"""What a YAML in conf/systems may say of features: one dataclass a kind, with the folder that they are kept in."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from features.cqcc import CqccOptions
+from features.lfcc import LfccOptions
+from features.log_magnitude import LogMagnitudeOptions
+from features.modulation import ModulationOptions
+from features.qlog import QLogOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """What features of all kinds have."""
+
+    name: str  # the folder below the data directory
+
+    def __post_init__(self) -> None:
+        folder_name(self.name)
+        if options := getattr(super(), "__post_init__", None):  # of the options that a kind adds to
+            options()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spectrogram(Named):
+    """Kaldi's log power spectrogram after the sliding mean (features/spectrogram.py, features/kaldi.py)."""
+
+    kind: Literal["spectrogram"]
+    conf: str  # Kaldi options, relative to conf/
+    backend: Literal["auto", "kaldi", "native"]  # auto: Kaldi where it is installed, else our extractor
+    cmn_window: int  # frames
+    norm_vars: bool  # divide by the sliding deviation as well
+
+    def __post_init__(self) -> None:
+        if self.cmn_window < 1:
+            raise ValueError(f"cmn_window: {self.cmn_window} must be at least 1 frame")
+        super().__post_init__()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogMagnitude(Named, LogMagnitudeOptions):
+    """A log magnitude spectrum with a fine frequency grid (features/log_magnitude.py)."""
+
+    kind: Literal["log_magnitude"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cqcc(Named, CqccOptions):
+    """Constant-Q cepstral coefficients (features/cqcc.py)."""
+
+    kind: Literal["cqcc"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lfcc(Named, LfccOptions):
+    """Linear-frequency cepstral coefficients (features/lfcc.py)."""
+
+    kind: Literal["lfcc"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class QLog(Named, QLogOptions):
+    """Spectra normalised in the q-logarithm domain (features/qlog.py)."""
+
+    kind: Literal["qlog"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Modulation(Named, ModulationOptions):
+    """Modulation dynamic features (features/modulation.py)."""
+
+    kind: Literal["modulation"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mfcc(Named):
+    """Mel-frequency cepstra, which only Kaldi's programs compute (features/kaldi.py)."""
+
+    kind: Literal["mfcc"]
+    conf: str  # options of compute-mfcc-feats, relative to conf/
+    deltas: int  # 0: none, 1: slopes too, 2: slopes of slopes too
+    delta_window: int  # frames to each side
+    cmn_window: int | None  # frames of the sliding mean; null: it stays
+    norm_vars: bool  # divide by the sliding deviation as well
+
+    def __post_init__(self) -> None:
+        for name, least in (("deltas", 0), ("delta_window", 1)):
+            at_least(self, name, least)
+        if self.cmn_window is not None:
+            at_least(self, "cmn_window", 1)
+        super().__post_init__()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waveform(Named):
+    """The samples themselves, whitened: features/whitened.py."""
+
+    kind: Literal["waveform"]
+    sample_rate: int = 16000  # Hz
+
+
+def folder_name(name: str) -> None:
+    """Raise ValueError unless `name` can name a folder."""
+    if not name or "/" in name or name.startswith(".") or not name.isprintable():
+        raise ValueError(f"name: {name!r} must be the name of a folder")
+
+
+def at_least(settings: Any, name: str, least: float) -> None:
+    """Raise ValueError unless the value `name` of `settings` is at least `least`."""
+    if getattr(settings, name) < least:
+        raise ValueError(f"{name}: {getattr(settings, name)} must be at least {least}")
+
+
+Features = Spectrogram | LogMagnitude | Cqcc | Lfcc | QLog | Modulation | Mfcc | Waveform
