@@ -20,7 +20,7 @@ MEAN_OF = 16  # utterances behind a class mean
 def main() -> None:
     parser = stage.arguments(__doc__)
     parser.add_argument(
-        "--utterances", nargs="+", metavar="UTT", help=f"ids to draw ({PER_CLASS} of each class, of eval)"
+        "--utterances", nargs="+", metavar="UTT", help=f"ids to draw ({PER_CLASS} of each class of eval)"
     )
     options = parser.parse_args()
     here = stage.from_arguments(options)

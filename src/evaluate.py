@@ -54,7 +54,11 @@ def main() -> None:
     )  # fmt: skip
     parser.add_argument("--det", nargs="+", metavar="NAME", help="systems and fusions on the DET curves (all)")
     parser.add_argument(
-        "--resamples", type=stage.positive, default=RESAMPLES, help="of the bootstrap behind intervals (%(default)s)"
+        "--resamples",
+        type=stage.positive,
+        default=RESAMPLES,
+        metavar="N",
+        help="of the bootstrap behind intervals (%(default)s)",
     )
     options = parser.parse_args()
     verifier = tdcf.verifier(**tdcf.read_asv(options.asv_scores)) if options.asv_scores else None

@@ -1,5 +1,6 @@
 """The systems that run.sh's --system names, a name a line on stdout: one, those of a group, or a fusion's members."""
 
+import difflib
 import sys
 from pathlib import Path
 
@@ -14,9 +15,17 @@ CONF = ROOT / "conf"
 
 
 def main() -> None:
+    if sys.argv[1:] in (["--help"], ["-h"]):
+        print(__doc__)
+        return
     if len(sys.argv) != 2:
         raise UserError(f"give one name: a system, a fusion, all, or one of {', '.join(GROUPS)}")
-    print("\n".join(rows(sys.argv[1])))
+    name = sys.argv[1]
+    found = rows(name)
+    path = CONF / "systems" / f"{name}.yaml"
+    if found == [name] and not name.endswith(".yaml") and not path.is_file():
+        raise UserError(f"{path}: no such file; {meant(name)}")
+    print("\n".join(found))
 
 
 def rows(name: str, conf: Path = CONF) -> list[str]:
@@ -34,6 +43,14 @@ def rows(name: str, conf: Path = CONF) -> list[str]:
         return [name]
     files = sorted((conf / "systems").glob("*.yaml"))
     return [path.stem for path in files if name == "all" or config.read(path).get("kind") in GROUPS[name]]
+
+
+def meant(name: str, conf: Path = CONF) -> str:
+    """What to type for a name that there is not."""
+    known = [path.stem for folder in ("systems", "fusion") for path in sorted((conf / folder).glob("*.yaml"))]
+    known = list(dict.fromkeys([*known, "all", *GROUPS]))
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]}?" if close else f"choose one of: {', '.join(known)}"
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def main() -> None:
     parser = stage.Parser(description=__doc__, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a recording, or a folder of wav and flac")
     trained.add_options(parser)
-    parser.add_argument("--threshold", type=number, help="decide at this score (that of the EER on dev)")
+    parser.add_argument("--threshold", type=number, metavar="SCORE", help="genuine above it (that of the EER on dev)")
     parser.add_argument("--channel", type=stage.positive, metavar="N", help="which channel of several, 1 for the first")
     parser.add_argument("--heatmap", type=Path, metavar="DIR", help="draw what the attention does to each into DIR")
     form = parser.add_mutually_exclusive_group()

@@ -34,7 +34,9 @@ class Parser(argparse.ArgumentParser):
 def arguments(description: str, *, system: bool = True) -> Parser:
     """A parser with the options every stage has; `system` adds --system and --seeds."""
     parser = Parser(description=description, allow_abbrev=False)
-    parser.add_argument("--corpus", default="simulated", metavar="NAME", help="in conf/corpora, or a path to a YAML (%(default)s)")
+    parser.add_argument(
+        "--corpus", default="simulated", metavar="NAME", help="in conf/corpora, or a path to a YAML (%(default)s)"
+    )
     if system:
         parser.add_argument(
             "--system", default="afn", metavar="NAME", help="in conf/systems, or a path to a YAML (%(default)s)"
@@ -55,7 +57,9 @@ def arguments(description: str, *, system: bool = True) -> Parser:
 def add_folders(parser: argparse.ArgumentParser) -> None:
     """Add --data and --exp, the two generated folders."""
     for name, what in (("data", "data directories"), ("exp", "experiments")):
-        parser.add_argument(f"--{name}", type=Path, default=ROOT / name, metavar="DIR", help=f"folder of {what} ({name})")
+        parser.add_argument(
+            f"--{name}", type=Path, default=ROOT / name, metavar="DIR", help=f"folder of {what} ({name})"
+        )
 
 
 def positive(text: str) -> int:

@@ -14,7 +14,7 @@ import record
 import stage
 from errors import UserError
 from evaluation import eer, scores
-from layout import ROOT, Layout, portable
+from layout import Layout, portable
 from systems.settings import System
 
 DEFAULT = "afn"
@@ -22,12 +22,11 @@ DEFAULT = "afn"
 
 def add_options(parser: stage.Parser) -> None:
     """Add the options that name a trained experiment."""
-    parser.add_argument("--system", default=DEFAULT, help="a trained system (%(default)s)")
-    parser.add_argument("--corpus", help="what it was trained on (the corpus of its newest training)")
+    parser.add_argument("--system", default=DEFAULT, metavar="NAME", help="a trained system (%(default)s)")
+    parser.add_argument("--corpus", metavar="NAME", help="what it was trained on (the corpus of its newest training)")
     parser.add_argument("--experiment", type=Path, metavar="DIR", help="exp/<corpus>/<system>, or a seed<k> in it")
-    parser.add_argument("--seed", type=int, help="one of its seeds (all)")
-    parser.add_argument("--data", type=Path, default=ROOT / "data", help="folder of data directories (data)")
-    parser.add_argument("--exp", type=Path, default=ROOT / "exp", help="folder of experiments (exp)")
+    parser.add_argument("--seed", type=int, metavar="N", help="one of its seeds (all)")
+    stage.add_folders(parser)
 
 
 @dataclass(frozen=True)

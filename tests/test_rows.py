@@ -3,6 +3,7 @@
 import pytest
 
 import rows
+from errors import UserError
 
 
 @pytest.fixture
@@ -31,6 +32,23 @@ def test_a_fusion_stands_for_its_members_and_a_system_for_itself(conf):
     assert rows.rows("c", conf) == ["c"]  # a system before a fusion of its name
     assert rows.rows("unknown", conf) == ["unknown"]
     assert rows.rows("/x/y z.yaml", conf) == ["/x/y z.yaml"]
+
+
+def test_a_name_that_there_is_not_is_refused_before_any_stage(conf, monkeypatch):
+    assert rows.meant("all_neural", conf) == "did you mean all-neural?"
+    assert rows.meant("boht", conf) == "did you mean both?"
+    known = "a, b, c, d, both, everything, all, all-neural, all-classical"
+    assert rows.meant("zzz", conf) == f"choose one of: {known}"
+    monkeypatch.setattr("sys.argv", ["rows.py", "afm"])
+    with pytest.raises(UserError, match=r"afm\.yaml: no such file; did you mean afn\?"):
+        rows.main()
+
+
+def test_names_are_printed_a_line_each(monkeypatch, capsys):
+    for name, lines in (("afn", ["afn"]), ("mdf", ["mcf_cc", "mse_cc", "lfcc_gmm"]), ("x/y.yaml", ["x/y.yaml"])):
+        monkeypatch.setattr("sys.argv", ["rows.py", name])
+        rows.main()
+        assert capsys.readouterr().out.splitlines() == lines
 
 
 def test_every_member_of_a_fusion_is_a_system():

@@ -177,7 +177,7 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(finished, tmp_path):
         (["-1"], ["not prepared", "stage -2"]),
         (["2"], ["not prepared", "stage -2"]),
         (["3"], ["no scores", "stage 2"]),
-        (["--system", "afm", "-1"], ["afm.yaml: no such file", "afn.yaml"]),
+        (["--system", "afm", "-1"], ["afm.yaml: no such file", "did you mean afn?"]),
         (["--corpus", "none", "-2"], ["none.yaml: no such file", "simulated.yaml"]),
         (["--set", "train.epoch=3", "0"], ["unknown key train.epoch", "did you mean epochs"]),
         (["--seeds", "one", "0"], ["--seeds one"]),

@@ -44,7 +44,7 @@ SHA256 = {
 # Version 1, of the challenge itself, lists 2 more recordings of training and 914 more of evaluation.
 VERSION_1 = re.compile(r"ASVspoof2017_(train\.trn|dev\.trl|eval\.trl)(\.txt)?")
 VERSION_1_COUNTS = {"train": 3016, "eval": 14220}
-GET_VERSION_2 = "get Version 2.0 with utils/download_asvspoof2017.sh DIR and point corpus.root at it"
+GET_VERSION_2 = "get Version 2.0 with utils/download_asvspoof2017.sh, or point corpus.root at your copy"
 
 
 @dataclass(frozen=True)
@@ -202,5 +202,5 @@ def _present(
 
 def _mend(official: bool) -> str:
     if official:
-        return "fetch it with utils/download_asvspoof2017.sh DIR and point corpus.root at it"
+        return "fetch it with utils/download_asvspoof2017.sh, or point corpus.root at your copy"
     return "make the corpus again: stage -2 with --force"
