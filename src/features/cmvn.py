@@ -34,10 +34,10 @@ def sliding_cmvn(features: np.ndarray, window: int = 300, norm_vars: bool = Fals
         (slice(half, half + moves), slice(None)),
         (slice(half + moves, None), slice(-1, None)),
     ):
-        centred = features[frames] - mean[places]
         if norm_vars:
-            centred /= deviation[places]
-        normalised[frames] = centred
+            normalised[frames] = (features[frames] - mean[places]) / deviation[places]
+        else:
+            np.subtract(features[frames], mean[places], out=normalised[frames], casting="same_kind")
     return normalised
 
 

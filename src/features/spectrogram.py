@@ -27,7 +27,7 @@ def log_spectrogram(samples: np.ndarray, options: SpectrogramOptions, utt: str =
         float32[T × bins], natural logarithm of power; bin 0 is replaced by the log energy of the frame, as in Kaldi.
     """
     windows = _windows(np.asarray(samples), options)
-    bits = _bits(utt)
+    bits = _bits(utt) if options.dither else None
     padded = np.zeros((BLOCK, options.fft_size), dtype=np.float32)
     logarithm = np.empty((len(windows), options.bins), dtype=np.float32)
     for start in range(0, len(windows), BLOCK):
