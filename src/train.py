@@ -1,9 +1,11 @@
 """Stage 0: train a system, one run a seed; an interrupted run goes on, a finished one stands."""
 
 import argparse
+import contextlib
 import logging
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 
 import environment
@@ -14,23 +16,37 @@ import record
 import stage
 import systems
 from systems import device as devices
+from systems import distributed
+from systems.settings import Neural
 
 
 def main() -> None:
     parser = stage.arguments(__doc__)
     parser.add_argument(
-        "--jobs", type=stage.positive, help="seeds trained at once (on a GPU as many as fit its memory, else 1)"
+        "--jobs",
+        type=stage.positive,
+        metavar="N",
+        help="seeds trained at once (on a GPU as many as fit its memory, else 1)",
     )
-    parser.add_argument("--end-with-stdin", action="store_true", help=argparse.SUPPRESS)  # of train_at_once
+    parser.add_argument(
+        "--nproc", type=stage.positive, default=1, help="processes that train a network together (%(default)s)"
+    )
+    parser.add_argument("--end-with-stdin", action="store_true", help=argparse.SUPPRESS)  # of processes started here
     options = parser.parse_args()
     if options.end_with_stdin:
         parallel.end_with_stdin()
-    here = stage.from_arguments(options)
-    jobs = options.jobs or devices.trainings_at_once()
-    if jobs > 1 and len(here.seeds) > 1:
-        train_at_once(here.seeds, jobs)
-    else:
-        train(here)
+    with distributed.processes() as group:
+        here = stage.from_arguments(options)
+        together = isinstance(here.system, Neural) and max(options.nproc, group.size) > 1
+        if together and (options.jobs or 1) > 1:
+            raise errors.UserError("--jobs trains seeds side by side, --nproc each by several processes; give one")
+        jobs = 1 if together else options.jobs or devices.trainings_at_once()
+        if together and not distributed.launched():
+            distributed.launch([sys.executable, *sys.argv, "--end-with-stdin"], options.nproc)
+        elif jobs > 1 and len(here.seeds) > 1 and group.first:
+            train_at_once(here.seeds, jobs)
+        elif together or group.first:  # what is no network trains in one process
+            train(here, group)
 
 
 def train_at_once(seeds: tuple[int, ...], jobs: int) -> None:
@@ -42,26 +58,35 @@ def train_at_once(seeds: tuple[int, ...], jobs: int) -> None:
         raise errors.UserError(f"seeds {', '.join(map(str, failed))} failed, see above; the same command goes on")
 
 
-def train(here: stage.Stage) -> None:
-    """Train every seed that is not trained yet, one after the other."""
+def train(here: stage.Stage, group: distributed.Group = distributed.ALONE) -> None:
+    """Train every seed that is not trained yet, one after the other; of a `group` only the first process writes."""
     subsets = {}
     for seed in here.seeds:
         directory = here.layout.seed(here.system_name, seed)
         made_from = stage.trained_from(here, seed)
-        if not here.force and record.stands(directory, made_from) and (directory / stage.TRAINED).is_file():
+        if group.from_first(partial(trained, directory, made_from, here.force)):
             print(f"train: {directory} is trained; --force trains it anew")
             continue
         system = systems.build(here.system, seed)  # finds fault with the settings before anything is written
-        with locks.hold(directory):
-            begin(directory, made_from, here.force)
+        with locks.hold(directory) if group.first else contextlib.nullcontext():
+            if group.first:
+                begin(directory, made_from, here.force)
             # Read once for all seeds.
             subsets = subsets or {name: stage.subset(here, name, in_memory=True) for name in ("train", "dev")}
-            log_to(directory / "train.log")
-            environment.write(directory / "env.json")
+            if group.first:
+                log_to(directory / "train.log")
+                environment.write(directory / "env.json")
             counts = ", ".join(f"{len(s.utterances)} {name}" for name, s in subsets.items())
-            logging.getLogger("train").info(f"{here.system.title}, seed {seed}: {counts} utterances; into {directory}")
+            where = f"into {directory}{f', by {group.size} processes' if group.size > 1 else ''}"
+            logging.getLogger("train").info(f"{here.system.title}, seed {seed}: {counts} utterances; {where}")
             system.fit(subsets["train"], subsets["dev"], directory)
-            (directory / stage.TRAINED).touch()
+            if group.first:
+                (directory / stage.TRAINED).touch()
+
+
+def trained(directory: Path, made_from: dict, force: bool) -> bool:
+    """Whether the training in `directory` is by `made_from`, has come to its end and shall stand."""
+    return not force and record.stands(directory, made_from) and (directory / stage.TRAINED).is_file()
 
 
 def begin(directory: Path, made_from: dict, force: bool) -> None:

@@ -40,7 +40,8 @@ def choose(keep_memory: bool = True) -> torch.device:
         return torch.device("cuda")
     if keep_memory:
         keep_freed_memory()
-    torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    torch.set_num_threads(max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", 1))))  # torchrun's: processes here
     return torch.device("cpu")
 
 

@@ -12,7 +12,7 @@ from models import light_cnn
 from models.attentive_filtering import AttentiveFilteringNetwork
 from models.dilated_resnet import DilatedResNet
 from systems import device as devices
-from systems import training
+from systems import distributed, training
 from systems.batches import Tiled, in_order, tile
 from systems.embedding_gaussians import EmbeddingGaussians
 from systems.inference import for_scoring
@@ -64,7 +64,7 @@ class NeuralSystem:
         training.Trainer(
             self.model, tiled, Tiled(dev, self.frames, self.bins), self.settings.train, self.seed, directory
         ).run()
-        if self.gaussian:
+        if self.gaussian and distributed.group().first:
             self._load_network(directory / training.BEST)
             gaussians = EmbeddingGaussians.fitted(self.model, tiled, self.device)
             training.save(directory / GAUSSIANS, {"model": gaussians.state_dict()})

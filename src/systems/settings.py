@@ -81,7 +81,7 @@ class Training:
     precision: Literal["auto", "float32", "bfloat16"]  # auto: bfloat16 arithmetic on a GPU that has it
     recompute: bool  # half the memory for more time: systems/recomputation.py, and no freed memory is kept
     checkpoint_minutes: float  # how much work an interruption may cost at most
-    synchronised_batch_norm: bool = True  # over processes: statistics of the whole batch, as of one; false: each its own
+    synchronised_batch_norm: bool = True  # of several processes: over the whole batch, as of one; false: each its share
 
     def __post_init__(self) -> None:
         for name in ("epochs", "patience", "batch_size"):

@@ -24,6 +24,7 @@ from errors import UserError
 from evaluation.eer import linear_roc_eer
 from progress import Progress
 from systems import device as devices
+from systems import distributed
 from systems.batches import Tiled, in_order, shuffled
 from systems.inference import for_scoring
 from systems.recomputation import Recomputing
@@ -54,7 +55,8 @@ class Position:
 class Trainer:
     """Trains `model` on `train` by `recipe`, selecting on `dev`; writes into `directory` and goes on from there.
 
-    `seed` decides the order of the batches; the caller has seeded the initial weights.
+    `seed` decides the order of the batches; the caller has seeded the initial weights. Several processes may train
+    together (systems/distributed.py): all of them run the same Trainer, the first one writes.
     """
 
     def __init__(
@@ -65,7 +67,13 @@ class Trainer:
                 raise UserError(f"{name} holds one class only; training needs genuine and spoof utterances in both")
         self.device = devices.choose(keep_memory=not recipe.recompute)
         self.model = devices.placed(model, self.device)
-        self.graph = Recomputing(self.model) if recipe.recompute else self.model
+        self.group = distributed.group()
+        wrapped = Recomputing if recipe.recompute else lambda model: model
+        self.graph = self.part = wrapped(self.model)
+        if self.group.size > 1:
+            self.graph = self.part = wrapped(distributed.for_shares(self.model, self.device, True))
+            if not recipe.synchronised_batch_norm:  # each process by the statistics of its part
+                self.part = wrapped(distributed.for_shares(self.model, self.device, False))
         if self.device.type == "cuda":
             train = train.resident(self.device, devices.storage(self.device, recipe.precision))
         self.train, self.dev, self.recipe, self.seed, self.directory = train, dev, recipe, seed, directory
@@ -91,13 +99,14 @@ class Trainer:
         saved = started = time.monotonic()
         before = at.seconds
         self.graph.train()
+        self.part.train()
         done = sum(len(batch) for batch in batches[: at.step])
         with Progress(f"epoch {at.epoch}", len(self.train)) as progress:
             progress.advance(done)
             for batch in batches[at.step :]:
                 # Whatever a step draws depends on its place alone, so that a resumed run draws the same.
                 torch.manual_seed(int(np.random.SeedSequence([self.seed, at.epoch, at.step]).generate_state(1)[0]))
-                at.loss += self._step(*self.train.batch(batch)) * len(batch)
+                at.loss += self._step(*self._share(batch), len(batch)) * len(batch)
                 at.step += 1
                 done += len(batch)
                 at.seconds = before + time.monotonic() - started
@@ -106,12 +115,24 @@ class Trainer:
                     self._save()
                     saved = time.monotonic()
 
-    def _step(self, inputs: Tensor, targets: Tensor) -> float:
+    def _share(self, batch: list[int]) -> tuple[Tensor, Tensor]:
+        """What this process learns from of a batch, perhaps nothing."""
+        share = self.group.share(batch)
+        inputs, targets = self.train.batch(share or batch[:1])
+        return inputs[: len(share)], targets[: len(share)]
+
+    def _step(self, inputs: Tensor, targets: Tensor, whole: int | None = None) -> float:
+        """Learn from a batch, or from this process's share of one of `whole` utterances; its mean loss before that."""
+        whole = whole or len(targets)
+        # A share of fewer than two has no variance: such a batch is always normalised whole.
+        graph = self.part if self.group.smallest_share(whole) > 1 else self.graph
         self.optimiser.zero_grad(set_to_none=True)
         with devices.arithmetic(self.device, self.recipe.precision):
-            logits = self.graph(inputs.to(self.device))
-        loss = functional.binary_cross_entropy_with_logits(logits.float(), targets.to(self.device))
+            logits = graph(inputs.to(self.device))
+        loss = functional.binary_cross_entropy_with_logits(logits.float(), targets.to(self.device), reduction="sum")
+        loss = loss / whole
         loss.backward()
+        self._combine(loss, graph is not self.graph)
         self.optimiser.step()
         value = loss.item()
         if not math.isfinite(value):
@@ -120,6 +141,14 @@ class Trainer:
                 "lower train.learning_rate, then train anew with --force"
             )
         return value
+
+    def _combine(self, loss: Tensor, own_statistics: bool) -> None:
+        """Add up the loss and the gradients of all processes, in place; running statistics of each are averaged."""
+        running = [buffer for buffer in self.model.buffers() if buffer.is_floating_point()] if own_statistics else []
+        for buffer in running:
+            buffer /= self.group.size
+        gradients = [parameter.grad for parameter in self.model.parameters() if parameter.grad is not None]
+        self.group.add_up([loss.detach(), *gradients, *running])
 
     def _select(self) -> None:
         """End the epoch: dev loss and EER, learning rate, best weights, checkpoint."""
@@ -154,11 +183,10 @@ class Trainer:
         self._save()
 
     def _dev_scores(self) -> Iterable[tuple[str, float]]:
-        batches = (
-            ([self.dev.utterances[i] for i in indices], self.dev.batch(indices)[0])
-            for indices in in_order(len(self.dev), scoring_batch(self.device))
-        )
-        return scores(for_scoring(self.model), batches, self.device, "dev", len(self.dev))
+        share = self.group.share(list(in_order(len(self.dev), scoring_batch(self.device))))
+        batches = (([self.dev.utterances[i] for i in indices], self.dev.batch(indices)[0]) for indices in share)
+        scored = scores(for_scoring(self.model), batches, self.device, "dev", sum(map(len, share)))
+        return self.group.gathered(scored, self.dev.utterances)
 
     def _save(self) -> None:
         self._write(
@@ -170,13 +198,14 @@ class Trainer:
                 "position": asdict(self.position),
             },
         )
-        files.write_text(self.directory / METRICS, _csv(self.position.history))
+        if self.group.first:
+            files.write_text(self.directory / METRICS, _csv(self.position.history))
 
     def _resume(self) -> None:
         path = self.directory / LAST
-        if not path.is_file():
+        state = self.group.from_first(lambda: load(path, torch.device("cpu")) if path.is_file() else None)
+        if state is None:
             return
-        state = load(path, self.device)
         try:
             self.model.load_state_dict(state["model"])
             self.optimiser.load_state_dict(state["optimiser"])
@@ -189,7 +218,8 @@ class Trainer:
             log.info(f"going on from {path}: epoch {at.epoch}, batch {at.step + 1}")
 
     def _write(self, name: str, state: dict[str, Any]) -> None:
-        save(self.directory / name, state)
+        if self.group.first:
+            save(self.directory / name, state)
 
 
 ANEW = "train anew with --force"
