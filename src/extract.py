@@ -56,8 +56,7 @@ def extract(here: stage.Stage, subset: str, settings: Features, backend: str, jo
         return
     with locks.hold(directory):
         record.remove(directory)
-        utterances = datadir.read(here.layout.subset(subset))
-        recordings = [(u.utt, str(located(u.wav))) for u in utterances]
+        recordings = [(u.utt, str(located(u.wav))) for u in datadir.read(here.layout.subset(subset))]
         if backend == "kaldi":
             directory.mkdir(parents=True, exist_ok=True)
             for left in directory.glob(f"{kaldi.SCRATCH}*"):  # by a run that was killed

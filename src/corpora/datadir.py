@@ -1,5 +1,6 @@
 """Kaldi data directories: `wav.scp utt2spk spk2utt utt2label utt2cond`, sorted bytewise."""
 
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from errors import UserError
 LABELS = ("genuine", "spoof")
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class Utterance:
     """One recording: its id (no `.wav`), the file, the speaker, the label and how it was replayed.
 
@@ -83,7 +84,8 @@ def table(path: Path, columns: int, mend: str = "run stage -2 first") -> dict[st
     except UnicodeDecodeError:
         raise UserError(f"{path}: not a text file; {mend}") from None
     rows: dict[str, list[str]] = {}
-    for number, line in enumerate(text.split("\n"), 1):  # not splitlines(): a name may hold U+2028 and the like
+    common: dict[str, str] = {}  # labels, speakers and conditions are a few texts in many lines: held once
+    for number, line in enumerate(io.StringIO(text, newline="\n"), 1):  # not splitlines(): a name may hold U+2028
         fields = line.split(maxsplit=columns - 1)
         if not fields:
             continue
@@ -91,7 +93,7 @@ def table(path: Path, columns: int, mend: str = "run stage -2 first") -> dict[st
             raise UserError(f"{path}:{number}: {len(fields)} fields where {columns} belong; mend the line")
         if fields[0] in rows:
             raise UserError(f"{path}:{number}: {fields[0]} stands here a second time; take one out")
-        rows[fields[0]] = [field.strip() for field in fields[1:]]
+        rows[fields[0]] = [common.setdefault(field, field) for field in map(str.strip, fields[1:])]
     return rows
 
 
