@@ -5,6 +5,7 @@ from collections import ChainMap
 import numpy as np
 
 import errors
+import locks
 import pictures
 import record
 import stage
@@ -45,13 +46,14 @@ def main() -> None:
     if record.stands(out, made_from) and not here.force:
         print(f"attention: {out} stands; --force draws it anew")
         return
-    record.remove(out)
-    system.load(directory)
     labels = ChainMap({}, *(subset.labels for subset in subsets.values()))
     features = ChainMap({}, *(subset.features for subset in subsets.values()))
     wanted = pictures.Chosen(chosen, averaged, labels, features)
-    pictures.drawer(system.picture)(system, wanted, here.system.title, seed, out)
-    record.write(out, made_from)
+    with locks.hold(out):
+        system.load(directory)
+        record.remove(out)
+        pictures.drawer(system.picture)(system, wanted, here.system.title, seed, out)
+        record.write(out, made_from)
     print(f"attention: wrote {out}: pictures of {len(chosen)} utterances")
 
 

@@ -187,6 +187,7 @@ WORK = {
     -2: ("data", "noise"),
     -1: ("data", "noise", "dev", "lfcc_cmvn"),
     0: ("exp", "noise", "lfcc_gmm", "seed1"),
+    1: ("exp", "noise", "lfcc_gmm", "attention"),
     2: ("exp", "noise", "lfcc_gmm", "seed1", "scores"),
     3: ("exp", "noise"),
 }

@@ -8,6 +8,7 @@ import pytest
 import config
 import record
 import score
+import systems
 from errors import UserError
 from evaluation import scores
 from layout import ROOT, Layout
@@ -45,6 +46,11 @@ def test_networks_average_their_sigmoids(averaged, name):
 @pytest.mark.parametrize("name", ["cqcc_gmm", "ivector_cosine", "ernn"])
 def test_other_systems_average_their_scores(averaged, name):
     assert averaged(name) == {"a": pytest.approx(-1.0), "b": pytest.approx(400.25)}
+
+
+def test_gaussians_on_embeddings_average_their_ratios():
+    settings = config.load(System, ROOT / "conf" / "systems" / "lcnn_stc.yaml", ["model.back_end=gaussian"])
+    assert systems.build(settings, 1).averaged == "scores"
 
 
 def test_a_seed_without_an_utterance_is_named(averaged):

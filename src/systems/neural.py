@@ -39,7 +39,10 @@ class NeuralSystem:
         self.scorer: nn.Module = self.model  # batches to scores
         self.device: torch.device | None = None
 
-    averaged = "sigmoids"  # Lai et al.'s predict_only.py
+    @property
+    def averaged(self) -> str:
+        """Sigmoids, as Lai et al.'s predict_only.py has it; log-likelihood ratios would saturate there."""
+        return "scores" if self.gaussian else "sigmoids"
 
     @property
     def picture(self) -> str:
