@@ -30,6 +30,10 @@ options
   --utterances "A B"   ids whose attention stage 1 draws (four of each class)
   --nj N               parallel jobs of stages -2 and -1                     (all cores)
   --jobs N             seeds trained at once on one GPU                      (as fit)
+  --nproc N            processes that train a network together, each a share
+                       of every batch; on a machine of GPUs one for each     (1)
+  --shard I/N          stages -1 and 2 do the I-th of N parts of every list;
+                       whichever of them ends last puts the parts together
   --tune               stages -2 and 0 only: walk the grids of
                        conf/tuning/NAME.yaml on dev
   --force              redo what stands
@@ -46,14 +50,14 @@ HELP
 fail() { echo "run.sh: error: $*" >&2; exit 2; }
 
 corpus=simulated system=afn seeds=1 utterances="" first="" last="" command="" tuning=false given=$#
-shared=() nj=() jobs=() pipes=() rest=()
+shared=() nj=() jobs=() shard=() pipes=() rest=()
 while (($#)); do
   case $1 in
     --help | -h) usage; exit 0 ;;
     --force) shared+=(--force) ;;
     --tune) tuning=true ;;
     --allow-pipes) pipes=(--allow-pipes) ;;
-    --corpus | --system | --seeds | --set | --utterances | --nj | --jobs | --data | --exp)
+    --corpus | --system | --seeds | --set | --utterances | --nj | --jobs | --nproc | --shard | --data | --exp)
       (($# > 1)) || fail "$1 needs a value; see ./run.sh --help"
       case $1 in
         --corpus) corpus=$2 ;;
@@ -61,7 +65,8 @@ while (($#)); do
         --seeds) seeds=$2 ;;
         --utterances) utterances=$2 ;;
         --nj) nj=(--nj "$2") ;;
-        --jobs) jobs=(--jobs "$2") ;;
+        --jobs | --nproc) jobs+=("$1" "$2") ;;
+        --shard) shard=(--shard "$2") ;;
         *) shared+=("$1" "$2") ;;
       esac
       shift ;;
@@ -102,10 +107,10 @@ row() { # SYSTEM: stages -1 to 2 of one row of the table; a job of stage -1 is o
     return
   fi
   read -ra drawn <<<"${utterances:+--utterances $utterances}"
-  OPENBLAS_NUM_THREADS=1 stage -1 extract.py "${of[@]}" ${nj[@]+"${nj[@]}"} &&
+  OPENBLAS_NUM_THREADS=1 stage -1 extract.py "${of[@]}" ${nj[@]+"${nj[@]}"} ${shard[@]+"${shard[@]}"} &&
     stage 0 train.py "${of[@]}" ${jobs[@]+"${jobs[@]}"} &&
     stage 1 attention.py "${of[@]}" ${drawn[@]+"${drawn[@]}"} &&
-    stage 2 score.py "${of[@]}"
+    stage 2 score.py "${of[@]}" ${shard[@]+"${shard[@]}"}
 }
 
 rows=$("$python" src/rows.py "$system")

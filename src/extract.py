@@ -4,6 +4,8 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import numpy as np
 import errors
 import locks
 import record
+import shards
 import stage
 from corpora import datadir
 from features import archives, kaldi, kaldi_options, native
@@ -25,12 +28,13 @@ CONF = ROOT / "conf"
 def main() -> None:
     parser = stage.arguments(__doc__)
     stage.add_jobs(parser)
+    shards.add_option(parser)
     options = parser.parse_args()
     here = stage.from_arguments(options)
     settings = here.system.features
     backend = choose_backend(settings)
     for subset in stage.prepared(here):
-        extract(here, subset, settings, backend, options.nj)
+        extract(here, subset, settings, backend, options.nj, options.shard)
 
 
 def choose_backend(settings: Features) -> str:
@@ -47,32 +51,53 @@ def choose_backend(settings: Features) -> str:
     return "kaldi" if len(kaldi.find()) == len(kaldi.PROGRAMS) else "native"
 
 
-def extract(here: stage.Stage, subset: str, settings: Features, backend: str, jobs: int) -> None:
-    """Write the features of one subset, unless they stand."""
+def extract(
+    here: stage.Stage, subset: str, settings: Features, backend: str, jobs: int, shard: shards.Shard | None = None
+) -> None:
+    """Write the features of one subset, or a shard of them, unless they stand; put shards together if all stand."""
     directory = here.layout.features(subset, settings.name)
     made_from = record.make(describe(settings, backend), {"corpus": here.layout.corpus_data / record.NAME})
     if record.stands(directory, made_from) and not here.force:
         print(f"extract: {directory} stands ({backend} backend); --force makes it anew")
         return
-    with locks.hold(directory):
-        record.remove(directory)
+    join = partial(joined, directory)
+    if not here.force and shards.merge(directory, made_from, join):
+        return
+    work = shard.folder(directory) if shard else directory
+    if shard and record.stands(work, shard.record(made_from)) and not here.force:
+        print(f"extract: {work} stands; other shards are missing")
+        return
+    with locks.hold(work):
+        record.remove(work)
         recordings = [(u.utt, str(located(u.wav))) for u in datadir.read(here.layout.subset(subset))]
+        if shard:
+            recordings = shard.part(recordings)
         if backend == "kaldi":
-            directory.mkdir(parents=True, exist_ok=True)
-            for left in directory.glob(f"{kaldi.SCRATCH}*"):  # by a run that was killed
+            work.mkdir(parents=True, exist_ok=True)
+            for left in work.glob(f"{kaldi.SCRATCH}*"):  # by a run that was killed
                 shutil.rmtree(left, ignore_errors=True)
-            matrices = kaldi.extract(recordings, kaldi_commands(settings, CONF), jobs, directory)
+            matrices = kaldi.extract(recordings, kaldi_commands(settings, CONF), jobs, work)
         else:
             matrices = native.extract(recordings, front_end(settings, CONF), jobs)
         started = time.monotonic()
         matrices = counted(matrices, subset, len(recordings))
-        written = archives.write(directory, matrices, portable(directory / "feats.ark"))
+        written = archives.write(work, matrices, portable(work / "feats.ark"))
         if written != len(recordings):
             missing = f"{written} of {len(recordings)} utterances came out"
-            raise errors.UserError(f"{directory}: {missing}; run stage -1 again")
-        record.write(directory, made_from)
+            raise errors.UserError(f"{work}: {missing}; run stage -1 again")
+        record.write(work, shard.record(made_from) if shard else made_from)
         seconds = time.monotonic() - started
-        print(f"extract: wrote {directory}: {written} utterances by the {backend} backend in {seconds:.1f} s")
+        print(f"extract: wrote {work}: {written} utterances by the {backend} backend in {seconds:.1f} s")
+    if shard:
+        shards.merge(directory, made_from, join)
+    else:
+        shards.clear(directory)
+
+
+def joined(directory: Path, parts: list[Path]) -> None:
+    """Put the archives of shards together."""
+    count = archives.join(directory, parts, portable(directory / "feats.ark"))
+    print(f"extract: wrote {directory}: {count} utterances of {len(parts)} shards")
 
 
 def describe(settings: Features, backend: str) -> dict[str, Any]:

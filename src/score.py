@@ -1,12 +1,15 @@
 """Stage 2: one score per utterance of dev and eval, for every seed, and averaged over seeds."""
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import errors
+import files
 import locks
 import record
+import shards
 import stage
 import systems
 from errors import UserError
@@ -17,16 +20,22 @@ PATIENCE = 60.0  # seconds to wait for another run's averaging, which takes a mo
 
 
 def main() -> None:
-    options = stage.arguments(__doc__).parse_args()
+    parser = stage.arguments(__doc__)
+    shards.add_option(parser)
+    options = parser.parse_args()
     here = stage.from_arguments(options)
     subsets = [name for name in SUBSETS if name in stage.prepared(here)]
     for seed in here.seeds:
-        score(here, seed, subsets)
-    average(here, subsets)
+        score(here, seed, subsets, options.shard)
+    if scored_seeds(here.layout.system(here.system_name))[0]:  # a shard may find none
+        average(here, subsets)
 
 
-def score(here: stage.Stage, seed: int, subsets: list[str]) -> None:
-    """Score `subsets` with the network of one seed, unless those scores stand."""
+def score(here: stage.Stage, seed: int, subsets: list[str], shard: shards.Shard | None = None) -> None:
+    """Score `subsets`, or a shard of each, with the network of one seed, unless those scores stand.
+
+    Shards are put together if all stand.
+    """
     directory = here.layout.seed(here.system_name, seed)
     if not (directory / stage.TRAINED).is_file():
         begun = (directory / record.NAME).is_file()
@@ -36,18 +45,47 @@ def score(here: stage.Stage, seed: int, subsets: list[str]) -> None:
         {"subsets": subsets},
         {"weights": system.weights(directory), **{name: stage.features_record(here, name) for name in subsets}},
     )
-    if record.stands(directory / "scores", made_from) and not here.force:
-        print(f"score: {directory / 'scores'} stands; --force makes it anew")
+    whole = directory / "scores"
+    if record.stands(whole, made_from) and not here.force:
+        print(f"score: {whole} stands; --force makes it anew")
         return
-    with locks.hold(directory / "scores"):
+    join = partial(joined, whole, subsets)
+    if not here.force and shards.merge(whole, made_from, join):
+        return
+    work = shard.folder(whole) if shard else whole
+    own = shard.record(made_from) if shard else made_from
+    if shard and record.stands(work, own) and not here.force:
+        print(f"score: {work} stands; other shards are missing")
+        return
+    with locks.hold(work):
         system.load(directory)
-        scored = {name: system.score(stage.subset(here, name)) for name in subsets}
-        record.remove(directory / "scores")  # now that nothing but writing can fail
+        scored = {}
         for name in subsets:
-            path = directory / "scores" / f"{name}.txt"
-            score_files.write(path, scored[name])
+            subset = stage.subset(here, name)
+            if shard:
+                subset = subset.only(shard.part(subset.utterances, system.at_once))
+            scored[name] = system.score(subset) if subset.utterances else {}
+        record.remove(work)  # now that nothing but writing can fail
+        for name in subsets:
+            path = work / f"{name}.txt"
+            if scored[name] or not shard:
+                score_files.write(path, scored[name])
+            else:
+                files.write_text(path, "")  # the list is shorter than there are shards
             print(f"score: wrote {path}: {len(scored[name])} utterances")
-        record.write(directory / "scores", made_from)
+        record.write(work, own)
+    if shard:
+        shards.merge(whole, made_from, join)
+    else:
+        shards.clear(whole)
+
+
+def joined(directory: Path, subsets: list[str], parts: list[Path]) -> None:
+    """Put the scores of shards together."""
+    for name in subsets:
+        text = "".join((part / f"{name}.txt").read_text(encoding="utf-8") for part in parts)
+        files.write_text(directory / f"{name}.txt", text)
+    print(f"score: wrote {directory}: {' and '.join(subsets)} of {len(parts)} shards")
 
 
 def average(here: stage.Stage, subsets: list[str]) -> None:

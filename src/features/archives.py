@@ -5,6 +5,7 @@ kaldi_io does the binary format. Around it: nothing is skipped silently, no shel
 
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO
@@ -24,6 +25,9 @@ for _name, _value in _before.items():
         os.environ.pop(_name, None)
     else:
         os.environ[_name] = _value
+
+
+MEBIBYTE = 1 << 20
 
 
 def write(directory: Path, matrices: Iterable[tuple[str, np.ndarray]], archive: str) -> int:
@@ -49,6 +53,28 @@ def write(directory: Path, matrices: Iterable[tuple[str, np.ndarray]], archive: 
     files.write_text(directory / "utt2num_frames", "".join(lengths))
     files.write_text(directory / "feats.scp", "".join(index))
     return len(index)
+
+
+def join(directory: Path, parts: Iterable[Path], archive: str) -> int:
+    """Put the archives that `write` has left in `parts` together in `directory`, byte for byte as of one `write`.
+
+    They follow each other in the order of their utterances. Returns how many utterances there are.
+    """
+    count = 0
+    ark, scp, lengths = (directory / name for name in ("feats.ark", "feats.scp", "utt2num_frames"))
+    with files.whole(ark, "wb") as to_ark, files.whole(lengths) as to_lengths, files.whole(scp) as to_scp:
+        for part in parts:
+            before = to_ark.tell()
+            with (part / ark.name).open("rb") as one:
+                shutil.copyfileobj(one, to_ark, MEBIBYTE)
+            with (part / lengths.name).open(encoding="utf-8", newline="\n") as one:
+                shutil.copyfileobj(one, to_lengths)
+            with (part / scp.name).open(encoding="utf-8", newline="\n") as one:
+                for line in one:
+                    place, _, offset = line.rpartition(":")
+                    to_scp.write(f"{place.partition(' ')[0]} {archive}:{before + int(offset)}\n")
+                    count += 1
+    return count
 
 
 class FeatureArchive(Mapping[str, np.ndarray]):

@@ -13,6 +13,7 @@ class System(Protocol):
 
     picture: str  # what stage 1 draws: the name of a module in pictures/, or nothing
     averaged: Literal["sigmoids", "scores"]  # what is averaged over seeds
+    at_once: int  # utterances scored together: lists cut at multiples of it are scored to the same bits
 
     def fit(self, train: Subset, dev: Subset, directory: Path) -> None:
         """Train, leaving everything in `directory`; called again after an interruption, go on."""

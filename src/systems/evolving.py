@@ -24,6 +24,7 @@ class EvolvingSystem:
 
     picture = "network"
     averaged = "scores"
+    at_once = UTTERANCES
 
     def __init__(self, settings: Evolving, seed: int):
         self.settings, self.seed = settings, seed

@@ -37,6 +37,7 @@ class MixturePair:
 
     picture = "likelihood"
     averaged = "scores"
+    at_once = 1
 
     def __init__(self, settings: GaussianMixtures, seed: int):
         self.settings, self.seed = settings, seed

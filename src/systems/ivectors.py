@@ -45,6 +45,7 @@ class IVectorSystem:
 
     picture = ""
     averaged = "scores"
+    at_once = AT_ONCE
 
     def __init__(self, settings: IVectors, seed: int):
         self.settings, self.seed = settings, seed
@@ -83,7 +84,10 @@ class IVectorSystem:
 
     def score(self, subset: Subset) -> dict[str, float]:
         """The back-end's score of every utterance; the features are read as they are needed."""
-        scores = self.back_end.score(self.projection(self.extract(subset)))
+        vectors = self.extract(subset)
+        # As they were extracted: the last bits of a product of matrices depend on how many rows it has.
+        parts = [vectors[places.start : places.stop] for places in in_order(len(vectors), AT_ONCE)]
+        scores = np.concatenate([self.back_end.score(self.projection(part)) for part in parts])
         return dict(zip(subset.utterances, scores.tolist(), strict=True))
 
     def extract(self, subset: Subset) -> np.ndarray:

@@ -45,6 +45,10 @@ class NeuralSystem:
         return "scores" if self.gaussian else "sigmoids"
 
     @property
+    def at_once(self) -> int:
+        return training.scoring_batch(self.device)
+
+    @property
     def picture(self) -> str:
         return "attention" if isinstance(self.settings.model, AttentiveFiltering) else ""
 
@@ -94,10 +98,10 @@ class NeuralSystem:
 
     def score(self, subset: Subset) -> dict[str, float]:
         """The logit of every utterance; the features are read as they are needed. `load` comes first."""
-        size, scorer = training.scoring_batch(self.device), for_scoring(self.scorer)
+        scorer = for_scoring(self.scorer)
 
         def batches() -> Iterable[tuple[list[str], Tensor]]:
-            for indices in in_order(len(subset.utterances), size):
+            for indices in in_order(len(subset.utterances), self.at_once):
                 utterances = [subset.utterances[i] for i in indices]
                 yield utterances, self.inputs([subset.features[utt] for utt in utterances])
 

@@ -1,6 +1,6 @@
 """A subset of a corpus as systems see it: utterances, labels, features."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,3 +29,26 @@ class Subset:
     @property
     def utterances(self) -> list[str]:
         return list(self.labels)
+
+    def only(self, utterances: Sequence[str]) -> "Subset":
+        """The same subset with no more than these of its utterances; features are still read as they are needed."""
+        labels, speakers = ({utt: of[utt] for utt in utterances if utt in of} for of in (self.labels, self.speakers))
+        return Subset(self.name, labels, _Some(self.features, labels), speakers)
+
+
+class _Some(Mapping[str, np.ndarray]):
+    """The features of some utterances."""
+
+    def __init__(self, features: Mapping[str, np.ndarray], utterances: Mapping[str, str]):
+        self.features, self.utterances = features, utterances
+
+    def __getitem__(self, utt: str) -> np.ndarray:
+        if utt not in self.utterances:
+            raise KeyError(utt)
+        return self.features[utt]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.utterances)
+
+    def __len__(self) -> int:
+        return len(self.utterances)
