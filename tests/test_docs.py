@@ -67,6 +67,7 @@ def commands(page):
     lines += [line.strip() for line in outside.splitlines() if line.startswith("    ")]
     lines += [span.replace("\n", " ") for span in re.findall(r"(?<!`)`(\./run\.sh [^`]+)`", outside)]
     shown = [re.split(r" {2,}", line)[0] for line in lines if line.startswith(COMMANDS)]
+    shown = [re.sub(r"\$SLURM_\w+", "1", line) for line in shown]  # a scheduler's variables, numbers all
     return [line for line in shown if not re.search(r"…|\[|\bNAME\b", line)]  # a form, not a command
 
 

@@ -14,6 +14,7 @@ import copy
 import logging
 import os
 import pickle
+import signal
 import sys
 import tempfile
 import time
@@ -38,6 +39,7 @@ Result = TypeVar("Result")
 
 PATIENCE = timedelta(hours=6)  # for a process that does alone what all wait for; one that has died is noticed at once
 GRACE = 3.0  # seconds in which a process that lost another is ended, where that one said why or was killed
+ENDED = errors.SIGNALLED + signal.SIGTERM  # the exit code of a process that was asked to end
 GONE = "another process of this training cannot be reached any more; the same command goes on from here"
 
 
@@ -185,10 +187,14 @@ def launch(command: Sequence[str], count: int) -> None:
         try:
             elastic_launch(config, command[0])(*command[1:])
         except ChildFailedError as error:
-            if killed := [failure for failure in error.failures.values() if failure.exitcode < 0]:
-                what = f"process {killed[0].local_rank} was ended by signal {-killed[0].exitcode}, perhaps for memory"
-                raise UserError(f"{what}; the same command goes on, or give a lower --nproc") from None
-            sys.exit(error.get_first_failure()[1].exitcode)
+            codes = {failure.local_rank: failure.exitcode for failure in error.failures.values()}
+            if told := [code for code in codes.values() if code > 0 and code != ENDED]:
+                sys.exit(told[0])  # the others were ended for its sake
+            for rank, code in codes.items():
+                if code < 0 and code != -signal.SIGTERM:
+                    what = f"process {rank} was ended by signal {-code}, perhaps for memory"
+                    raise UserError(f"{what}; the same command goes on, or give a lower --nproc") from None
+            sys.exit(ENDED)
         except SignalException as stop:
             raise errors.Ended(int(stop.sigval)) from None
         finally:
@@ -249,10 +255,10 @@ class SynchronisedBatchNorm(nn.modules.batchnorm._BatchNorm):
 class _Normalise(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, norm: SynchronisedBatchNorm) -> Tensor:
-        count = x.numel() // x.shape[1]
+        count, dtype = x.numel() // x.shape[1], torch.promote_types(x.dtype, torch.float32)
         own = torch.zeros(3, x.shape[1], dtype=torch.float64, device=x.device)
         if count:  # values, their mean, the squares of what they are off it
-            variance, mean = torch.var_mean(x.float(), [axis for axis in range(x.dim()) if axis != 1], correction=0)
+            variance, mean = torch.var_mean(x.to(dtype), [axis for axis in range(x.dim()) if axis != 1], correction=0)
             own[0], own[1], own[2] = count, mean, count * variance.double()
         parts = [torch.empty_like(own) for _ in range(dist.get_world_size())]
         with _all_there():
@@ -261,10 +267,10 @@ class _Normalise(torch.autograd.Function):
         total = counts.sum(0)
         mean = (counts * means).sum(0) / total
         squares = (squares + counts * (means - mean) ** 2).sum(0)
-        norm.running_mean.lerp_(mean.float(), norm.momentum)
-        norm.running_var.lerp_((squares / (total - 1).clamp(min=1)).float(), norm.momentum)
-        mean, variance = mean.float(), (squares / total).float()
-        ctx.save_for_backward(x, weight, mean, variance, total.float())
+        norm.running_mean.lerp_(mean.to(dtype), norm.momentum)
+        norm.running_var.lerp_((squares / (total - 1).clamp(min=1)).to(dtype), norm.momentum)
+        mean, variance = mean.to(dtype), (squares / total).to(dtype)
+        ctx.save_for_backward(x, weight, mean, variance, total.to(dtype))
         ctx.eps = norm.eps
         return functional.batch_norm(x, mean, variance, weight, bias, False, 0.0, norm.eps) if count else x.clone()
 
@@ -286,5 +292,5 @@ class _Normalise(torch.autograd.Function):
         slope = -scale * (variance + ctx.eps).rsqrt() * sums[0] / total
         shape = [1, -1] + [1] * (x.dim() - 2)
         offset = (-scale * sums[1] / total - slope * mean).view(shape)
-        of_x += torch.addcmul(offset, x.float(), slope.view(shape))
+        of_x += torch.addcmul(offset, x.to(offset.dtype), slope.view(shape))
         return of_x, of_weight, of_bias, None

@@ -1,0 +1,147 @@
+"""How cost grows with the data, and what a whole reproduction costs from it.
+
+    python bench/bench_growth.py
+
+Features, training (one epoch) and scoring of the attentive filtering network on one, two and four times as many
+utterances, beside twice the seconds of half as many: a ratio of 1 is growth in proportion, less is worse. Fixed costs,
+such as the start of worker processes, are in the seconds, so that more data is rather cheaper than that. From the
+largest of each follows what ASVspoof 2017 Version 2.0 takes on this machine with eight seeds: computed, not run.
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from bench_spectrogram import front_end, noise
+from measuring import Row, show, side_by_side  # puts src on the path
+
+from features import archives, native
+from models.attentive_filtering import AttentiveFilteringNetwork
+from systems import device as devices
+from systems import training
+from systems.batches import Tiled, in_order
+from systems.inference import for_scoring
+from systems.settings import Training
+from systems.subset import Subset
+
+SIZES = (1, 2, 4)  # times the data
+FEATURES, TRAINED, SCORED = 400, 4, 4  # utterances at the least of them
+RECORDINGS = 100  # different ones
+FRAMES, BINS = 1091, 257
+MEAN_FRAMES = 282  # of an utterance of ASVspoof 2017 Version 2.0
+TRAIN, DEV, EVAL = 3014, 1710, 13306  # its utterances
+SEEDS, EPOCHS = 8, 30  # of the paper's averages; at most
+HOUR = 3600
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds an utterance: of features, of an epoch of training, of scoring."""
+
+    features: float
+    training: float
+    scoring: float
+
+    def stages(self) -> dict[str, float]:
+        """Hours of every part of the reproduction with all seeds, none stopping before its last epoch."""
+        epoch = TRAIN * self.training + DEV * self.scoring
+        return {
+            "features, once": (TRAIN + DEV + EVAL) * self.features / HOUR,
+            f"training, {EPOCHS} epochs of {SEEDS} seeds": SEEDS * EPOCHS * epoch / HOUR,
+            f"scoring, {SEEDS} seeds": SEEDS * (DEV + EVAL) * self.scoring / HOUR,
+        }
+
+
+def measure(repeats: int = 1) -> list[Row]:
+    """Seconds of each size beside proportional growth, and the hours of the whole corpus."""
+    device = devices.choose()
+    where = torch.cuda.get_device_name() if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    rows, largest = [], {}
+    with tempfile.TemporaryDirectory() as name:
+        work = {
+            "features": (FEATURES, features(Path(name), FEATURES * SIZES[-1])),
+            "training": (TRAINED, learning(TRAINED * SIZES[-1], device)),
+            "scoring": (SCORED, scoring(SCORED * SIZES[-1], device)),
+        }
+        for what, (least, run) in work.items():
+            sides = {str(size): (lambda run=run, count=least * size: run(count)) for size in SIZES}
+            seconds = side_by_side(sides, repeats)
+            for size in SIZES:
+                half = 2 * seconds[str(size // 2)] if size > 1 else None
+                beside = "in proportion" if half else ""
+                rows.append(Row(f"{what}: {least * size} utterances ({where})", "s", seconds[str(size)], half, beside))
+            largest[what] = seconds[str(SIZES[-1])] / (least * SIZES[-1])
+    hours = Cost(**largest).stages()
+    rows += [Row(f"ASVspoof 2017 V2, computed: {what}", "h", value) for what, value in hours.items()]
+    return [*rows, Row("ASVspoof 2017 V2, computed: in all", "h", sum(hours.values()))]
+
+
+def features(folder: Path, most: int) -> Callable[[int], float]:
+    """Extraction of a number of recordings, on all cores, into an archive."""
+    different, extractor = noise(folder, RECORDINGS), front_end(1.0)
+    recordings = [(f"u{place:06}", different[place % RECORDINGS][1]) for place in range(most)]
+
+    def run(count: int) -> float:
+        begun = time.perf_counter()
+        archives.write(folder / "out", native.extract(recordings[:count], extractor, os.cpu_count()), "feats.ark")
+        return time.perf_counter() - begun
+
+    return run
+
+
+def learning(most: int, device: torch.device) -> Callable[[int], float]:
+    """An epoch of a number of utterances, in the paper's batches of 4."""
+    subset = made_up(most)
+    recipe = Training(1, 1, 4, 1e-3, True, 0.5, 1, "auto", False, 60.0)
+    trainer = training.Trainer(AttentiveFilteringNetwork(), subset, subset, recipe, 1, Path(tempfile.gettempdir()))
+    trainer.graph.train()
+
+    def run(count: int) -> float:
+        begun = time.perf_counter()
+        for places in in_order(count, recipe.batch_size):
+            trainer._step(*trainer.train.batch(places))  # which waits for the loss
+        return time.perf_counter() - begun
+
+    return run
+
+
+def scoring(most: int, device: torch.device) -> Callable[[int], float]:
+    """Scores of a number of utterances, by the graph of stage 2."""
+    subset = made_up(most)
+    model = for_scoring(devices.placed(AttentiveFilteringNetwork(), device))
+
+    def run(count: int) -> float:
+        begun = time.perf_counter()
+        batches = (
+            ([subset.utterances[place] for place in places], subset.batch(places)[0])
+            for places in in_order(count, training.scoring_batch(device))
+        )
+        for _ in training.scores(model, batches, device, "growth", count):
+            pass
+        return time.perf_counter() - begun
+
+    return run
+
+
+def made_up(count: int) -> Tiled:
+    """Noise in place of spectrograms, of the corpus' mean length."""
+    random = np.random.default_rng(1)
+    labels = {f"u{place:06}": ("genuine", "spoof")[place % 2] for place in range(count)}
+    matrices = {utt: random.standard_normal((MEAN_FRAMES, BINS), dtype=np.float32) for utt in labels}
+    return Tiled(Subset("growth", labels, matrices), FRAMES, BINS)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=1, help="of which the median is taken (default 1)")
+    show(measure(parser.parse_args().repeats))
+
+
+if __name__ == "__main__":
+    main()
