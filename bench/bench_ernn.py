@@ -14,37 +14,73 @@ the processor's, which what else the machine does hardly changes.
 import argparse
 import random
 import statistics
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass
 
 import neat
 import numpy as np
+from measuring import Row  # puts src on the path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
-
-from layout import ROOT  # noqa: E402
-from models import evolving_genome, evolving_rnn  # noqa: E402
-from systems import ease_of_classification  # noqa: E402
+from layout import ROOT
+from models import evolving_genome, evolving_rnn
+from systems import ease_of_classification
 
 RATE = 16000  # Hz
 
 
+@dataclass(frozen=True)
+class Figures:
+    """Of one generation and of the comparison; times a sample and network in s."""
+
+    generation: float  # s by the clock
+    processor: float  # s
+    size: str  # of the genomes
+    pace: float  # of the generation, by the clock
+    plain: float  # neat-python's
+    alone: float  # ours on one thread
+    difference: float  # the greatest, of any output
+
+
+def measure() -> list[Row]:
+    """The rows of `./run.sh bench`."""
+    of = figures(parser().parse_args([]))
+    return [
+        Row("evolving RNN, a generation of 150 x 100 x 2 s", "s", of.generation, goal=30),
+        Row("evolving RNN, a sample and network", "ns", 1e9 * of.pace, 1e9 * of.plain, "neat-python", goal=200),
+    ]
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--population", type=int, default=150, help="genomes (default 150)")
-    parser.add_argument("--utterances", type=int, default=100, help="(default 100)")
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each utterance (default 2)")
-    parser.add_argument("--mutations", type=int, default=30, help="of each genome before (default 30)")
-    parser.add_argument("--threads", type=int, help="(default: as many as there are cores)")
-    parser.add_argument("--repeats", type=int, default=3, help="generations of which the median is taken (default 3)")
-    parser.add_argument("--compared", type=int, default=20, help="genomes that neat-python runs too (default 20)")
-    parser.add_argument("--samples", type=int, default=8000, help="that it runs them over (default 8000)")
-    parser.add_argument("--seed", type=int, default=1, help="of genomes and utterances (default 1)")
-    arguments = parser.parse_args()
+    arguments = parser().parse_args()
     if min(arguments.population, arguments.utterances, arguments.repeats, arguments.compared, arguments.samples) < 1:
-        parser.error("counts must be at least 1")
+        parser().error("counts must be at least 1")
+    of = figures(arguments)
+    print(
+        f"{arguments.population} genomes (on average {of.size}) x {arguments.utterances} utterances x "
+        f"{arguments.seconds:g} s: {of.generation:.1f} s a generation, {of.processor:.1f} s of the processor\n"
+        f"{arguments.compared} of them, a sample and network: neat-python {1e9 * of.plain:.0f} ns, ours on one thread "
+        f"{1e9 * of.alone:.1f} ns ({of.plain / of.alone:.0f} times as fast), the generation {1e9 * of.pace:.1f} ns "
+        f"({of.plain / of.pace:.0f} times); outputs differ by at most {of.difference:.1e}"
+    )
+
+
+def parser() -> argparse.ArgumentParser:
+    found = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    found.add_argument("--population", type=int, default=150, help="genomes (default 150)")
+    found.add_argument("--utterances", type=int, default=100, help="(default 100)")
+    found.add_argument("--seconds", type=float, default=2.0, help="of each utterance (default 2)")
+    found.add_argument("--mutations", type=int, default=30, help="of each genome before (default 30)")
+    found.add_argument("--threads", type=int, help="(default: as many as there are cores)")
+    found.add_argument("--repeats", type=int, default=3, help="generations of which the median is taken (default 3)")
+    found.add_argument("--compared", type=int, default=20, help="genomes that neat-python runs too (default 20)")
+    found.add_argument("--samples", type=int, default=8000, help="that it runs them over (default 8000)")
+    found.add_argument("--seed", type=int, default=1, help="of genomes and utterances (default 1)")
+    return found
+
+
+def figures(arguments: argparse.Namespace) -> Figures:
+    """Time generations, then neat-python beside ours."""
     config, genomes = population(arguments)
     noise = np.random.default_rng(arguments.seed)
     samples = round(arguments.seconds * RATE)
@@ -52,13 +88,9 @@ def main() -> None:
     generation(genomes, config, [waveform[:100] for waveform in waveforms], arguments.threads)  # compiles
     durations = [timed(generation, genomes, config, waveforms, arguments.threads) for _ in range(arguments.repeats)]
     seconds, processor = (statistics.median(values) for values in zip(*durations, strict=True))
-    steps = arguments.population * arguments.utterances * samples
-    print(
-        f"{arguments.population} genomes (on average {sizes(genomes, config)}) x {arguments.utterances} utterances x "
-        f"{arguments.seconds:g} s: {seconds:.1f} s a generation, {processor:.1f} s of the processor, "
-        f"{1e9 * processor / steps:.1f} ns a sample and network"
-    )
-    compare(genomes[: arguments.compared], config, waveforms, arguments.samples, seconds / steps)
+    pace = seconds / (arguments.population * arguments.utterances * samples)
+    compared = compare(genomes[: arguments.compared], config, waveforms, arguments.samples)
+    return Figures(seconds, processor, sizes(genomes, config), pace, *compared)
 
 
 def population(arguments: argparse.Namespace) -> tuple[neat.Config, list[evolving_genome.Genome]]:
@@ -85,9 +117,13 @@ def generation(genomes: list, config: neat.Config, waveforms: list[np.ndarray], 
     return ease_of_classification.fitness(scores, np.arange(len(waveforms)) < len(waveforms) // 2)
 
 
-def compare(genomes: list, config: neat.Config, waveforms: list[np.ndarray], samples: int, pace: float) -> None:
-    """Time neat-python on the beginning of one utterance, and ours on the beginnings of all; `pace` is that of a
-    generation on all threads, in s a sample and network."""
+def compare(
+    genomes: list, config: neat.Config, waveforms: list[np.ndarray], samples: int
+) -> tuple[float, float, float]:
+    """Run neat-python over the beginning of one utterance, ours on one thread over those of all.
+
+    Returns the seconds of the processor of either, a sample and network, and the greatest difference of any output.
+    """
     begins = [waveform[:samples] for waveform in waveforms]
     plain, differences = 0.0, []
     for genome in genomes:
@@ -100,13 +136,8 @@ def compare(genomes: list, config: neat.Config, waveforms: list[np.ndarray], sam
         differences.append(np.abs(ours - np.array(theirs)).max())
     networks = [evolving_genome.network(genome, config) for genome in genomes]
     _, compiled = timed(evolving_rnn.scores, networks, evolving_rnn.blocks(begins), 1)
-    compiled /= len(begins)
     steps = len(genomes) * len(begins[0])
-    print(
-        f"{len(genomes)} of them: neat-python {1e9 * plain / steps:.0f} ns a sample and network, ours on one thread "
-        f"{1e9 * compiled / steps:.1f} ns, {plain / compiled:.0f} times as fast; the generation above "
-        f"{plain / steps / pace:.0f} times as fast; outputs differ by at most {max(differences):.1e}"
-    )
+    return plain / steps, compiled / (steps * len(begins)), max(differences)
 
 
 def timed(function: Callable[..., object], *arguments: object) -> tuple[float, float]:

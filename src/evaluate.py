@@ -35,8 +35,8 @@ from evaluation.conditions import ASVSPOOF_2017
 from evaluation.intervals import RESAMPLES
 from evaluation.results import SUBSETS, Row, Table
 from evaluation.trials import Trials
-from experiments import FUSION, Experiment
-from layout import ROOT
+from experiments import Experiment
+from layout import FUSION, ROOT
 
 CONF = ROOT / "conf"
 FIGURE = "det.png"

@@ -17,9 +17,9 @@ from evaluation.analysis import System
 from evaluation.maps import Maps
 from evaluation.results import SUBSETS
 from evaluation.trials import Trials
+from layout import FUSION
 from systems.settings import Paper
 
-FUSION = "fusion"  # the folder of fused scores; no system may have this name
 CURVES = ("epoch", "train_loss", "dev_loss", "dev_eer")  # columns of metrics.csv that make a training curve
 
 

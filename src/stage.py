@@ -14,7 +14,7 @@ import record
 from corpora import datadir
 from errors import UserError
 from features.archives import FeatureArchive
-from layout import ROOT, SUBSETS, Layout
+from layout import FUSION, ROOT, SUBSETS, Layout
 from systems.feature_settings import folder_name
 from systems.settings import Evolving, System
 from systems.subset import Subset
@@ -103,6 +103,8 @@ def from_arguments(options: argparse.Namespace) -> Stage:
     path = find("systems", options.system)
     settings = config.read(path)
     names_folder(path, path.stem)
+    if path.stem == FUSION:
+        raise UserError(f"{path}: fused scores have the folder {FUSION}; give the system's YAML another name")
     kind = settings.get("kind")
     changes = corpus.systems.get(kind, {}) if isinstance(kind, str) else {}
     where = f"{path} with `systems` of corpus {corpus.name}" if changes else str(path)

@@ -120,6 +120,14 @@ def test_every_system_that_we_ship_loads(path):
     assert settings.title and settings.kind == config.read(path)["kind"]
 
 
+def test_a_system_cannot_have_the_folder_of_fused_scores(tmp_path):
+    path = tmp_path / "fusion.yaml"
+    path.write_text(f"extends: {ROOT / 'conf' / 'systems' / 'drn.yaml'}\n")
+    options = stage.arguments("").parse_args(["--system", str(path)])
+    with pytest.raises(UserError, match="fused scores have the folder fusion; give the system's YAML another name"):
+        stage.from_arguments(options)
+
+
 @pytest.mark.parametrize(
     ("text", "seeds"), [("1", (1,)), ("1-3", (1, 2, 3)), ("5,1-2", (1, 2, 5)), ("0", (0,)), ("2,2", (2,))]
 )
