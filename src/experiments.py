@@ -17,7 +17,7 @@ from evaluation.analysis import System
 from evaluation.maps import Maps
 from evaluation.results import SUBSETS
 from evaluation.trials import Trials
-from layout import FUSION
+from layout import FUSION, METRICS
 from systems.settings import Paper
 
 CURVES = ("epoch", "train_loss", "dev_loss", "dev_eer")  # columns of metrics.csv that make a training curve
@@ -83,7 +83,7 @@ def _experiment(name: str, directory: Path, row: Path | None) -> Experiment:
         seeds,
         stale,
         {seed: e for seed in scored if (e := _environment(folders[seed] / "env.json"))},
-        {seed: c for seed in scored if (c := _curves(folders[seed] / "metrics.csv"))},
+        {seed: c for seed in scored if (c := _curves(folders[seed] / METRICS))},
         arrays if arrays.is_file() and (arrays.parent / record.NAME).is_file() else None,
     )
 

@@ -1,11 +1,12 @@
 """Files that are whole or absent: written under a temporary name, renamed when complete."""
 
+import csv
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 
 def temporary_name(path: Path) -> Path:
@@ -32,7 +33,7 @@ def whole(path: Path | str, mode: str = "w") -> Iterator[IO]:
     except BaseException as error:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno is not None:
+        if isinstance(error, OSError) and error.errno is not None and str(error.filename) in ("None", str(temporary)):
             error.filename = str(path)
         raise
 
@@ -41,6 +42,15 @@ def write_text(path: Path | str, text: str) -> None:
     """Write `text` to `path`, whole or not at all."""
     with whole(path) as file:
         file.write(text)
+
+
+def write_csv(path: Path | str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write `rows` (column -> value, the same columns in each) under a header, whole or not at all."""
+    with whole(path) as file:
+        if rows:
+            writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
 
 
 def sha256(path: Path | str) -> str:

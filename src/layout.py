@@ -7,6 +7,7 @@ from errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent  # the repository
 SUBSETS = ("train", "dev", "eval")
+METRICS = "metrics.csv"  # of a training: how it went
 FUSION = "fusion"  # the folder of fused scores below exp/<corpus>; no system may have this name
 
 

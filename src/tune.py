@@ -13,7 +13,6 @@ Eval is never looked at. Points that stand in results.csv are not tried again.
 import csv
 import dataclasses
 import hashlib
-import io
 import json
 import os
 import shutil
@@ -103,11 +102,8 @@ class Walk:
         key = key_of(values)
         if key not in self.tried:
             self.tried[key] = self._try_out(values)
-            text = io.StringIO()
-            writer = csv.writer(text, lineterminator="\n")
-            writer.writerow(["dev_eer", "settings"])
-            writer.writerows([f"{eer:.6f}", point] for point, eer in self.tried.items())
-            files.write_text(self.directory / RESULTS, text.getvalue())
+            rows = [{"dev_eer": f"{eer:.6f}", "settings": point} for point, eer in self.tried.items()]
+            files.write_csv(self.directory / RESULTS, rows)
         return self.tried[key]
 
     def features_name(self, values: dict[str, Any]) -> str:
@@ -135,12 +131,11 @@ class Walk:
             shutil.rmtree(point.layout.system(name))  # of a point that was interrupted before this one
         train.train(point)
         dev, eers = stage.subset(point, "dev"), []
-        genuine = np.array([dev.labels[utt] == "genuine" for utt in dev.utterances])
         for seed in point.seeds:
             system = systems.build(point.system, seed)
             system.load(point.layout.seed(name, seed))
             scores = np.array(list(system.score(dev).values()))
-            eers.append(100 * linear_roc_eer(scores[genuine], scores[~genuine]))
+            eers.append(100 * linear_roc_eer(scores[dev.genuine], scores[~dev.genuine]))
         shutil.rmtree(point.layout.exp)
         if features.name != self.here.system.features.name:  # they would fill a disk
             for subset in ("train", "dev"):

@@ -1,5 +1,6 @@
 """Files are whole or absent, and errors are one line."""
 
+import errno
 import subprocess
 import sys
 
@@ -81,3 +82,21 @@ def test_a_parallel_map_keeps_order_and_passes_errors_on():
     assert list(parallel.ordered_map(int, items, 2)) == list(parallel.ordered_map(int, items, 1)) == list(range(100))
     with pytest.raises(ValueError, match="invalid literal"):
         list(parallel.ordered_map(int, [*items, "x"], 2))
+
+
+def test_of_files_written_together_the_one_that_cannot_be_written_is_named(tmp_path):
+    with (
+        pytest.raises(OSError, match="No space left") as refused,
+        files.whole(tmp_path / "list"),
+        files.whole(tmp_path / "archive"),
+    ):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert refused.value.filename == str(tmp_path / "archive")
+    assert not list(tmp_path.iterdir())
+
+
+def test_rows_become_a_table_under_their_columns(tmp_path):
+    files.write_csv(tmp_path / "a.csv", [{"a": 1, "b": 0.5}, {"a": 2, "b": None}])
+    files.write_csv(tmp_path / "none.csv", [])
+    assert (tmp_path / "a.csv").read_bytes() == b"a,b\n1,0.5\n2,\n"
+    assert (tmp_path / "none.csv").read_bytes() == b""

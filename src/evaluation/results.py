@@ -23,9 +23,9 @@ ABOUT_AVERAGING = (
     ),
     (
         "Averaged scores",
-        "is an ensemble: each utterance's score is the mean of the sigmoid outputs of all seeds' models, and these "
-        "scores have one EER. An ensemble is usually better than its members, so the second figure tends to lie below "
-        "the first.",
+        "is an ensemble: each utterance's score is the mean of what all seeds' models give it (of networks the sigmoid "
+        "outputs, of other systems the scores), and these means have one EER. An ensemble is usually better than its "
+        "members, so the second figure tends to lie below the first.",
     ),
     (
         "The paper",

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -27,6 +28,7 @@ for _name, _value in _before.items():
         os.environ[_name] = _value
 
 
+ARCHIVE, INDEX, LENGTHS = "feats.ark", "feats.scp", "utt2num_frames"
 MEBIBYTE = 1 << 20
 
 
@@ -36,8 +38,8 @@ def write(directory: Path, matrices: Iterable[tuple[str, np.ndarray]], archive: 
     `archive` is the name of feats.ark inside feats.scp. The pairs must come in bytewise order of their utterances,
     have one width D, and hold finite values and at least one frame: UserError names the first that does not.
     """
-    index, lengths, previous, width = [], [], b"", None
-    with files.whole(directory / "feats.ark", "wb") as ark:
+    count, previous, width = 0, b"", None
+    with _written(directory) as (ark, scp, lengths):
         for utt, matrix in matrices:
             width = matrix.shape[1] if width is None else width
             if utt.encode() <= previous:
@@ -47,12 +49,22 @@ def write(directory: Path, matrices: Iterable[tuple[str, np.ndarray]], archive: 
             if matrix.shape[1] != width or not np.isfinite(matrix).all():
                 raise UserError(f"utterance {utt}: its features are not {width} finite values a frame")
             previous = utt.encode()
-            index.append(f"{utt} {archive}:{ark.tell() + len(previous) + 1}\n")
-            lengths.append(f"{utt} {len(matrix)}\n")
+            scp.write(f"{utt} {archive}:{ark.tell() + len(previous) + 1}\n")
+            lengths.write(f"{utt} {len(matrix)}\n")
             kaldi_io.write_mat(ark, np.ascontiguousarray(matrix, dtype=np.float32), key=utt)
-    files.write_text(directory / "utt2num_frames", "".join(lengths))
-    files.write_text(directory / "feats.scp", "".join(index))
-    return len(index)
+            count += 1
+    return count
+
+
+@contextmanager
+def _written(directory: Path) -> Iterator[tuple[IO, IO, IO]]:
+    """feats.ark, feats.scp and utt2num_frames of `directory`, open for writing; the list appears last."""
+    with (
+        files.whole(directory / INDEX) as scp,
+        files.whole(directory / LENGTHS) as lengths,
+        files.whole(directory / ARCHIVE, "wb") as ark,
+    ):
+        yield ark, scp, lengths
 
 
 def join(directory: Path, parts: Iterable[Path], archive: str) -> int:
@@ -61,18 +73,17 @@ def join(directory: Path, parts: Iterable[Path], archive: str) -> int:
     They follow each other in the order of their utterances. Returns how many utterances there are.
     """
     count = 0
-    ark, scp, lengths = (directory / name for name in ("feats.ark", "feats.scp", "utt2num_frames"))
-    with files.whole(ark, "wb") as to_ark, files.whole(lengths) as to_lengths, files.whole(scp) as to_scp:
+    with _written(directory) as (ark, scp, lengths):
         for part in parts:
-            before = to_ark.tell()
-            with (part / ark.name).open("rb") as one:
-                shutil.copyfileobj(one, to_ark, MEBIBYTE)
-            with (part / lengths.name).open(encoding="utf-8", newline="\n") as one:
-                shutil.copyfileobj(one, to_lengths)
-            with (part / scp.name).open(encoding="utf-8", newline="\n") as one:
+            before = ark.tell()
+            with (part / ARCHIVE).open("rb") as one:
+                shutil.copyfileobj(one, ark, MEBIBYTE)
+            with (part / LENGTHS).open(encoding="utf-8", newline="\n") as one:
+                shutil.copyfileobj(one, lengths)
+            with (part / INDEX).open(encoding="utf-8", newline="\n") as one:
                 for line in one:
                     place, _, offset = line.rpartition(":")
-                    to_scp.write(f"{place.partition(' ')[0]} {archive}:{before + int(offset)}\n")
+                    scp.write(f"{place.partition(' ')[0]} {archive}:{before + int(offset)}\n")
                     count += 1
     return count
 

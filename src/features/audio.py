@@ -9,8 +9,8 @@ import soundfile
 import files
 from errors import UserError
 
-# soundfile's, the last two of names from which it takes a recording for headerless
 STREAMED = 0x7FFFF000  # bytes; from here on a length in a header was written by a program that did not know it
+# soundfile's, the last two of names from which it takes a recording for headerless
 UNREADABLE = (soundfile.LibsndfileError, OSError, TypeError, ValueError)
 
 

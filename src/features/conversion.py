@@ -8,10 +8,8 @@ import soxr
 
 from errors import UserError
 from features import audio
+from features.waveform import FULL_SCALE
 
-FULL_SCALE = 32768  # 16-bit steps
-# soundfile's, the last two of names from which it takes a recording for headerless
-UNREADABLE = (soundfile.LibsndfileError, OSError, TypeError, ValueError)
 MOST_CLIPPED = 0.01  # of the samples; more means that they are not between -1 and 1
 
 
@@ -45,8 +43,9 @@ def read(path: Path, sample_rate: int, channel: int | None = None) -> tuple[np.n
             raise UserError(f"{path}: has {info.channels} channels; choose one with --channel N, 1 for the first")
         with soundfile.SoundFile(str(path)) as file:
             samples = file.read(dtype="float32", always_2d=True)[:, (channel or 1) - 1]
-    except UNREADABLE as error:
+    except audio.UNREADABLE as error:
         raise UserError(f"{path}: not a readable recording ({' '.join(str(error).split())})") from None
+    audio.check_length(path)
     if len(samples) != info.frames:
         raise UserError(f"{path}: holds {len(samples)} of the {info.frames} samples its header promises")
     if not len(samples):

@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 import scipy
 
+from checks import at_least
 from features import cqt
 from features.deltas import with_deltas
 from features.utterance_cmvn import utterance_cmvn
@@ -35,9 +36,7 @@ class CqccOptions(cqt.CqtOptions):
         super().__post_init__()
         if self.first not in ("c0", "energy"):
             raise ValueError(f"first: {self.first!r} must be c0 or energy")
-        for name, least in (("resampling", 1), ("coefficients", 1), ("deltas", 0), ("delta_window", 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name}: {getattr(self, name)} must be at least {least}")
+        at_least(self, resampling=1, coefficients=1, deltas=0, delta_window=1)
         bins = len(cqt.centre_frequencies(self))
         if bins < 4:
             raise ValueError(f"fmax: {bins} bins from fmin to fmax are too few for a cubic spline; 4 are needed")

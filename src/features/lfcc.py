@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.fft
 
+from checks import at_least
 from features.deltas import with_deltas
 from features.filterbank import triangles
 from features.framing import FRAME_BLOCK, framed
@@ -40,9 +41,7 @@ class LfccOptions:
     cmvn: bool = False  # normalise every dimension over the utterance, last of all
 
     def __post_init__(self) -> None:
-        for name, least in (("filters", 1), ("coefficients", 1), ("deltas", 0), ("delta_window", 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name}: {getattr(self, name)} must be at least {least}")
+        at_least(self, filters=1, coefficients=1, deltas=0, delta_window=1)
         if self.coefficients > self.filters:
             raise ValueError(f"coefficients: {self.coefficients} must be at most the {self.filters} filters")
         if not 2 <= self.length <= self.fft_size:

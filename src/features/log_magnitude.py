@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
+from features.framing import framed
 from features.waveform import unit_scale
 
 FLOOR = 1e-7  # of the magnitude, samples in ±1: below a 16-bit step spread over a window
@@ -41,7 +42,6 @@ def log_magnitude(samples: np.ndarray, options: LogMagnitudeOptions) -> np.ndarr
     wave = unit_scale(samples)
     wave = np.append(wave[0], wave[1:] - options.preemphasis * wave[:-1])
     count = 1 + max(0, -(-(len(wave) - options.length) // options.shift))
-    wave = np.pad(wave, (0, (count - 1) * options.shift + options.length - len(wave)))
-    frames = np.lib.stride_tricks.sliding_window_view(wave, options.length)[:: options.shift]
+    frames = framed(wave, options.length, options.shift, count)
     spectrum = np.fft.rfft(frames * scipy.signal.get_window("hamming", options.length), options.fft_size)
     return np.log(np.maximum(np.abs(spectrum[:, : options.bins]), FLOOR)).astype(np.float32)

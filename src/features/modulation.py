@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 import scipy
 
+from checks import at_least
 from features.deltas import with_deltas
 from features.filterbank import gaussians, triangles
 from features.framing import FRAME_BLOCK, framed
@@ -63,9 +64,7 @@ class ModulationOptions:
         ):
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name}: {getattr(self, name)!r} must be {' or '.join(choices)}")
-        for name, least in (("bands", 1), ("coefficients", 1), ("deltas", 0), ("delta_window", 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name}: {getattr(self, name)} must be at least {least}")
+        at_least(self, bands=1, coefficients=1, deltas=0, delta_window=1)
         if self.coefficients > self.bands:
             raise ValueError(f"coefficients: {self.coefficients} must be at most the {self.bands} bands")
         if not 2 <= self.length <= self.fft_size or self.shift < 1:

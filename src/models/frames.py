@@ -1,6 +1,6 @@
 """Feature frames for the generative models: one matrix or many, walked through in chunks, never stacked as a whole."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import torch
@@ -56,17 +56,32 @@ def moments(frames: Frames, rows: int = 8192) -> tuple[int, Tensor, Tensor]:
 
     Raises ValueError where there are no frames.
     """
+    count, mean, covariance = _second_moments(frames, rows, lambda x: x.square().sum(0), torch.square)
+    return count, mean, covariance.clamp(min=0)
+
+
+def covariance(frames: Frames, rows: int = 8192) -> tuple[int, Tensor, Tensor]:
+    """The number of frames, their mean and their covariance (divisor T), float64[D × D]; errors as in `moments`."""
+    return _second_moments(frames, rows, lambda x: x.T @ x, lambda mean: torch.outer(mean, mean))
+
+
+def _second_moments(
+    frames: Frames, rows: int, summed: Callable[[Tensor], Tensor], squared: Callable[[Tensor], Tensor]
+) -> tuple[int, Tensor, Tensor]:
+    """The number of frames, their mean, and the mean of their products less that of their mean, by one pass.
+
+    `summed` adds up the products of Tensor[T × D] over its frames, `squared` gives those of one vector.
+    """
     count, origin, first, second = 0, None, 0.0, 0.0
     for chunk in chunks(frames, rows):
         chunk = chunk.double()
         origin = chunk.mean(0) if origin is None else origin  # near the mean, so that the difference below is safe
         chunk = chunk - origin
         count += len(chunk)
-        first = first + chunk.sum(0)
-        second = second + chunk.square().sum(0)
+        first, second = first + chunk.sum(0), second + summed(chunk)
     if not count:
         raise ValueError("frames: there are none")
-    return count, (origin + first / count).cpu(), (second / count - (first / count).square()).clamp(min=0).cpu()
+    return count, (origin + first / count).cpu(), (second / count - squared(first / count)).cpu()
 
 
 def distinct(frames: Frames, wanted: int, count: int, seed: int) -> Tensor:

@@ -6,7 +6,6 @@ champion.
 """
 
 import csv
-import io
 import json
 import logging
 import math
@@ -20,7 +19,8 @@ import neat
 import numpy as np
 
 import files
-from errors import UserError
+import layout
+from errors import ANEW, UserError
 from evaluation.eer import linear_roc_eer
 from models import evolving_genome, evolving_population, evolving_rnn
 from models.evolving_genome import Genome
@@ -29,8 +29,7 @@ from systems import ease_of_classification
 from systems.settings import Evolution as Recipe
 from systems.subset import Subset
 
-LAST, BEST, METRICS = "last.json", "best.json", "metrics.csv"
-ANEW = "train anew with --force"
+LAST, BEST = "last.json", "best.json"
 FITNESS = {"eoc": ease_of_classification.fitness, "eer": ease_of_classification.eer_fitness}
 
 log = logging.getLogger("train")
@@ -59,14 +58,14 @@ class Evolution:
     ):
         self.config, self.recipe, self.rate, self.seed, self.directory = config, recipe, rate, seed, directory
         self.train = [train.features[utt].ravel() for utt in train.utterances]
-        self.genuine = _genuine(train)
+        self.genuine = train.both_classes().genuine
         fewest = min(self.genuine.sum(), (~self.genuine).sum())
         if recipe.batch is not None and fewest < recipe.batch // 2:
             raise UserError(
                 f"train.batch: {recipe.batch} is half of each class, but train has {fewest} of one; lower it"
             )
         self.dev = evolving_rnn.blocks([dev.features[utt].ravel() for utt in dev.utterances])
-        self.dev_genuine = _genuine(dev)
+        self.dev_genuine = dev.both_classes().genuine
         self.position = Position()
         self.population: neat.Population | None = None
 
@@ -152,11 +151,7 @@ class Evolution:
         return np.random.default_rng([self.seed, number])
 
     def _save(self) -> None:
-        text = io.StringIO()
-        writer = csv.DictWriter(text, self.position.history[0].keys(), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.position.history)
-        files.write_text(self.directory / METRICS, text.getvalue())
+        files.write_csv(self.directory / layout.METRICS, self.position.history)
         # Last: what was written before it is written again, and the same, where a run is killed in between.
         state = {"position": vars(self.position), "population": evolving_population.plain(self.population)}
         files.write_text(self.directory / LAST, json.dumps(state) + "\n")
@@ -184,7 +179,7 @@ def champion(path: Path, config: neat.Config) -> Genome:
 
 def history(directory: Path) -> list[dict[str, float | None]]:
     """The rows of a training's metrics.csv, an empty cell as None; none where there is no such file."""
-    path = directory / METRICS
+    path = directory / layout.METRICS
     if not path.is_file():
         return []
     rows = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
@@ -199,11 +194,3 @@ def read(path: Path) -> Any:
         raise UserError(f"{path}: no such file; run stage 0 first") from None
     except ValueError as error:
         raise UserError(f"{path}: not a JSON file ({error}); {ANEW}") from None
-
-
-def _genuine(subset: Subset) -> np.ndarray:
-    """Which utterances are genuine, bool[utterances]; UserError unless both classes are there."""
-    genuine = np.array([subset.labels[utt] == "genuine" for utt in subset.utterances], dtype=bool)
-    if genuine.all() or not genuine.any():
-        raise UserError(f"{subset.name} holds one class only; evolution needs genuine and spoof utterances in both")
-    return genuine

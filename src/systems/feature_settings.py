@@ -1,8 +1,9 @@
 """What a YAML in conf/systems may say of features: one dataclass a kind, with the folder that they are kept in."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
+from checks import at_least
 from features.cqcc import CqccOptions
 from features.lfcc import LfccOptions
 from features.log_magnitude import LogMagnitudeOptions
@@ -33,8 +34,7 @@ class Spectrogram(Named):
     norm_vars: bool  # divide by the sliding deviation as well
 
     def __post_init__(self) -> None:
-        if self.cmn_window < 1:
-            raise ValueError(f"cmn_window: {self.cmn_window} must be at least 1 frame")
+        at_least(self, cmn_window=1)
         super().__post_init__()
 
 
@@ -85,10 +85,7 @@ class Mfcc(Named):
     norm_vars: bool  # divide by the sliding deviation as well
 
     def __post_init__(self) -> None:
-        for name, least in (("deltas", 0), ("delta_window", 1)):
-            at_least(self, name, least)
-        if self.cmn_window is not None:
-            at_least(self, "cmn_window", 1)
+        at_least(self, deltas=0, delta_window=1, cmn_window=1)
         super().__post_init__()
 
 
@@ -104,12 +101,6 @@ def folder_name(name: str) -> None:
     """Raise ValueError unless `name` can name a folder."""
     if not name or "/" in name or name.startswith(".") or not name.isprintable():
         raise ValueError(f"name: {name!r} must be the name of a folder")
-
-
-def at_least(settings: Any, name: str, least: float) -> None:
-    """Raise ValueError unless the value `name` of `settings` is at least `least`."""
-    if getattr(settings, name) < least:
-        raise ValueError(f"{name}: {getattr(settings, name)} must be at least {least}")
 
 
 Features = Spectrogram | LogMagnitude | Cqcc | Lfcc | QLog | Modulation | Mfcc | Waveform

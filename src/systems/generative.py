@@ -98,8 +98,7 @@ class MixturePair:
 
     def frames(self, features: np.ndarray) -> Tensor:
         """What the mixtures see of an utterance: float32[T × D] reduced, as a tensor."""
-        reduced = self.reduction(features) if self.reduction else features
-        return torch.from_numpy(reduced if reduced.flags.writeable else reduced.copy()).to(self.device)
+        return torch.tensor(self.reduction(features) if self.reduction else features, device=self.device)
 
     def explain(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Where an utterance's score comes from: over time, and over the dimensions of its frames.

@@ -65,10 +65,10 @@ class IVectorSystem:
         else:
             learner = learning.Learner(directory)
             self.extractor = self._extractor(self._tensors(list(subset.features.values())), learner)
-        vectors, labels = self.extract(subset), np.array([subset.labels[utt] for utt in subset.utterances])
+        vectors, genuine = self.extract(subset), subset.genuine
         if self.settings.back_end.per_speaker:
-            vectors, labels = speaker_means(vectors, labels, [subset.speakers[utt] for utt in subset.utterances])
-        self._fit_back_end(vectors, labels == "genuine")
+            vectors, genuine = speaker_means(vectors, genuine, [subset.speakers[utt] for utt in subset.utterances])
+        self._fit_back_end(vectors, genuine)
         training.save(directory / BACK_END, self._state())
 
     def weights(self, directory: Path) -> Path:
@@ -147,7 +147,7 @@ class IVectorSystem:
             raise UserError(f"back_end: {error}") from None
 
     def _tensors(self, matrices: Sequence[np.ndarray]) -> list[torch.Tensor]:
-        return [torch.from_numpy(m if m.flags.writeable else m.copy()).to(self.device) for m in matrices]
+        return [torch.tensor(matrix, device=self.device) for matrix in matrices]
 
     def _state(self) -> dict[str, Any]:
         return {
@@ -165,12 +165,13 @@ class IVectorSystem:
         self.back_end = BACK_ENDS[self.settings.back_end.scoring](**_arrays(state["back_end"]))
 
 
-def speaker_means(vectors: np.ndarray, labels: np.ndarray, speakers: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """One mean i-vector for each speaker and class, and its class; in the order of their names."""
-    pairs = sorted(set(zip(speakers, labels.tolist(), strict=True)))
-    places = np.array([pairs.index(pair) for pair in zip(speakers, labels.tolist(), strict=True)])
+def speaker_means(vectors: np.ndarray, genuine: np.ndarray, speakers: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """One mean i-vector for each speaker and class, and whether it is genuine, bool; in the order of their names."""
+    of = list(zip(speakers, genuine.tolist(), strict=True))
+    pairs = sorted(set(of))
+    places = np.array([pairs.index(pair) for pair in of])
     means = np.stack([vectors[places == place].mean(axis=0) for place in range(len(pairs))])
-    return means, np.array([label for _, label in pairs])
+    return means, np.array([real for _, real in pairs])
 
 
 def _tensors(values: dict[str, Any]) -> dict[str, Any]:

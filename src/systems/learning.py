@@ -1,7 +1,5 @@
 """What the generative systems share: the utterances they learn from, and EM that shows and keeps its progress."""
 
-import csv
-import io
 import logging
 import time
 from collections.abc import Callable
@@ -11,20 +9,19 @@ from typing import Any
 import torch
 
 import files
-from errors import UserError
+import layout
+from errors import ANEW, UserError
 from progress import Progress
 from systems import training
-from systems.settings import Pooling
-from systems.subset import GENUINE, Subset
+from systems.settings import TrainedOn
+from systems.subset import Subset
 
 log = logging.getLogger("train")
 
-METRICS = "metrics.csv"
-COLUMNS = ("part", "iteration", "log_likelihood")
 SECONDS_BETWEEN_SAVES = 10.0
 
 
-def pooled(trained_on: Pooling, train: Subset, dev: Subset) -> Subset:
+def pooled(trained_on: TrainedOn, train: Subset, dev: Subset) -> Subset:
     """The utterances to learn from: of train, or of train and dev. UserError unless both classes are there."""
     together = train
     if trained_on == "train+dev":
@@ -34,9 +31,7 @@ def pooled(trained_on: Pooling, train: Subset, dev: Subset) -> Subset:
             {**train.features, **dev.features},
             {**train.speakers, **dev.speakers},
         )
-    if missing := GENUINE.keys() - set(together.labels.values()):
-        raise UserError(f"{trained_on}: no {min(missing)} utterance; training needs both classes")
-    return together
+    return together.both_classes()
 
 
 class Learner:
@@ -89,12 +84,12 @@ class Learner:
     def _keep(self, path: Path, part: str, model: Any) -> None:
         training.save(path, model.state_dict())
         self.traces[part] = model.trace
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for name, trace in self.traces.items():
-            writer.writerows((name, number, value) for number, value in enumerate(trace, 1))
-        files.write_text(self.directory / METRICS, text.getvalue())
+        rows = [
+            {"part": name, "iteration": number, "log_likelihood": value}
+            for name, trace in self.traces.items()
+            for number, value in enumerate(trace, 1)
+        ]
+        files.write_csv(self.directory / layout.METRICS, rows)
 
 
 def load(path: Path, restore: Callable[[dict[str, Any]], Any]) -> Any:
@@ -103,4 +98,4 @@ def load(path: Path, restore: Callable[[dict[str, Any]], Any]) -> Any:
     try:
         return restore(state)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"{path}: not a model of this system ({error}); {training.ANEW}") from None
+        raise UserError(f"{path}: not a model of this system ({error}); {ANEW}") from None

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from errors import UserError
+from errors import ANEW, UserError
 from models import light_cnn
 from models.attentive_filtering import AttentiveFilteringNetwork
 from models.dilated_resnet import DilatedResNet
@@ -67,10 +67,8 @@ class NeuralSystem:
 
     def fit(self, train: Subset, dev: Subset, directory: Path) -> None:
         """Train to the end, or on from where an earlier run in `directory` was interrupted."""
-        tiled = Tiled(train, self.frames, self.bins)
-        training.Trainer(
-            self.model, tiled, Tiled(dev, self.frames, self.bins), self.settings.train, self.seed, directory
-        ).run()
+        tiled, selecting = (Tiled(subset.both_classes(), self.frames, self.bins) for subset in (train, dev))
+        training.Trainer(self.model, tiled, selecting, self.settings.train, self.seed, directory).run()
         if self.gaussian and distributed.group().first:
             self._load_network(directory / training.BEST)
             gaussians = EmbeddingGaussians.fitted(self.model, tiled, self.device)
@@ -93,7 +91,7 @@ class NeuralSystem:
             self.scorer.load_state_dict(state["model"])
         except (AttributeError, LookupError, TypeError, RuntimeError) as error:
             reason = str(error).splitlines()[0]
-            raise UserError(f"{path}: not weights of this network ({reason}); {training.ANEW}") from None
+            raise UserError(f"{path}: not weights of this network ({reason}); {ANEW}") from None
         self.scorer = devices.placed(self.scorer, self.device).eval()
 
     def score(self, subset: Subset) -> dict[str, float]:

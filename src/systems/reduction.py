@@ -11,10 +11,8 @@ import torch
 from torch import Tensor
 
 from features.deltas import with_deltas
-from models.frames import Frames, chunks
+from models.frames import Frames, covariance
 from systems.settings import Reduction
-
-ROWS = 8192  # frames at a time
 
 
 @dataclass(frozen=True)
@@ -36,24 +34,15 @@ class PrincipalComponents:
     def fit(cls, frames: Frames, settings: Reduction) -> Self:
         """From all training frames, walked through once.
 
-        Raises ValueError for fewer dimensions or frames than components, with both numbers, and as `frames.chunks`.
+        Raises ValueError for fewer dimensions or frames than components, with both numbers, and as `frames.moments`.
         """
-        count, origin, first, second = 0, None, 0.0, 0.0
-        for chunk in chunks(frames, ROWS):
-            chunk = chunk.double()
-            origin = chunk.mean(0) if origin is None else origin  # near the mean, so that the difference below is safe
-            chunk = chunk - origin
-            count += len(chunk)
-            first, second = first + chunk.sum(0), second + chunk.T @ chunk
-        rank = min(count - 1, 0 if origin is None else len(origin))
-        if rank < settings.components:
+        count, mean, spread = covariance(frames)
+        if min(count - 1, len(mean)) < settings.components:
             raise ValueError(
-                f"reduction.components: {settings.components} are more than {count} frames of "
-                f"{0 if origin is None else len(origin)} dimensions have; take fewer"
+                f"reduction.components: {settings.components} are more than {count} frames of {len(mean)} dimensions "
+                "have; take fewer"
             )
-        shift = first / count
-        directions = _leading(second / count - torch.outer(shift, shift), settings.components)
-        return cls((origin + shift).cpu().numpy(), directions, settings.deltas, settings.delta_window)
+        return cls(mean.numpy(), _leading(spread, settings.components), settings.deltas, settings.delta_window)
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
         projected = (features - self.mean) @ self.directions
@@ -75,6 +64,6 @@ class PrincipalComponents:
 
 def _leading(covariance: Tensor, count: int) -> np.ndarray:
     """The eigenvectors of the greatest eigenvalues, float64[D × count], with signs that no library version changes."""
-    vectors = torch.linalg.eigh(covariance).eigenvectors.flip(1)[:, :count].cpu().numpy()
+    vectors = torch.linalg.eigh(covariance).eigenvectors.flip(1)[:, :count].numpy()
     largest = np.abs(vectors).argmax(axis=0)
     return vectors * np.sign(vectors[largest, np.arange(count)])

@@ -6,7 +6,8 @@ Values of a recipe have no defaults here: they stand in the YAML, each with its 
 from dataclasses import dataclass
 from typing import Literal
 
-from systems.feature_settings import Features, Waveform, at_least
+from checks import at_least, share
+from systems.feature_settings import Features, Waveform
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,7 @@ class AttentiveFiltering:
     def __post_init__(self) -> None:
         if self.temperature <= 0:
             raise ValueError(f"temperature: {self.temperature} must be above 0")
-        if self.channels < 1:
-            raise ValueError(f"channels: {self.channels} must be at least 1")
+        at_least(self, channels=1)
 
 
 @dataclass(frozen=True)
@@ -84,15 +84,10 @@ class Training:
     synchronised_batch_norm: bool = True  # of several processes: over the whole batch, as of one; false: each its share
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "patience", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: {getattr(self, name)} must be at least 1")
+        at_least(self, epochs=1, patience=1, batch_size=1, lr_patience=0, checkpoint_minutes=0)
+        share(self, "lr_factor")
         if self.learning_rate <= 0:
             raise ValueError(f"learning_rate: {self.learning_rate} must be above 0")
-        if not 0 < self.lr_factor < 1:
-            raise ValueError(f"lr_factor: {self.lr_factor} must lie between 0 and 1")
-        if self.lr_patience < 0 or self.checkpoint_minutes < 0:
-            raise ValueError("lr_patience and checkpoint_minutes may not be negative")
 
 
 @dataclass(frozen=True)
@@ -107,7 +102,7 @@ class Neural:
     train: Training
 
 
-Pooling = Literal["train", "train+dev"]  # what the generative systems learn from
+TrainedOn = Literal["train", "train+dev"]  # what the generative systems learn from
 
 
 @dataclass(frozen=True)
@@ -119,8 +114,7 @@ class Reduction:
     delta_window: int  # frames to each side
 
     def __post_init__(self) -> None:
-        for name, least in (("components", 1), ("deltas", 0), ("delta_window", 1)):
-            at_least(self, name, least)
+        at_least(self, components=1, deltas=0, delta_window=1)
 
 
 @dataclass(frozen=True)
@@ -130,7 +124,7 @@ class MixtureModel:
     components: int  # Gaussians a class, diagonal covariances
 
     def __post_init__(self) -> None:
-        at_least(self, "components", 1)
+        at_least(self, components=1)
 
 
 @dataclass(frozen=True)
@@ -142,10 +136,8 @@ class MixtureTraining:
     variance_floor: float  # share of the variance of all frames
 
     def __post_init__(self) -> None:
-        at_least(self, "iterations", 1)
-        at_least(self, "tolerance", 0)
-        if not 0 < self.variance_floor < 1:
-            raise ValueError(f"variance_floor: {self.variance_floor} must lie between 0 and 1")
+        at_least(self, iterations=1, tolerance=0)
+        share(self, "variance_floor")
 
 
 @dataclass(frozen=True)
@@ -155,7 +147,7 @@ class GaussianMixtures:
     kind: Literal["gmm"]
     title: str  # the row's name in the paper's table
     paper: Paper  # what the paper reports
-    trained_on: Pooling  # what it learns from
+    trained_on: TrainedOn  # what it learns from
     features: Features
     reduction: Reduction | None  # null: the features as they are
     model: MixtureModel
@@ -174,10 +166,8 @@ class BackgroundModel:
     variance_floor: float  # share of the variance of all frames
 
     def __post_init__(self) -> None:
-        for name, least in (("components", 1), ("split_iterations", 0), ("iterations", 1), ("full_iterations", 0)):
-            at_least(self, name, least)
-        if not 0 < self.variance_floor < 1:
-            raise ValueError(f"variance_floor: {self.variance_floor} must lie between 0 and 1")
+        at_least(self, components=1, split_iterations=0, iterations=1, full_iterations=0)
+        share(self, "variance_floor")
 
 
 @dataclass(frozen=True)
@@ -190,10 +180,7 @@ class TotalVariability:
     least_posterior: float  # smaller posteriors count as none
 
     def __post_init__(self) -> None:
-        for name, least in (("dimension", 1), ("iterations", 1)):
-            at_least(self, name, least)
-        if self.selected is not None:
-            at_least(self, "selected", 1)
+        at_least(self, dimension=1, iterations=1, selected=1)
         if not 0 <= self.least_posterior < 1:
             raise ValueError(f"least_posterior: {self.least_posterior} must be at least 0 and below 1")
 
@@ -221,7 +208,7 @@ class IVectors:
     kind: Literal["ivector"]
     title: str  # the row's name in the paper's table
     paper: Paper  # what the paper reports
-    trained_on: Pooling  # what it learns from
+    trained_on: TrainedOn  # what it learns from
     features: Features
     programs: Literal["native", "kaldi"]  # whose background model, extractor and i-vectors
     ubm: BackgroundModel
@@ -249,8 +236,7 @@ class Evolution:
     validated: int  # ... so many of the fittest are tried on dev
 
     def __post_init__(self) -> None:
-        for name, least in (("population", 2), ("generations", 1), ("validate_every", 1), ("validated", 1)):
-            at_least(self, name, least)
+        at_least(self, population=2, generations=1, validate_every=1, validated=1)
         if self.batch is not None and (self.batch < 2 or self.batch % 2):
             raise ValueError(f"batch: {self.batch} must be an even number above 0, half of it a class; or null")
         if self.crop is not None and self.crop <= 0:

@@ -30,6 +30,17 @@ class Subset:
     def utterances(self) -> list[str]:
         return list(self.labels)
 
+    @property
+    def genuine(self) -> np.ndarray:
+        """Which utterances are genuine, bool[U]."""
+        return np.array([label == "genuine" for label in self.labels.values()], dtype=bool)
+
+    def both_classes(self) -> "Subset":
+        """This subset, if it holds both classes; UserError otherwise."""
+        if missing := GENUINE.keys() - set(self.labels.values()):
+            raise UserError(f"{self.name}: no {min(missing)} utterance; training needs both classes")
+        return self
+
     def only(self, utterances: Sequence[str]) -> "Subset":
         """The same subset with no more than these of its utterances; features are still read as they are needed."""
         labels, speakers = ({utt: of[utt] for utt in utterances if utt in of} for of in (self.labels, self.speakers))

@@ -4,7 +4,6 @@ Adam with AMSGrad on the binary cross-entropy, batches of 4; after every epoch t
 and the weights with the lowest dev EER so far are kept.
 """
 
-import csv
 import io
 import logging
 import math
@@ -20,7 +19,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import files
-from errors import UserError
+import layout
+from errors import ANEW, UserError
 from evaluation.eer import linear_roc_eer
 from progress import Progress
 from systems import device as devices
@@ -30,7 +30,7 @@ from systems.inference import for_scoring
 from systems.recomputation import Recomputing
 from systems.settings import Training
 
-LAST, BEST, METRICS = "last.pt", "best.pt", "metrics.csv"
+LAST, BEST = "last.pt", "best.pt"
 
 log = logging.getLogger("train")
 
@@ -62,9 +62,6 @@ class Trainer:
     def __init__(
         self, model: nn.Module, train: Tiled, dev: Tiled, recipe: Training, seed: int, directory: Path
     ):
-        for name, subset in (("train", train), ("dev", dev)):
-            if len(set(subset.targets.tolist())) < 2:
-                raise UserError(f"{name} holds one class only; training needs genuine and spoof utterances in both")
         self.device = devices.choose(keep_memory=not recipe.recompute)
         self.model = devices.placed(model, self.device)
         self.group = distributed.group()
@@ -199,7 +196,7 @@ class Trainer:
             },
         )
         if self.group.first:
-            files.write_text(self.directory / METRICS, _csv(self.position.history))
+            files.write_csv(self.directory / layout.METRICS, self.position.history)
 
     def _resume(self) -> None:
         path = self.directory / LAST
@@ -220,9 +217,6 @@ class Trainer:
     def _write(self, name: str, state: dict[str, Any]) -> None:
         if self.group.first:
             save(self.directory / name, state)
-
-
-ANEW = "train anew with --force"
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
@@ -261,15 +255,6 @@ def scores(
 def scoring_batch(device: torch.device) -> int:
     """Utterances scored at a time. One on a CPU: as fast, and a score cannot depend on its neighbours."""
     return 1 if device.type == "cpu" else 32
-
-
-def _csv(rows: list[dict[str, float]]) -> str:
-    text = io.StringIO()
-    if rows:
-        writer = csv.DictWriter(text, rows[0].keys(), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    return text.getvalue()
 
 
 def _first_line(error: Exception) -> str:

@@ -127,3 +127,11 @@ def test_what_is_no_recording_is_refused_by_name(tmp_path, content, reason):
 def test_an_empty_recording_is_refused(written):
     with pytest.raises(UserError, match=r"a\.wav: holds no samples"):
         conversion.read(written(np.zeros(0), rate=44100), RATE)
+
+
+@pytest.mark.parametrize("rate", [8000, 44100])
+def test_a_recording_that_was_cut_short_is_refused_at_any_rate(written, rate):
+    path = written(np.stack([tone(rate)] * 2, axis=1), rate=rate)
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(UserError, match=r"a\.wav: holds \d+ of the \d+ bytes it promises; fetch it again"):
+        conversion.read(path, RATE, channel=1)

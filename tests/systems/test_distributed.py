@@ -16,8 +16,9 @@ import torch
 import stage
 import train
 from errors import UserError
+from layout import METRICS
 from systems import distributed
-from systems.training import BEST, LAST, METRICS, load
+from systems.training import BEST, LAST, load
 
 SCRIPT = Path(__file__).with_name("sharing_trainings.py")
 _spec = importlib.util.spec_from_file_location("sharing_trainings", SCRIPT)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from errors import UserError
+from layout import METRICS
 from systems import learning, training
 from systems.ivectors import BACK_END, IVectorSystem, speaker_means
 from systems.subset import Subset
@@ -69,8 +70,8 @@ def test_a_score_does_not_depend_on_its_neighbours(corpus, trained):
 
 
 def test_every_part_leaves_its_iterations(trained):
-    lines = (trained[1] / learning.METRICS).read_text().splitlines()
-    assert lines[0] == ",".join(learning.COLUMNS)
+    lines = (trained[1] / METRICS).read_text().splitlines()
+    assert lines[0] == "part,iteration,log_likelihood"
     parts = [line.split(",")[0] for line in lines[1:]]
     assert {part: parts.count(part) for part in parts} == {"ubm": 3, "ubm_full": 2, "extractor": 3}
 
@@ -92,7 +93,7 @@ def test_an_interrupted_training_ends_as_an_uninterrupted_one(corpus, trained, t
     monkeypatch.setattr(training, "save", save)
     assert not (tmp_path / BACK_END).exists()
     fitted(row(), corpus, tmp_path)
-    for name in (BACK_END, learning.METRICS):
+    for name in (BACK_END, METRICS):
         assert (tmp_path / name).read_bytes() == (trained[1] / name).read_bytes()
 
 
@@ -122,10 +123,10 @@ def test_per_speaker_the_back_end_learns_from_means_of_speakers(corpus, tmp_path
         means.append(np.mean([vectors[u] for u in own], axis=0))
     expected = np.mean(means, axis=0)
     np.testing.assert_allclose(system.back_end.genuine, expected / np.linalg.norm(expected), atol=1e-9)
-    means, labels = speaker_means(
-        np.array([[1.0], [2.0], [4.0], [8.0]]), np.array(["spoof", "genuine", "spoof", "spoof"]), ["b", "a", "b", "a"]
+    means, genuine = speaker_means(
+        np.array([[1.0], [2.0], [4.0], [8.0]]), np.array([False, True, False, False]), ["b", "a", "b", "a"]
     )
-    assert means.tolist() == [[2.0], [8.0], [2.5]] and labels.tolist() == ["genuine", "spoof", "spoof"]
+    assert means.tolist() == [[8.0], [2.0], [2.5]] and genuine.tolist() == [False, True, False]
 
 
 def test_too_few_frames_are_refused_with_both_numbers(corpus, tmp_path):

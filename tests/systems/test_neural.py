@@ -54,6 +54,16 @@ def test_the_rows_of_the_papers_table_are_all_there():
     assert set(TITLES) < set(NEURAL)
 
 
+@pytest.mark.parametrize("alone", ["train", "dev"])
+def test_one_class_is_not_trained_on(tmp_path, alone):
+    both = subset("both", 4, 257)
+    single = Subset(alone, dict.fromkeys(both.labels, "spoof"), both.features)
+    train, dev = (single if name == alone else both for name in ("train", "dev"))
+    with pytest.raises(UserError, match=f"{alone}: no genuine utterance; training needs both classes"):
+        systems.build(settings("lcnn", "model.frames=122"), 1).fit(train, dev, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("name", NEURAL)
 def test_a_row_differs_from_the_afn_only_where_it_says(name):
     with (ROOT / "conf" / "systems" / f"{name}.yaml").open() as file:

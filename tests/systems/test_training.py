@@ -11,11 +11,12 @@ import torch
 from torch import nn
 
 from errors import UserError
+from layout import METRICS
 from systems import training
 from systems.batches import Tiled, in_order, shuffled, tile
 from systems.settings import Training
 from systems.subset import Subset
-from systems.training import BEST, LAST, METRICS, Trainer
+from systems.training import BEST, LAST, Trainer
 
 RECIPE = Training(
     epochs=4,
@@ -199,13 +200,6 @@ def test_a_loss_that_is_not_finite_stops_with_the_mend(tmp_path):
         run = trainer(tmp_path)
         run.train.features[3][:] = np.nan
         run.run()
-
-
-def test_one_class_is_not_trained_on(tmp_path):
-    features = {"a": np.ones((3, 5), np.float32), "b": np.ones((3, 5), np.float32)}
-    single = Tiled(Subset("train", {"a": "spoof", "b": "spoof"}, features), 10, 5)
-    with pytest.raises(UserError, match="train holds one class"):
-        Trainer(Small(), single, subset("d", 20, 2), RECIPE, 1, tmp_path)
 
 
 class Evil:
