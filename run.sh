@@ -100,7 +100,8 @@ esac
 source utils/stage.sh
 
 # The + forms keep empty lists from being unbound variables in bash before 4.4.
-row() { # SYSTEM: stages -1 to 2 of one row of the table; a job of stage -1 is one core's, its algebra included
+# A job of stage -1 is one core's, its algebra included; why stage 0 goes without glibc's cache: src/systems/device.py.
+row() { # SYSTEM: stages -1 to 2 of one row of the table
   local of=(--system "$1" --seeds "$seeds") drawn
   if $tuning; then
     stage 0 tune.py "${of[@]}" ${nj[@]+"${nj[@]}"}
@@ -108,7 +109,8 @@ row() { # SYSTEM: stages -1 to 2 of one row of the table; a job of stage -1 is o
   fi
   read -ra drawn <<<"${utterances:+--utterances $utterances}"
   OPENBLAS_NUM_THREADS=1 stage -1 extract.py "${of[@]}" ${nj[@]+"${nj[@]}"} ${shard[@]+"${shard[@]}"} &&
-    stage 0 train.py "${of[@]}" ${jobs[@]+"${jobs[@]}"} &&
+    GLIBC_TUNABLES=${GLIBC_TUNABLES:+$GLIBC_TUNABLES:}glibc.malloc.tcache_count=0 \
+      stage 0 train.py "${of[@]}" ${jobs[@]+"${jobs[@]}"} &&
     stage 1 attention.py "${of[@]}" ${drawn[@]+"${drawn[@]}"} &&
     stage 2 score.py "${of[@]}" ${shard[@]+"${shard[@]}"}
 }

@@ -191,7 +191,8 @@ def _convert(kind: Any, value: Any, name: str, where: str) -> Any:
     if origin is Literal:
         if value in arguments and type(value) in {type(choice) for choice in arguments}:
             return value
-        raise _wrong(value, name, where, f"one of: {', '.join(map(str, arguments))}", arguments)
+        choices = [str(choice).lower() if isinstance(choice, bool) else str(choice) for choice in arguments]
+        raise _wrong(value, name, where, f"one of: {', '.join(choices)}", choices)
     if origin in (list, tuple):
         if not isinstance(value, list | tuple):
             raise _wrong(value, name, where, "a list")

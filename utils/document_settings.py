@@ -136,7 +136,7 @@ def shown(kind: Any) -> str:
     if dataclasses.is_dataclass(kind):
         return f"[{kind_of(kind) or 'its keys'}]({anchor(kind)})"
     if origin is Literal:
-        return ", ".join(f"`{value}`" for value in arguments)
+        return ", ".join(f"`{str(value).lower() if isinstance(value, bool) else value}`" for value in arguments)
     if origin in (typing.Union, types.UnionType):
         words = ["`null`" if argument is type(None) else shown(argument) for argument in arguments]
         return f"{', '.join(words[:-1])} or {words[-1]}"

@@ -8,8 +8,10 @@ from typing import Any
 import torch
 
 # mallopt(3) of glibc. Without these every activation is given back to the system when it is freed and page-faulted in
-# anew by the next step: a training step on two cores takes about twice as long.
-M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
+# anew by the next step: a training step on two cores takes about twice as long. Splinters too small for its fast lists
+# join their neighbours again, for a hole that has lost them takes no tensor of the size it had; run.sh turns the cache
+# off that would keep them as well.
+M_MXFAST, M_TRIM_THRESHOLD, M_MMAP_MAX = 1, -1, -4
 
 TRAINING_MEMORY = 6 * 2**30  # bytes; a step of four utterances takes 4.5 GB in float32, CUDA itself some more
 
@@ -22,14 +24,11 @@ def keep_freed_memory() -> None:
         return
     mallopt(M_MMAP_MAX, 0)
     mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
-    mallopt(M_TOP_PAD, 64 * 2**20)
+    mallopt(M_MXFAST, 0)
 
 
-def choose(keep_memory: bool = True) -> torch.device:
-    """The first GPU, else the CPU; prepares either for convolutions of ever the same size.
-
-    On a CPU freed memory is kept for the next step if `keep_memory`.
-    """
+def choose() -> torch.device:
+    """The first GPU, else the CPU; prepares either for convolutions of ever the same size."""
     if torch.cuda.is_available():
         # The choice of an algorithm must not depend on timing. What PyTorch cannot do deterministically on a GPU (the
         # gradient of overlapping max-pooling) it only warns of: there a seed fixes results up to rounding.
@@ -38,8 +37,7 @@ def choose(keep_memory: bool = True) -> torch.device:
         torch.use_deterministic_algorithms(True, warn_only=True)
         torch.set_float32_matmul_precision("high")  # TF32, as convolutions have it by default
         return torch.device("cuda")
-    if keep_memory:
-        keep_freed_memory()
+    keep_freed_memory()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     torch.set_num_threads(max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", 1))))  # torchrun's: processes here
     return torch.device("cpu")

@@ -1,4 +1,4 @@
-"""A network's training in about half the memory: what is cheap is computed again when gradients need it.
+"""A network's training in about half the memory, the same to the bit: what is cheap is computed again for gradients.
 
 Convolutions keep their inputs for the backward pass. Where such an input is a normalised and rectified map, or a map
 pooled from one, only the convolution's output before it is kept here, and the input made from it once more.
@@ -20,10 +20,10 @@ ACTIVATIONS = (nn.ReLU, nn.ELU)
 
 
 class Recipe:
-    """How to make a tensor again. It is kept from the first wish for it until `forget`."""
+    """How to make a tensor again. It is kept from the first wish for it until `forget`, which ends the recipe."""
 
     def __init__(self, make: Callable[[], Tensor]):
-        self.make = make
+        self.make: Callable[[], Tensor] | None = make
         self.kept: Tensor | None = None
 
     def again(self) -> Tensor:
@@ -32,11 +32,11 @@ class Recipe:
         return self.kept
 
     def forget(self) -> None:
-        self.kept = None
+        self.kept = self.make = None  # a graph lives to the end of a step; what the recipe is made from need not
 
 
 class Recomputing(nn.Module):
-    """`model` for training steps: the same parameters, buffers, outputs and (to rounding) gradients."""
+    """`model` for training steps: the same parameters, buffers, outputs and gradients (on a CPU to the bit)."""
 
     def __init__(self, model: nn.Module):
         super().__init__()
@@ -107,8 +107,9 @@ class _NormActivation(torch.autograd.Function):
 
         @torch.no_grad()
         def make() -> Tensor:
-            variance = inverse**-2 - norm.eps
-            return _in_place(activation, functional.batch_norm(x, mean, variance, weight, bias, False, 0.0, norm.eps))
+            # By the statistics once more, not by those at hand: so it comes out the same to the bit.
+            again, _, _ = torch.native_batch_norm(x, weight, bias, None, None, True, 0.0, norm.eps)
+            return _in_place(activation, again)
 
         ctx.eps, ctx.activation, ctx.recipe = norm.eps, activation, Recipe(make)
         return _in_place(activation, y), ctx.recipe
@@ -119,10 +120,11 @@ class _NormActivation(torch.autograd.Function):
         x, weight, mean, inverse = ctx.saved_tensors
         y = ctx.recipe.again()
         ctx.recipe.forget()
+        # Into y, which nobody else needs any more: whoever had it for an input has done its part.
         if isinstance(ctx.activation, nn.ELU):
-            gradient = torch.ops.aten.elu_backward(gradient, ctx.activation.alpha, 1, 1, True, y)
+            gradient = torch.ops.aten.elu_backward(gradient, ctx.activation.alpha, 1, 1, True, y, grad_input=y)
         else:
-            gradient = torch.ops.aten.threshold_backward(gradient, y, 0)
+            gradient = torch.ops.aten.threshold_backward(gradient, y, 0, grad_input=y)
         del y
         gradients = torch.ops.aten.native_batch_norm_backward(
             gradient, x, weight, None, None, mean, inverse, True, ctx.eps, [True, True, True]
@@ -157,7 +159,7 @@ class _Pool(torch.autograd.Function):
         for one, of_one, into in zip(x.split(1), gradient.split(1), result.split(1), strict=True):
             # One utterance at a time: the places take twice the memory of the map.
             _, places = functional.max_pool2d_with_indices(one, *sizes)
-            into.copy_(
-                torch.ops.aten.max_pool2d_with_indices_backward(of_one, one, *sizes, [0, 0], [1, 1], False, places)
+            torch.ops.aten.max_pool2d_with_indices_backward(
+                of_one, one, *sizes, [0, 0], [1, 1], False, places, grad_input=into
             )
         return result, None

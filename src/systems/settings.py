@@ -79,7 +79,7 @@ class Training:
     lr_factor: float  # the learning rate is multiplied by this when lr_patience is exceeded
     lr_patience: int  # epochs that the dev loss may go without improving before the learning rate falls
     precision: Literal["auto", "float32", "bfloat16"]  # auto: bfloat16 arithmetic on a GPU that has it
-    recompute: bool  # half the memory for more time: systems/recomputation.py, and no freed memory is kept
+    recompute: Literal["auto", True, False]  # half the memory for a sixth more time (systems/recomputation.py)
     checkpoint_minutes: float  # how much work an interruption may cost at most
     synchronised_batch_norm: bool = True  # of several processes: over the whole batch, as of one; false: each its share
 

@@ -62,10 +62,11 @@ class Trainer:
     def __init__(
         self, model: nn.Module, train: Tiled, dev: Tiled, recipe: Training, seed: int, directory: Path
     ):
-        self.device = devices.choose(keep_memory=not recipe.recompute)
+        self.device = devices.choose()
         self.model = devices.placed(model, self.device)
         self.group = distributed.group()
-        wrapped = Recomputing if recipe.recompute else lambda model: model
+        recompute = self.device.type == "cpu" if recipe.recompute == "auto" else recipe.recompute
+        wrapped = Recomputing if recompute else lambda model: model
         self.graph = self.part = wrapped(self.model)
         if self.group.size > 1:
             self.graph = self.part = wrapped(distributed.for_shares(self.model, self.device, True))
