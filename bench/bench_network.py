@@ -3,8 +3,9 @@
     python bench/bench_network.py
 
 Each side is a process of its own, for settings of the C library count among the differences; they take turns. The
-reference (reference_model.py) runs on contiguous tensors with everything as PyTorch and the system have it. Peaks of
-memory are those of processes that train and do nothing else. On a machine with a GPU both sides run there as well.
+reference (reference_model.py) runs on contiguous tensors with everything as PyTorch and the system have it, in batches
+of four; a second row has it score one utterance at a time, which takes it less. Peaks of memory are those of processes
+that train and do nothing else. On a machine with a GPU both sides run there as well.
 """
 
 import argparse
@@ -44,7 +45,7 @@ def measure(repeats: int = 3, threads: int | None = None) -> list[Row]:
 
 def _measured(where: str, repeats: int, threads: int) -> list[Row]:
     trainers = {side: Worker(side, "train", where, threads) for side in ("reference", "ours", "keeping")}
-    scorers = {side: Worker(side, "score", where, threads) for side in ("reference", "ours")}
+    scorers = {side: Worker(side, "score", where, threads) for side in ("reference", "reference, single", "ours")}
     try:
         steps = side_by_side({side: worker.run for side, worker in trainers.items()}, repeats)
         scores = side_by_side({side: worker.run for side, worker in scorers.items()}, 3 * repeats)
@@ -58,6 +59,7 @@ def _measured(where: str, repeats: int, threads: int) -> list[Row]:
         Row(f"AFN: training, a step of {BATCH} ({name})", "s", steps["ours"], steps["reference"], PLAIN, goal=goals[0]),
         Row(f"AFN: the same, train.recompute=false ({name})", "s", steps["keeping"], steps["reference"], PLAIN),
         Row(f"AFN: scoring, an utterance ({name})", "s", scores["ours"], scores["reference"], PLAIN, goal=goals[1]),
+        Row(f"AFN: the same, {PLAIN} single ({name})", "s", scores["ours"], scores["reference, single"], PLAIN),
         Row(f"AFN: peak memory of training ({name})", "GB", peaks["ours"], peaks["reference"], PLAIN),
         Row(f"AFN: the same, train.recompute=false ({name})", "GB", peaks["keeping"], peaks["reference"], PLAIN),
     ]
@@ -140,9 +142,9 @@ def training(side: str) -> tuple[Callable[[], object], int]:
 
 def scoring(side: str) -> tuple[Callable[[], object], int]:
     """Scores of a batch, and its size."""
-    if side == "reference":
+    if side != "ours":
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        model, batch = Reference().to(device).eval(), 1 if device.type == "cpu" else BATCH
+        model, batch = Reference().to(device).eval(), BATCH if side == "reference" else 1
     else:
         device = devices.choose()
         model = for_scoring(devices.placed(AttentiveFilteringNetwork(), device))
