@@ -21,7 +21,7 @@ import torch
 from bench_spectrogram import front_end, noise
 from measuring import Row, show, side_by_side  # puts src on the path
 
-from features import archives, native
+from features import native
 from models.attentive_filtering import AttentiveFilteringNetwork
 from systems import device as devices
 from systems import training
@@ -89,7 +89,7 @@ def features(folder: Path, most: int) -> Callable[[int], float]:
 
     def run(count: int) -> float:
         begun = time.perf_counter()
-        archives.write(folder / "out", native.extract(recordings[:count], extractor, os.cpu_count()), "feats.ark")
+        native.write(folder / "out", recordings[:count], extractor, os.cpu_count(), "feats.ark")
         return time.perf_counter() - begun
 
     return run

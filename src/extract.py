@@ -1,14 +1,10 @@
 """Stage -1: recordings become features, by Kaldi where it is installed, else by our own Kaldi-exact extractor."""
 
-import shutil
 import time
-from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 import errors
 import locks
@@ -72,16 +68,14 @@ def extract(
         recordings = [(u.utt, str(located(u.wav))) for u in datadir.read(here.layout.subset(subset))]
         if shard:
             recordings = shard.part(recordings)
-        if backend == "kaldi":
-            work.mkdir(parents=True, exist_ok=True)
-            for left in work.glob(f"{kaldi.SCRATCH}*"):  # by a run that was killed
-                shutil.rmtree(left, ignore_errors=True)
-            matrices = kaldi.extract(recordings, kaldi_commands(settings, CONF), jobs, work)
-        else:
-            matrices = native.extract(recordings, front_end(settings, CONF), jobs)
-        started = time.monotonic()
-        matrices = counted(matrices, subset, len(recordings))
-        written = archives.write(work, matrices, portable(work / "feats.ark"))
+        archive, started = portable(work / "feats.ark"), time.monotonic()
+        with Progress(f"extract {subset}", len(recordings)) as progress:
+            if backend == "kaldi":
+                matrices = kaldi.extract(recordings, kaldi_commands(settings, CONF), jobs, work)
+                written = archives.write(work, matrices, archive, progress.advance)
+            else:
+                front = front_end(settings, CONF)
+                written = native.write(work, recordings, front, jobs, archive, progress.advance)
         if written != len(recordings):
             missing = f"{written} of {len(recordings)} utterances came out"
             raise errors.UserError(f"{work}: {missing}; run stage -1 again")
@@ -110,15 +104,6 @@ def describe(settings: Features, backend: str) -> dict[str, Any]:
     if backend == "kaldi" or isinstance(settings, Mfcc):
         return description | {"options": kaldi_options.lines(CONF / settings.conf)}
     return description | {"options": asdict(kaldi_options.read(CONF / settings.conf))}
-
-
-def counted(
-    matrices: Iterator[tuple[str, np.ndarray]], subset: str, total: int
-) -> Iterator[tuple[str, np.ndarray]]:
-    with Progress(f"extract {subset}", total) as progress:
-        for utterance in matrices:
-            yield utterance
-            progress.advance()
 
 
 if __name__ == "__main__":

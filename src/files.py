@@ -3,10 +3,14 @@
 import csv
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, Any
+
+SCRATCH = ".scratch-"  # how the names of temporary folders begin
 
 
 def temporary_name(path: Path) -> Path:
@@ -36,6 +40,16 @@ def whole(path: Path | str, mode: str = "w") -> Iterator[IO]:
         if isinstance(error, OSError) and error.errno is not None and str(error.filename) in ("None", str(temporary)):
             error.filename = str(path)
         raise
+
+
+@contextmanager
+def scratch(directory: Path) -> Iterator[Path]:
+    """A temporary folder inside `directory`, which nobody else may be at work in: what killed runs left there goes."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for left in directory.glob(f"{SCRATCH}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    with TemporaryDirectory(prefix=SCRATCH, dir=directory, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 def write_text(path: Path | str, text: str) -> None:

@@ -4,6 +4,7 @@ Whatever ends this process ends those as well, SIGKILL included: they watch a pi
 """
 
 import contextlib
+import ctypes
 import os
 import signal
 import subprocess
@@ -13,9 +14,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from itertools import islice
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Condition
 from typing import TypeVar
 
 from errors import UserError
@@ -23,28 +26,31 @@ from errors import UserError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-CHUNK = 8  # items a worker takes at a time
+CHUNK = 8
 GRACE = 1.0  # seconds that a worker has to give back what it holds before it ends
 
 _stopping = threading.Event()  # in a worker: the process that wants its results has ended, or wants no more
 
 
-def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], jobs: int) -> Iterator[Result]:
+def ordered_map(
+    function: Callable[[Item], Result], items: Iterable[Item], jobs: int, chunk_size: int = CHUNK
+) -> Iterator[Result]:
     """`function` of every item, in their order, on `jobs` processes (in this one if 1).
 
-    At most a few chunks per worker are under way, so that a slow consumer does not fill the memory. Raises UserError
-    when a worker is killed.
+    A worker takes `chunk_size` items at a time; while at one it may `claim`. At most a few chunks per worker are under
+    way, so that a slow consumer does not fill the memory. Raises UserError when a worker is killed.
     """
     if jobs == 1:
         yield from map(function, items)
         return
     context = get_context("forkserver")
     reader, writer = context.Pipe(duplex=False)
-    with reader, writer, ProcessPoolExecutor(jobs, context, _start, (reader,)) as pool:
+    claims = Claims(context.Condition(), context.Array("q", 2, lock=False))
+    with reader, writer, ProcessPoolExecutor(jobs, context, _start, (reader, claims)) as pool:
         pending: deque = deque()
         try:
-            iterator = iter(items)
-            while chunk := list(islice(iterator, CHUNK)):
+            numbered = enumerate(items)
+            while chunk := list(islice(numbered, chunk_size)):
                 pending.append(pool.submit(_each, function, chunk))
                 if len(pending) >= 3 * jobs:
                     yield from pending.popleft().result()
@@ -59,8 +65,36 @@ def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], jobs:
             raise
 
 
-def _start(reader: Connection) -> None:
+@dataclass
+class Claims:
+    """What the workers of one map share: whose turn it is, and the sum of all claims so far."""
+
+    turn: Condition
+    state: ctypes.Array  # the number of the item whose turn it is, and that sum
+    number: int = 0  # of the item that this worker is at
+
+
+_claims: Claims | None = None  # in a worker
+
+
+def claim(amount: int) -> int:
+    """In a worker of `ordered_map`, once for its item: the sum of what all items before it have claimed.
+
+    So that results of any size can be put beside each other, by whoever has them, in the order of their items. Waits
+    for the claims of the items before.
+    """
+    with _claims.turn:
+        _claims.turn.wait_for(lambda: _claims.state[0] == _claims.number)
+        start = _claims.state[1]
+        _claims.state[:] = _claims.number + 1, start + amount
+        _claims.turn.notify_all()
+    return start
+
+
+def _start(reader: Connection, claims: Claims) -> None:
     """Set up a worker: an interruption is the parent's to handle; the end of the parent is noticed."""
+    global _claims
+    _claims = claims
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, args=(reader,), daemon=True).start()
 
@@ -73,11 +107,12 @@ def _end_with_parent(reader: Connection) -> None:
     os._exit(1)
 
 
-def _each(function: Callable[[Item], Result], chunk: list[Item]) -> list[Result]:
+def _each(function: Callable[[Item], Result], chunk: list[tuple[int, Item]]) -> list[Result]:
     results = []
-    for item in chunk:
+    for number, item in chunk:
         if _stopping.is_set():
             break
+        _claims.number = number
         results.append(function(item))
     return results
 

@@ -142,7 +142,7 @@ def test_an_utterance_that_fails_is_named_and_nothing_is_left_under_its_final_na
 
 def test_what_a_killed_run_of_kaldi_left_is_taken_away(corpus, kaldi_installed):
     run(prepare.main, corpus)
-    left = corpus.parent / "data" / "mine" / "dev" / "spectrogram" / ".kaldi-abc"
+    left = corpus.parent / "data" / "mine" / "dev" / "spectrogram" / ".scratch-abc"
     left.mkdir(parents=True)
     (left / "0.ark").write_bytes(b"half")
     run(extract.main, corpus, "--set", "features.backend=kaldi", "--nj", "2")

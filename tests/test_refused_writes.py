@@ -18,7 +18,6 @@ import evaluate
 import extract
 import files
 import locks
-import parallel
 import prepare
 import score
 import train
@@ -253,12 +252,3 @@ def test_what_a_file_says_cannot_steer_the_terminal(capsys):
         errors.run(main)
     said = capsys.readouterr().err
     assert r"a\x1b[2J\x00.wav: xxx" in said and said.endswith("; mend it\n") and len(said) < 1200
-
-
-def killed(item):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def test_a_worker_that_is_killed_is_one_line():
-    with pytest.raises(errors.UserError, match="a worker process was killed, perhaps for memory; give a lower --nj"):
-        list(parallel.ordered_map(killed, range(50), 2))

@@ -83,7 +83,7 @@ def test_a_run_without_shard_puts_together_what_stands(corpus, monkeypatch):
         run(monkeypatch, extract.main, corpus, "--nj", "1", "--shard", text)
     assert not (features(corpus) / "feats.ark").exists()
     monkeypatch.undo()
-    monkeypatch.setattr(extract.native, "extract", None)  # nothing is extracted again
+    monkeypatch.setattr(extract.native, "write", None)  # nothing is extracted again
     run(monkeypatch, extract.main, corpus, "--nj", "1")
     assert contents(corpus / "data") == before
 
@@ -110,17 +110,21 @@ def test_a_shard_that_stands_is_not_done_again_and_one_of_other_settings_is(corp
 def test_a_shard_that_dies_leaves_nothing_under_a_final_name(corpus, monkeypatch):
     before = contents(corpus / "data")
     shutil.rmtree(features(corpus))
-    real = extract.native.extract
+    real = extract.native.features_of
 
-    def dying(*arguments):
-        yield next(iter(real(*arguments)))
-        raise KeyboardInterrupt
+    calls = []
 
-    monkeypatch.setattr(extract.native, "extract", dying)
+    def dying(front_end, recording):
+        calls.append(recording)
+        if len(calls) > 1:
+            raise KeyboardInterrupt
+        return real(front_end, recording)
+
+    monkeypatch.setattr(extract.native, "features_of", dying)
     with pytest.raises(KeyboardInterrupt):
         run(monkeypatch, extract.main, corpus, "--nj", "1", "--shard", "1/2")
     assert contents(features(corpus)) == {}
-    monkeypatch.setattr(extract.native, "extract", real)
+    monkeypatch.setattr(extract.native, "features_of", real)
     for text in ("2/2", "1/2"):
         run(monkeypatch, extract.main, corpus, "--nj", "1", "--shard", text)
     assert contents(corpus / "data") == before

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 
@@ -32,39 +32,76 @@ ARCHIVE, INDEX, LENGTHS = "feats.ark", "feats.scp", "utt2num_frames"
 MEBIBYTE = 1 << 20
 
 
-def write(directory: Path, matrices: Iterable[tuple[str, np.ndarray]], archive: str) -> int:
-    """Write `(utterance, float[T × D])` pairs to `directory`, float32 and uncompressed; return how many.
+class Entry(NamedTuple):
+    """Where a matrix lies in an archive, and its size."""
 
-    `archive` is the name of feats.ark inside feats.scp. The pairs must come in bytewise order of their utterances,
-    have one width D, and hold finite values and at least one frame: UserError names the first that does not.
-    """
-    count, previous, width = 0, b"", None
-    with _written(directory) as (ark, scp, lengths):
-        for utt, matrix in matrices:
-            width = matrix.shape[1] if width is None else width
-            if utt.encode() <= previous:
-                raise UserError(f"utterance {utt} comes after {previous.decode()}; sort the list bytewise (LC_ALL=C)")
-            if not len(matrix):
-                raise UserError(f"utterance {utt} is too short for one frame; take it out")
-            if matrix.shape[1] != width or not np.isfinite(matrix).all():
-                raise UserError(f"utterance {utt}: its features are not {width} finite values a frame")
-            previous = utt.encode()
-            scp.write(f"{utt} {archive}:{ark.tell() + len(previous) + 1}\n")
-            lengths.write(f"{utt} {len(matrix)}\n")
-            kaldi_io.write_mat(ark, np.ascontiguousarray(matrix, dtype=np.float32), key=utt)
-            count += 1
-    return count
+    utt: str
+    offset: int  # bytes
+    frames: int
+    width: int
+
+
+class Writer:
+    """An archive that is being written: `ark` takes the matrices, `enter` puts them on its lists."""
+
+    def __init__(self, ark: IO[bytes], scp: IO[str], lengths: IO[str], archive: str):
+        self.ark, self.scp, self.lengths, self.archive = ark, scp, lengths, archive
+        self.count, self.last, self.width = 0, "", None
+
+    def enter(self, entry: Entry) -> None:
+        """UserError for one out of bytewise order, or of another width than those before."""
+        self.width = entry.width if self.width is None else self.width
+        if self.count and entry.utt.encode() <= self.last.encode():
+            raise UserError(f"utterance {entry.utt} comes after {self.last}; sort the list bytewise (LC_ALL=C)")
+        if entry.width != self.width:
+            raise UserError(f"utterance {entry.utt}: has {entry.width} values a frame, those before it {self.width}")
+        self.scp.write(f"{entry.utt} {self.archive}:{entry.offset}\n")
+        self.lengths.write(f"{entry.utt} {entry.frames}\n")
+        self.count, self.last = self.count + 1, entry.utt
 
 
 @contextmanager
-def _written(directory: Path) -> Iterator[tuple[IO, IO, IO]]:
-    """feats.ark, feats.scp and utt2num_frames of `directory`, open for writing; the list appears last."""
+def writing(directory: Path, archive: str) -> Iterator[Writer]:
+    """feats.ark, feats.scp and utt2num_frames of `directory`, whole or not at all; the list appears last.
+
+    `archive` is the name of feats.ark inside feats.scp.
+    """
     with (
         files.whole(directory / INDEX) as scp,
         files.whole(directory / LENGTHS) as lengths,
         files.whole(directory / ARCHIVE, "wb") as ark,
     ):
-        yield ark, scp, lengths
+        yield Writer(ark, scp, lengths, archive)
+
+
+def write(
+    directory: Path,
+    matrices: Iterable[tuple[str, np.ndarray]],
+    archive: str,
+    done: Callable[[int], None] = lambda count: None,
+) -> int:
+    """Write `(utterance, float[T × D])` pairs to `directory`, float32 and uncompressed; return how many.
+
+    The pairs must come in bytewise order of their utterances, have one width D, and hold finite values and at least one
+    frame: UserError names the first that does not. `done` is called with 1 after each.
+    """
+    with writing(directory, archive) as writer:
+        for entry in pack(matrices, writer.ark):
+            writer.enter(entry)
+            done(1)
+    return writer.count
+
+
+def pack(matrices: Iterable[tuple[str, np.ndarray]], ark: IO[bytes]) -> Iterator[Entry]:
+    """Write `(utterance, float[T × D])` pairs to `ark`, opened "wb"; UserError for one that is empty or not finite."""
+    for utt, matrix in matrices:
+        if not len(matrix):
+            raise UserError(f"utterance {utt} is too short for one frame; take it out")
+        if not np.isfinite(matrix).all():
+            raise UserError(f"utterance {utt}: its features are not finite")
+        offset = ark.tell() + len(utt.encode()) + 1
+        kaldi_io.write_mat(ark, np.ascontiguousarray(matrix, dtype=np.float32), key=utt)
+        yield Entry(utt, offset, *matrix.shape)
 
 
 def join(directory: Path, parts: Iterable[Path], archive: str) -> int:
@@ -73,17 +110,17 @@ def join(directory: Path, parts: Iterable[Path], archive: str) -> int:
     They follow each other in the order of their utterances. Returns how many utterances there are.
     """
     count = 0
-    with _written(directory) as (ark, scp, lengths):
+    with writing(directory, archive) as writer:
         for part in parts:
-            before = ark.tell()
+            before = writer.ark.tell()
             with (part / ARCHIVE).open("rb") as one:
-                shutil.copyfileobj(one, ark, MEBIBYTE)
+                shutil.copyfileobj(one, writer.ark, MEBIBYTE)
             with (part / LENGTHS).open(encoding="utf-8", newline="\n") as one:
-                shutil.copyfileobj(one, lengths)
+                shutil.copyfileobj(one, writer.lengths)
             with (part / INDEX).open(encoding="utf-8", newline="\n") as one:
                 for line in one:
                     place, _, offset = line.rpartition(":")
-                    scp.write(f"{place.partition(' ')[0]} {archive}:{before + int(offset)}\n")
+                    writer.scp.write(f"{place.partition(' ')[0]} {archive}:{before + int(offset)}\n")
                     count += 1
     return count
 

@@ -7,19 +7,18 @@ run over a split list, a process chain per job, without a shell. Sources: the au
 recipe.
 """
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 
+import files
 import kaldi_programs
 from errors import UserError
 from features import archives
 from kaldi_programs import Chain
 
-SCRATCH = ".kaldi-"  # how the names of temporary folders begin
 PROGRAMS = ("compute-spectrogram-feats", "apply-cmvn-sliding", "copy-feats")
 MFCC = "compute-mfcc-feats"
 
@@ -53,22 +52,22 @@ def require(commands: Commands | None = None) -> dict[str, str]:
 
 
 def extract(
-    recordings: Sequence[tuple[str, str]], commands: Commands, jobs: int, scratch: Path
+    recordings: Sequence[tuple[str, str]], commands: Commands, jobs: int, directory: Path
 ) -> Iterator[tuple[str, np.ndarray]]:
     """`(utterance, float32[T × D])` for every `(utterance, wav file)`, in order.
 
-    The jobs' archives lie in a temporary folder inside `scratch`. Raises UserError when a program fails (with its last
-    line) or leaves an utterance out.
+    The jobs' archives lie in a temporary folder inside `directory`. Raises UserError when a program fails, with its
+    last line, or leaves an utterance out.
     """
     programs = require(commands)
     jobs = min(jobs, len(recordings))
-    with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=scratch) as folder, ExitStack() as running:
+    with files.scratch(directory) as folder, ExitStack() as running:
         parts = [recordings[len(recordings) * job // jobs : len(recordings) * (job + 1) // jobs] for job in range(jobs)]
         chains = []
         for job, part in enumerate(parts):
-            scp, ark = (Path(folder) / f"{job}.{suffix}" for suffix in ("scp", "ark"))
+            scp, ark = (folder / f"{job}.{suffix}" for suffix in ("scp", "ark"))
             scp.write_text("".join(f"{utt} {wav}\n" for utt, wav in part), encoding="utf-8")
-            chain = Chain(programs, _joined(commands, scp, ark), Path(folder) / str(job))
+            chain = Chain(programs, _joined(commands, scp, ark), folder / str(job))
             chains.append((running.enter_context(chain), [utt for utt, _ in part], ark))
         for chain, expected, ark in chains:
             yield from _results(chain, expected, ark)

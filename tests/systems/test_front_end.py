@@ -6,7 +6,7 @@ import soundfile
 
 import config
 from errors import UserError
-from features import native
+from features import archives, native
 from features.cmvn import sliding_cmvn
 from features.kaldi_options import SpectrogramOptions
 from features.log_magnitude import LogMagnitudeOptions, log_magnitude
@@ -40,8 +40,13 @@ def test_a_corpus_and_a_single_recording_give_the_same_bytes(tmp_path, system):
         recordings.append((f"u{k:02}", str(tmp_path / f"{k}.wav")))
     alone = [native.features_of(of(system), recording) for recording in recordings]
     for jobs in (1, 2):
-        together = list(native.extract(recordings, of(system), jobs))
+        counts = []
+        assert native.write(tmp_path / f"{jobs}", recordings, of(system), jobs, "feats.ark", counts.append) == 20
+        assert sum(counts) == 20
+        together = archives.read(tmp_path / f"{jobs}" / "feats.ark")
         assert [(utt, matrix.tobytes()) for utt, matrix in together] == [(utt, m.tobytes()) for utt, m in alone]
+    for name in ("feats.ark", "feats.scp", "utt2num_frames"):
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
 
 
 def test_the_log_magnitude_of_a_tone_peaks_in_its_bin_at_its_level():
