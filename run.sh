@@ -100,7 +100,7 @@ esac
 source utils/stage.sh
 
 # The + forms keep empty lists from being unbound variables in bash before 4.4.
-# A job of stage -1 is one core's, its algebra included; why stage 0 goes without glibc's cache: src/systems/device.py.
+# A job of stage -1 is one core's, its algebra included; why stage 0 goes without glibc's cache: src/memory.py.
 row() { # SYSTEM: stages -1 to 2 of one row of the table
   local of=(--system "$1" --seeds "$seeds") drawn
   if $tuning; then

@@ -21,6 +21,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Condition
 from typing import TypeVar
 
+import memory
 from errors import UserError
 
 Item = TypeVar("Item")
@@ -94,6 +95,7 @@ def claim(amount: int) -> int:
 def _start(reader: Connection, claims: Claims) -> None:
     """Set up a worker: an interruption is the parent's to handle; the end of the parent is noticed."""
     global _claims
+    memory.keep_freed()
     _claims = claims
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, args=(reader,), daemon=True).start()

@@ -21,7 +21,8 @@ def sliding_cmvn(features: np.ndarray, window: int = 300, norm_vars: bool = Fals
         float32[T × D]
     """
     count, width, half = len(features), min(window, len(features)), window // 2
-    mean = _window_sums(features, width) / max(width, 1)
+    mean = _window_sums(features, width)
+    mean /= max(width, 1)
     if norm_vars:
         if width == 1:  # one frame has no variance; Kaldi gives zeros
             return np.zeros(features.shape, dtype=np.float32)
@@ -43,6 +44,7 @@ def sliding_cmvn(features: np.ndarray, window: int = 300, norm_vars: bool = Fals
 
 def _window_sums(features: np.ndarray, width: int) -> np.ndarray:
     """float64[T - width + 1 × D]: the sums of `width` frames from each frame on that has so many after it."""
-    first = features[:width].sum(axis=0, dtype=np.float64, keepdims=True)
-    moves = np.subtract(features[width:], features[: len(features) - width], dtype=np.float64)
-    return np.cumsum(np.concatenate((first, moves)), axis=0)
+    sums = np.empty((len(features) - width + 1, *features.shape[1:]))
+    features[:width].sum(axis=0, dtype=np.float64, out=sums[0])
+    np.subtract(features[width:], features[: len(features) - width], out=sums[1:], dtype=np.float64)
+    return np.cumsum(sums, axis=0, out=sums)

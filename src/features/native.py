@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 
 import files
+import memory
 import parallel
 from errors import UserError
 from features import archives, audio
@@ -41,6 +42,7 @@ def write(
     The same bytes for any number of jobs. `done` is told of every few utterances how many they are.
     """
     if jobs == 1:
+        memory.keep_freed()
         return archives.write(directory, map(partial(features_of, front_end), recordings), archive, done)
     with archives.writing(directory, archive) as writer:
         ark = files.temporary_name(directory / archives.ARCHIVE)

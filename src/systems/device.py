@@ -1,30 +1,14 @@
 """Where tensors live, and the settings under which convolutions are fastest there."""
 
-import ctypes
 import os
 from contextlib import nullcontext
 from typing import Any
 
 import torch
 
-# mallopt(3) of glibc. Without these every activation is given back to the system when it is freed and page-faulted in
-# anew by the next step: a training step on two cores takes about twice as long. Splinters too small for its fast lists
-# join their neighbours again, for a hole that has lost them takes no tensor of the size it had; run.sh turns the cache
-# off that would keep them as well.
-M_MXFAST, M_TRIM_THRESHOLD, M_MMAP_MAX = 1, -1, -4
+import memory
 
 TRAINING_MEMORY = 6 * 2**30  # bytes; a step of four utterances takes 4.5 GB in float32, CUDA itself some more
-
-
-def keep_freed_memory() -> None:
-    """Ask glibc to keep freed memory for the next step; a no-op where the C library has no mallopt."""
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError):
-        return
-    mallopt(M_MMAP_MAX, 0)
-    mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
-    mallopt(M_MXFAST, 0)
 
 
 def choose() -> torch.device:
@@ -37,7 +21,7 @@ def choose() -> torch.device:
         torch.use_deterministic_algorithms(True, warn_only=True)
         torch.set_float32_matmul_precision("high")  # TF32, as convolutions have it by default
         return torch.device("cuda")
-    keep_freed_memory()
+    memory.keep_freed()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     torch.set_num_threads(max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", 1))))  # torchrun's: processes here
     return torch.device("cpu")
