@@ -105,7 +105,7 @@ def learning(most: int, device: torch.device) -> Callable[[int], float]:
     def run(count: int) -> float:
         begun = time.perf_counter()
         for places in in_order(count, recipe.batch_size):
-            trainer._step(*trainer.train.batch(places))  # which waits for the loss
+            trainer.step(*trainer.train.batch(places))  # which waits for the loss
         return time.perf_counter() - begun
 
     return run

@@ -5,6 +5,7 @@ import contextlib
 import logging
 import shutil
 import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -16,8 +17,9 @@ import record
 import stage
 import systems
 from systems import device as devices
-from systems import distributed
+from systems import distributed, turns
 from systems.settings import Neural
+from systems.subset import Subset
 
 
 def main() -> None:
@@ -37,51 +39,84 @@ def main() -> None:
         parallel.end_with_stdin()
     with distributed.processes() as group:
         here = stage.from_arguments(options)
-        together = isinstance(here.system, Neural) and max(options.nproc, group.size) > 1
+        network = isinstance(here.system, Neural)
+        together = network and max(options.nproc, group.size) > 1
         if together and (options.jobs or 1) > 1:
             raise errors.UserError("--jobs trains seeds side by side, --nproc each by several processes; give one")
-        jobs = 1 if together else options.jobs or devices.trainings_at_once()
+        jobs = min(len(here.seeds), options.jobs or (devices.trainings_at_once() if network else 1))
         if together and not distributed.launched():
             distributed.launch([sys.executable, *sys.argv, "--end-with-stdin"], options.nproc)
-        elif jobs > 1 and len(here.seeds) > 1 and group.first:
-            train_at_once(here.seeds, jobs)
-        elif together or group.first:  # what is no network trains in one process
-            train(here, group)
+        elif network:
+            train(here, group, 1 if together else jobs)
+        elif group.first and jobs > 1:
+            train_apart(here.seeds, jobs)
+        elif group.first:  # what is no network trains in one process
+            train(here)
 
 
-def train_at_once(seeds: tuple[int, ...], jobs: int) -> None:
+def train_apart(seeds: tuple[int, ...], jobs: int) -> None:
     """Train up to `jobs` seeds at a time, each by a process of its own, so that each ends as if trained alone."""
     # Of an option given twice the last counts.
     alone = ["--jobs", "1", "--end-with-stdin"]
     codes = parallel.run_all([[sys.executable, *sys.argv, "--seeds", str(seed), *alone] for seed in seeds], jobs)
-    if failed := [seed for seed, code in zip(seeds, codes, strict=True) if code]:
+    report([seed for seed, code in zip(seeds, codes, strict=True) if code])
+
+
+def train(here: stage.Stage, group: distributed.Group = distributed.ALONE, at_once: int = 1) -> None:
+    """Train every seed that is not trained yet, one after the other or up to `at_once` of a network's in turns.
+
+    Of a `group` only the first process writes.
+    """
+    failed, subsets = [], {}
+
+    def failing(seed: int, error: errors.UserError) -> None:
+        if at_once == 1:
+            raise error
+        print(f"train: seed {seed}: {error}", file=sys.stderr)
+        failed.append(seed)
+
+    trainings = ((seed, training(here, seed, subsets, group, at_once > 1)) for seed in here.seeds)
+    turns.take(trainings, at_once, failing)
+    report(failed)
+
+
+def report(failed: list[int]) -> None:
+    """Raise UserError if seeds have failed."""
+    if failed:
         raise errors.UserError(f"seeds {', '.join(map(str, failed))} failed, see above; the same command goes on")
 
 
-def train(here: stage.Stage, group: distributed.Group = distributed.ALONE) -> None:
-    """Train every seed that is not trained yet, one after the other; of a `group` only the first process writes."""
-    subsets = {}
-    for seed in here.seeds:
-        directory = here.layout.seed(here.system_name, seed)
-        made_from = stage.trained_from(here, seed)
-        if group.from_first(partial(trained, directory, made_from, here.force)):
-            print(f"train: {directory} is trained; --force trains it anew")
-            continue
-        system = systems.build(here.system, seed)  # finds fault with the settings before anything is written
-        with locks.hold(directory) if group.first else contextlib.nullcontext():
-            if group.first:
-                begin(directory, made_from, here.force)
-            # Read once for all seeds.
-            subsets = subsets or {name: stage.subset(here, name, in_memory=True) for name in ("train", "dev")}
-            if group.first:
-                log_to(directory / "train.log")
-                environment.write(directory / "env.json")
-            counts = ", ".join(f"{len(s.utterances)} {name}" for name, s in subsets.items())
-            where = f"into {directory}{f', by {group.size} processes' if group.size > 1 else ''}"
-            logging.getLogger("train").info(f"{here.system.title}, seed {seed}: {counts} utterances; {where}")
+def training(
+    here: stage.Stage, seed: int, subsets: dict[str, Subset], group: distributed.Group, among_others: bool
+) -> Iterator[None]:
+    """Train one seed unless it is trained, in turns if it is trained among others.
+
+    The `subsets` are read once for all seeds, by the first that needs them.
+    """
+    directory = here.layout.seed(here.system_name, seed)
+    made_from = stage.trained_from(here, seed)
+    if group.from_first(partial(trained, directory, made_from, here.force)):
+        print(f"train: {directory} is trained; --force trains it anew")
+        return
+    system = systems.build(here.system, seed)  # finds fault with the settings before anything is written
+    with locks.hold(directory) if group.first else contextlib.nullcontext():
+        if group.first:
+            begin(directory, made_from, here.force)
+        if not subsets:
+            subsets.update({name: stage.subset(here, name, in_memory=True) for name in ("train", "dev")})
+        if group.first:
+            log_to(directory / "train.log", f"train.seed{seed}" if among_others else "train")
+            environment.write(directory / "env.json")
+        counts = ", ".join(f"{len(s.utterances)} {name}" for name, s in subsets.items())
+        where = f"into {directory}{f', by {group.size} processes' if group.size > 1 else ''}"
+        log = logging.getLogger(f"train.seed{seed}")
+        log.info(f"{here.system.title}, seed {seed}: {counts} utterances; {where}")
+        if among_others:
+            yield from system.turns(subsets["train"], subsets["dev"], directory)
+        else:
             system.fit(subsets["train"], subsets["dev"], directory)
-            if group.first:
-                (directory / stage.TRAINED).touch()
+        if group.first:
+            (directory / stage.TRAINED).touch()
 
 
 def trained(directory: Path, made_from: dict, force: bool) -> bool:
@@ -104,19 +139,20 @@ def begin(directory: Path, made_from: dict, force: bool) -> None:
         )
 
 
-def log_to(path: Path) -> None:
-    """Send the log of training to stdout and to `path`."""
-    log = logging.getLogger("train")
+def log_to(path: Path, name: str) -> None:
+    """Send the log of training to stdout, and what the logger `name` gets of it to `path`."""
+    log, own = logging.getLogger("train"), logging.getLogger(name)
     log.setLevel(logging.INFO)
-    for handler in log.handlers[:]:
-        log.removeHandler(handler)
-        handler.close()
+    for logger in {log, own}:
+        for handler in logger.handlers[:]:
+            logger.removeHandler(handler)
+            handler.close()
     console, file = logging.StreamHandler(sys.stdout), logging.FileHandler(path, encoding="utf-8")
     console.handleError = file.handleError = refused
-    console.setFormatter(logging.Formatter("train: %(message)s"))
+    console.setFormatter(logging.Formatter("train: %(message)s" if own is log else "%(name)s: %(message)s"))
     file.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     log.addHandler(console)
-    log.addHandler(file)
+    own.addHandler(file)
 
 
 def refused(_: logging.LogRecord) -> None:

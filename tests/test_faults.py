@@ -148,14 +148,18 @@ def test_runs_killed_at_random_moments_end_as_an_uninterrupted_one(tmp_path):
         assert "Traceback" not in pipeline.log.read_text()
 
 
-def started(folder, *arguments):
-    """run.sh on the corpus, one tiny network a seed; its own session, as a terminal would give it."""
-    settings = [
-        word for setting in (*NEURAL, "train.epochs=100000", "train.patience=100000") for word in ("--set", setting)
-    ]
+ENDLESS = {
+    "lcnn": (*NEURAL, "train.epochs=100000", "train.patience=100000"),
+    "lfcc_gmm": ("model.components=2", "train.iterations=1000000", "train.tolerance=0"),
+}
+
+
+def started(folder, system, *arguments):
+    """run.sh on the corpus, a tiny model a seed; its own session, as a terminal would give it."""
+    settings = [word for setting in ENDLESS[system] for word in ("--set", setting)]
     folders = ["--data", str(folder / "data"), "--exp", str(folder / "exp")]
     return subprocess.Popen(
-        [str(ROOT / "run.sh"), "--corpus", str(make(folder)), "--system", "lcnn", *folders, *settings, *arguments],
+        [str(ROOT / "run.sh"), "--corpus", str(make(folder)), "--system", system, *folders, *settings, *arguments],
         env={**os.environ, "PYTHON": sys.executable},
         start_new_session=True,
         stdout=subprocess.DEVNULL,
@@ -174,14 +178,18 @@ def wait_for(paths, process):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("number", "group", "code"),
-    [(signal.SIGTERM, False, 143), (signal.SIGINT, True, 130)],
-    ids=["SIGTERM to run.sh alone", "Ctrl-C"],
+    ("system", "file", "processes", "number", "group", "code"),
+    [  # seeds of a network train in one process, of anything else each in its own
+        ("lcnn", "last.pt", 2, signal.SIGTERM, False, 143),
+        ("lcnn", "last.pt", 2, signal.SIGINT, True, 130),
+        ("lfcc_gmm", "train.log", 4, signal.SIGINT, True, 130),
+    ],
+    ids=["SIGTERM to run.sh alone", "Ctrl-C", "Ctrl-C with a process a seed"],
 )
-def test_run_sh_passes_a_signal_on_and_leaves_no_process(tmp_path, number, group, code):
-    process = started(tmp_path, "--seeds", "1-2", "--jobs", "2")
-    wait_for([tmp_path / "exp" / "noise" / "lcnn" / f"seed{seed}" / "last.pt" for seed in (1, 2)], process)
-    assert len(session(process.pid)) >= 4 or not Path("/proc").is_dir()  # run.sh, train.py, a process a seed
+def test_run_sh_passes_a_signal_on_and_leaves_no_process(tmp_path, system, file, processes, number, group, code):
+    process = started(tmp_path, system, "--seeds", "1-2", "--jobs", "2")
+    wait_for([tmp_path / "exp" / "noise" / system / f"seed{seed}" / file for seed in (1, 2)], process)
+    assert len(session(process.pid)) >= processes or not Path("/proc").is_dir()  # run.sh, train.py, what that started
     (os.killpg if group else os.kill)(process.pid, number)
     _, said = process.communicate(timeout=60)
     assert process.returncode == code
@@ -195,8 +203,8 @@ def test_run_sh_passes_a_signal_on_and_leaves_no_process(tmp_path, number, group
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
 def test_trainings_of_several_seeds_end_with_the_process_that_started_them(tmp_path):
-    process = started(tmp_path, "--seeds", "1-2", "--jobs", "2")
-    wait_for([tmp_path / "exp" / "noise" / "lcnn" / f"seed{seed}" / "last.pt" for seed in (1, 2)], process)
+    process = started(tmp_path, "lfcc_gmm", "--seeds", "1-2", "--jobs", "2")
+    wait_for([tmp_path / "exp" / "noise" / "lfcc_gmm" / f"seed{seed}" / "train.log" for seed in (1, 2)], process)
     parent = next(
         pid for pid in session(process.pid) if "train.py" in command(pid) and "--end-with-stdin" not in command(pid)
     )

@@ -19,6 +19,7 @@ def choose() -> torch.device:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.backends.cudnn.benchmark = False
         torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.utils.deterministic.fill_uninitialized_memory = False  # an aid to debugging that writes all results twice
         torch.set_float32_matmul_precision("high")  # TF32, as convolutions have it by default
         return torch.device("cuda")
     memory.keep_freed()
@@ -28,11 +29,11 @@ def choose() -> torch.device:
 
 
 def trainings_at_once() -> int:
-    """How many trainings fit a GPU's free memory, at most one a core; 1 on a CPU, which a single one fills."""
+    """How many trainings fit a GPU's free memory; 1 on a CPU, which a single one fills."""
     if not torch.cuda.is_available():
         return 1
     free, _ = torch.cuda.mem_get_info()
-    return max(1, min(free // TRAINING_MEMORY, os.cpu_count() or 1))
+    return max(1, free // TRAINING_MEMORY)
 
 
 def placed(model: torch.nn.Module, device: torch.device) -> torch.nn.Module:
@@ -46,7 +47,9 @@ def arithmetic(device: torch.device, precision: str) -> Any:
     `precision` "bfloat16" autocasts matrix products and convolutions (batch statistics, weights and the loss stay
     float32), "float32" does not, "auto" takes bfloat16 on a GPU that has it and float32 elsewhere.
     """
-    return torch.autocast(device.type, torch.bfloat16) if _half(device, precision) else nullcontext()
+    # Without a cache of cast weights, which no CUDA graph may use; they are cast once a pass in any case.
+    half = _half(device, precision)
+    return torch.autocast(device.type, torch.bfloat16, cache_enabled=False) if half else nullcontext()
 
 
 def storage(device: torch.device, precision: str) -> torch.dtype:

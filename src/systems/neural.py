@@ -1,6 +1,6 @@
 """Networks on feature matrices: the AFN, DRN and kindred rows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -67,8 +67,13 @@ class NeuralSystem:
 
     def fit(self, train: Subset, dev: Subset, directory: Path) -> None:
         """Train to the end, or on from where an earlier run in `directory` was interrupted."""
+        for _ in self.turns(train, dev, directory):
+            pass
+
+    def turns(self, train: Subset, dev: Subset, directory: Path) -> Iterator[None]:
+        """The same in turns, between which others may train in this process (systems/turns.py)."""
         tiled, selecting = (Tiled(subset.both_classes(), self.frames, self.bins) for subset in (train, dev))
-        training.Trainer(self.model, tiled, selecting, self.settings.train, self.seed, directory).run()
+        yield from training.Trainer(self.model, tiled, selecting, self.settings.train, self.seed, directory).turns()
         if self.gaussian and distributed.group().first:
             self._load_network(directory / training.BEST)
             gaussians = EmbeddingGaussians.fitted(self.model, tiled, self.device)

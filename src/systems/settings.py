@@ -81,6 +81,7 @@ class Training:
     precision: Literal["auto", "float32", "bfloat16"]  # auto: bfloat16 arithmetic on a GPU that has it
     recompute: Literal["auto", True, False]  # half the memory for a sixth more time (systems/recomputation.py)
     checkpoint_minutes: float  # how much work an interruption may cost at most
+    cuda_graphs: bool = True  # on a GPU: a step is two calls instead of hundreds (systems/captured.py)
     synchronised_batch_norm: bool = True  # of several processes: over the whole batch, as of one; false: each its share
 
     def __post_init__(self) -> None:

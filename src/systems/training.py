@@ -8,7 +8,7 @@ import io
 import logging
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,13 +26,12 @@ from progress import Progress
 from systems import device as devices
 from systems import distributed
 from systems.batches import Tiled, in_order, shuffled
+from systems.captured import captured
 from systems.inference import for_scoring
 from systems.recomputation import Recomputing
 from systems.settings import Training
 
 LAST, BEST = "last.pt", "best.pt"
-
-log = logging.getLogger("train")
 
 
 @dataclass
@@ -62,12 +61,14 @@ class Trainer:
     def __init__(
         self, model: nn.Module, train: Tiled, dev: Tiled, recipe: Training, seed: int, directory: Path
     ):
+        self.log = logging.getLogger(f"train.seed{seed}")
         self.device = devices.choose()
         self.model = devices.placed(model, self.device)
         self.group = distributed.group()
-        recompute = self.device.type == "cpu" if recipe.recompute == "auto" else recipe.recompute
-        wrapped = Recomputing if recompute else lambda model: model
+        self.recomputing = self.device.type == "cpu" if recipe.recompute == "auto" else recipe.recompute
+        wrapped = Recomputing if self.recomputing else lambda model: model
         self.graph = self.part = wrapped(self.model)
+        self.full: nn.Module | None = None  # the same for full batches, captured
         if self.group.size > 1:
             self.graph = self.part = wrapped(distributed.for_shares(self.model, self.device, True))
             if not recipe.synchronised_batch_norm:  # each process by the statistics of its part
@@ -83,14 +84,20 @@ class Trainer:
 
     def run(self) -> None:
         """Train to the end, or on to the end from where an earlier run was interrupted."""
-        self._resume()
-        while not self.position.finished(self.recipe):
-            self._epoch()
-            self._select()
-        at = self.position
-        log.info(f"best dev EER {at.best_eer:.2f} % in epoch {at.best_epoch} of {len(at.history)}")
+        for _ in self.turns():
+            pass
 
-    def _epoch(self) -> None:
+    def turns(self) -> Iterator[None]:
+        """The same in turns: after each the device has work whose result nobody waits for yet (systems/turns.py)."""
+        self._resume()
+        self._capture()
+        while not self.position.finished(self.recipe):
+            yield from self._epoch()
+            yield from self._select()
+        at = self.position
+        self.log.info(f"best dev EER {at.best_eer:.2f} % in epoch {at.best_epoch} of {len(at.history)}")
+
+    def _epoch(self) -> Iterator[None]:
         """Train on every utterance once, beginning after the batches that are done."""
         at = self.position
         batches = shuffled(len(self.train), self.recipe.batch_size, self.seed, at.epoch)
@@ -99,12 +106,14 @@ class Trainer:
         self.graph.train()
         self.part.train()
         done = sum(len(batch) for batch in batches[: at.step])
-        with Progress(f"epoch {at.epoch}", len(self.train)) as progress:
+        with Progress(f"seed {self.seed}, epoch {at.epoch}", len(self.train)) as progress:
             progress.advance(done)
             for batch in batches[at.step :]:
                 # Whatever a step draws depends on its place alone, so that a resumed run draws the same.
                 torch.manual_seed(int(np.random.SeedSequence([self.seed, at.epoch, at.step]).generate_state(1)[0]))
-                at.loss += self._step(*self._share(batch), len(batch)) * len(batch)
+                loss = self._launch(*self._share(batch), len(batch))
+                yield
+                at.loss += self._value(loss) * len(batch)
                 at.step += 1
                 done += len(batch)
                 at.seconds = before + time.monotonic() - started
@@ -113,25 +122,44 @@ class Trainer:
                     self._save()
                     saved = time.monotonic()
 
+    def _capture(self) -> None:
+        """On a GPU, where one process trains: full batches pass through CUDA graphs."""
+        if self.device.type != "cuda" or not self.recipe.cuda_graphs or self.recomputing or self.group.size > 1:
+            return
+        if len(self.train) < self.recipe.batch_size:
+            return
+        inputs, _ = self.train.batch(range(self.recipe.batch_size))
+        arithmetic = devices.arithmetic(self.device, self.recipe.precision)
+        self.full = captured(self.graph, inputs, arithmetic, self.log)
+
     def _share(self, batch: list[int]) -> tuple[Tensor, Tensor]:
         """What this process learns from of a batch, perhaps nothing."""
         share = self.group.share(batch)
         inputs, targets = self.train.batch(share or batch[:1])
         return inputs[: len(share)], targets[: len(share)]
 
-    def _step(self, inputs: Tensor, targets: Tensor, whole: int | None = None) -> float:
+    def step(self, inputs: Tensor, targets: Tensor) -> float:
+        """Learn from a whole batch; its mean loss before that."""
+        return self._value(self._launch(inputs, targets, len(targets)))
+
+    def _launch(self, inputs: Tensor, targets: Tensor, whole: int) -> Tensor:
         """Learn from a batch, or from this process's share of one of `whole` utterances; its mean loss before that."""
-        whole = whole or len(targets)
         # A share of fewer than two has no variance: such a batch is always normalised whole.
         graph = self.part if self.group.smallest_share(whole) > 1 else self.graph
+        if self.full is not None and len(inputs) == self.recipe.batch_size:
+            graph = self.full
         self.optimiser.zero_grad(set_to_none=True)
         with devices.arithmetic(self.device, self.recipe.precision):
             logits = graph(inputs.to(self.device))
         loss = functional.binary_cross_entropy_with_logits(logits.float(), targets.to(self.device), reduction="sum")
         loss = loss / whole
         loss.backward()
-        self._combine(loss, graph is not self.graph)
+        self._combine(loss, graph is self.part and self.part is not self.graph)
         self.optimiser.step()
+        return loss.detach()
+
+    def _value(self, loss: Tensor) -> float:
+        """A loss, once the device has it."""
         value = loss.item()
         if not math.isfinite(value):
             raise UserError(
@@ -148,10 +176,14 @@ class Trainer:
         gradients = [parameter.grad for parameter in self.model.parameters() if parameter.grad is not None]
         self.group.add_up([loss.detach(), *gradients, *running])
 
-    def _select(self) -> None:
+    def _select(self) -> Iterator[None]:
         """End the epoch: dev loss and EER, learning rate, best weights, checkpoint."""
         at = self.position
-        logits = np.array([score for _, score in self._dev_scores()])
+        scored = {}
+        for utt, score in self._dev_scores():
+            scored[utt] = score
+            yield
+        logits = np.array([scored[utt] for utt in self.dev.utterances])
         targets = self.dev.targets.numpy()
         # -log sigmoid(z) for genuine, -log(1 - sigmoid(z)) for spoof
         dev_loss = float(np.mean(np.logaddexp(0, np.where(targets == 1, -logits, logits))))
@@ -168,7 +200,7 @@ class Trainer:
                 "utterances_per_second": round(len(self.train) / max(at.seconds, 1e-9), 3),
             }
         )
-        log.info(
+        self.log.info(
             f"epoch {at.epoch}: train loss {at.loss / len(self.train):.4f}, dev loss {dev_loss:.4f}, "
             f"dev EER {eer:.2f} %, learning rate {rate:g}, {len(self.train) / max(at.seconds, 1e-9):.2f} utt/s"
         )
@@ -183,7 +215,8 @@ class Trainer:
     def _dev_scores(self) -> Iterable[tuple[str, float]]:
         share = self.group.share(list(in_order(len(self.dev), scoring_batch(self.device))))
         batches = (([self.dev.utterances[i] for i in indices], self.dev.batch(indices)[0]) for indices in share)
-        scored = scores(for_scoring(self.model), batches, self.device, "dev", sum(map(len, share)))
+        label = f"seed {self.seed}, dev"
+        scored = scores(for_scoring(self.model), batches, self.device, label, sum(map(len, share)))
         return self.group.gathered(scored, self.dev.utterances)
 
     def _save(self) -> None:
@@ -213,7 +246,7 @@ class Trainer:
             raise UserError(f"{path}: not a checkpoint of this network ({_first_line(error)}); {ANEW}") from None
         at = self.position
         if not at.finished(self.recipe):
-            log.info(f"going on from {path}: epoch {at.epoch}, batch {at.step + 1}")
+            self.log.info(f"going on from {path}: epoch {at.epoch}, batch {at.step + 1}")
 
     def _write(self, name: str, state: dict[str, Any]) -> None:
         if self.group.first:

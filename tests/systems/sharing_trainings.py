@@ -81,7 +81,7 @@ class Stopped(Exception):
 def run(directory, stop_after=None, fail=None, **settings):
     """Train; after `stop_after` steps stop all, or let process 1 `fail` in its own way."""
     one = trainer(directory, **settings)
-    step, done = one._step, []
+    step, done = one._launch, []
 
     def stopping(*batch):
         if len(done) == stop_after:
@@ -94,7 +94,7 @@ def run(directory, stop_after=None, fail=None, **settings):
         done.append(1)
         return step(*batch)
 
-    one._step = stopping
+    one._launch = stopping
     try:
         one.run()
     except Stopped:

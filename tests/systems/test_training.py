@@ -81,7 +81,7 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_pa
     recipe = dataclasses.replace(RECIPE, checkpoint_minutes=0.0)  # after every batch
     trainer(tmp_path / "whole").run()
     interrupted = trainer(tmp_path / "cut", recipe)
-    step, done = interrupted._step, []
+    step, done = interrupted._launch, []
 
     def dying(*batch):
         if len(done) == instant:
@@ -89,7 +89,7 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_pa
         done.append(1)
         return step(*batch)
 
-    monkeypatch.setattr(interrupted, "_step", dying)
+    monkeypatch.setattr(interrupted, "_launch", dying)
     with pytest.raises(Killed):
         interrupted.run()
     trainer(tmp_path / "cut").run()
