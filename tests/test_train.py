@@ -1,4 +1,4 @@
-"""Seeds of a network in turns: each ends as if trained alone, logs apart, and one that fails leaves the others alone."""
+"""Seeds of a network in turns: each ends as if trained alone, logs apart; one that fails leaves the others alone."""
 
 import sys
 from pathlib import Path
