@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+import memory
+
+memory.keep_freed()  # networks train in many tests, in double precision in some
 GOLDEN = Path(__file__).parent / "golden"
 
 
