@@ -98,7 +98,7 @@ def features(folder: Path, most: int) -> Callable[[int], float]:
 def learning(most: int, device: torch.device) -> Callable[[int], float]:
     """An epoch of a number of utterances, in the paper's batches of 4."""
     subset = made_up(most)
-    recipe = Training(1, 1, 4, 1e-3, True, 0.5, 1, "auto", False, 60.0)
+    recipe = Training(1, 1, 4, 1e-3, True, 0.5, 1, "auto", "auto", 60.0)
     trainer = training.Trainer(AttentiveFilteringNetwork(), subset, subset, recipe, 1, Path(tempfile.gettempdir()))
     trainer.graph.train()
 

@@ -26,15 +26,15 @@ STAGES = ("prepare", "extract", "train", "score")
 MEASURED = {"extract": "extraction, peak memory", "score": "scoring, peak memory"}
 SYSTEM = ["--system", "lcnn", *(word for setting in (
     "model.frames=122", "train.epochs=1", "features.backend=native") for word in ("--set", setting))]  # fmt: skip
-# The peak is the process' own, in bytes on macOS and in kilobytes elsewhere; extraction is not divided among processes.
+# The peak is the process' own; extraction is not divided among processes.
 RUN = """
-import importlib, resource, sys
+import importlib, sys
 sys.path.insert(0, sys.argv.pop(1))
+import measuring  # puts src on the path
 import errors
 stage = importlib.import_module(sys.argv.pop(1))
 errors.run(stage.main)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print("peak", peak if sys.platform == "darwin" else 1024 * peak)
+print("peak", measuring.peak())
 """
 
 
@@ -83,7 +83,7 @@ def peak(stage: str, corpus: Path) -> float:
     arguments = ["--corpus", corpus, "--data", corpus.parent / "data", "--exp", corpus.parent / "exp"]
     arguments += [] if stage == "prepare" else SYSTEM
     arguments += ["--nj", 1] if stage in ("prepare", "extract") else []
-    command = [sys.executable, "-c", RUN, ROOT / "src", stage, *arguments]
+    command = [sys.executable, "-c", RUN, ROOT / "bench", stage, *arguments]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}  # one thread: inputs this small are no work for several
     done = subprocess.run(
         [str(word) for word in command], stdout=subprocess.PIPE, env=environment, text=True, check=True

@@ -10,7 +10,6 @@ that train and do nothing else. On a machine with a GPU both sides run there as 
 
 import argparse
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -18,9 +17,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import measuring  # puts src on the path
 import numpy as np
 import torch
-from measuring import Row, show, side_by_side  # puts src on the path
+from measuring import Row, show, side_by_side
 from reference_model import BATCH, Reference
 from torch.nn.functional import binary_cross_entropy_with_logits
 
@@ -117,7 +117,7 @@ def peak() -> float:
     """The most memory in GB this process has had: the device's on a GPU, else its own."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 1e9
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    return measuring.peak() / 1e9
 
 
 def training(side: str) -> tuple[Callable[[], object], int]:

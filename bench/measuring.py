@@ -1,6 +1,8 @@
 """What the measurements share: a row of the table, and turns taken side by side."""
 
 import os
+import re
+import resource
 import statistics
 import sys
 import time
@@ -45,6 +47,14 @@ def side_by_side(sides: Mapping[str, Callable[[], float | None]], repeats: int) 
             if turn:
                 taken[name].append(time.perf_counter() - begun if seconds is None else seconds)
     return {name: statistics.median(values) for name, values in taken.items()}
+
+
+def peak() -> float:
+    """The most memory in bytes that this program has had."""
+    status = Path("/proc/self/status")
+    if status.is_file():  # Linux: what getrusage tells began with the process that started this one
+        return 1024 * float(re.search(r"VmHWM:\s*(\d+) kB", status.read_text())[1])
+    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * (1 if sys.platform == "darwin" else 1024)
 
 
 def show(rows: list[Row]) -> None:
