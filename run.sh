@@ -86,6 +86,9 @@ last=${last:-${first:-3}} first=${first:--2}
 # shellcheck source=utils/environment.sh
 source utils/environment.sh # sets python
 
+# Why glibc's cache is off: src/memory.py.
+export GLIBC_TUNABLES=${GLIBC_TUNABLES:+$GLIBC_TUNABLES:}glibc.malloc.tcache_count=0
+
 case $command in
   bench) exec "$python" bench/run.py ${rest[@]+"${rest[@]}"} ;;
   test) exec "$python" -m pytest ${rest[@]+"${rest[@]}"} ;;
@@ -100,7 +103,7 @@ esac
 source utils/stage.sh
 
 # The + forms keep empty lists from being unbound variables in bash before 4.4.
-# A job of stage -1 is one core's, its algebra included; why stage 0 goes without glibc's cache: src/memory.py.
+# A job of stage -1 is one core's, its algebra included.
 row() { # SYSTEM: stages -1 to 2 of one row of the table
   local of=(--system "$1" --seeds "$seeds") drawn
   if $tuning; then
@@ -109,8 +112,7 @@ row() { # SYSTEM: stages -1 to 2 of one row of the table
   fi
   read -ra drawn <<<"${utterances:+--utterances $utterances}"
   OPENBLAS_NUM_THREADS=1 stage -1 extract.py "${of[@]}" ${nj[@]+"${nj[@]}"} ${shard[@]+"${shard[@]}"} &&
-    GLIBC_TUNABLES=${GLIBC_TUNABLES:+$GLIBC_TUNABLES:}glibc.malloc.tcache_count=0 \
-      stage 0 train.py "${of[@]}" ${jobs[@]+"${jobs[@]}"} &&
+    stage 0 train.py "${of[@]}" ${jobs[@]+"${jobs[@]}"} &&
     stage 1 attention.py "${of[@]}" ${drawn[@]+"${drawn[@]}"} &&
     stage 2 score.py "${of[@]}" ${shard[@]+"${shard[@]}"}
 }

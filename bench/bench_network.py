@@ -76,11 +76,13 @@ class Worker:
 
     def __init__(self, side: str, work: str, where: str, threads: int):
         command = [sys.executable, str(Path(__file__).resolve()), "--worker", side, work, "--threads", str(threads)]
-        changed = {"CUDA_VISIBLE_DEVICES": ""} if where == CPU else {}
-        if side != "reference" and work == "train":
-            changed["GLIBC_TUNABLES"] = "glibc.malloc.tcache_count=0"  # as run.sh has it in stage 0
+        environment = os.environ | ({"CUDA_VISIBLE_DEVICES": ""} if where == CPU else {})
+        if side in ("ours", "keeping", "seeds"):
+            environment["GLIBC_TUNABLES"] = "glibc.malloc.tcache_count=0"  # as run.sh has it
+        else:
+            environment.pop("GLIBC_TUNABLES", None)
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | changed
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
 
     def ask(self, what: str) -> float:
