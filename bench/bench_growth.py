@@ -5,7 +5,8 @@
 Features, training (one epoch) and scoring of the attentive filtering network on one, two and four times as many
 utterances, beside twice the seconds of half as many: a ratio of 1 is growth in proportion, less is worse. Fixed costs,
 such as the start of worker processes, are in the seconds, so that more data is rather cheaper than that. From the
-largest of each follows what ASVspoof 2017 Version 2.0 takes on this machine with eight seeds: computed, not run.
+largest of each follows what ASVspoof 2017 Version 2.0 takes on this machine with eight seeds: computed, not run. The
+arithmetic and the memory traffic of a forward pass tell what no machine can beat.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import numpy as np
 import torch
 from bench_spectrogram import front_end, noise
 from measuring import Row, show, side_by_side  # puts src on the path
+from torch import nn
 
 from features import native
 from models.attentive_filtering import AttentiveFilteringNetwork
@@ -77,6 +79,9 @@ def measure(repeats: int = 1) -> list[Row]:
                 beside = "in proportion" if half else ""
                 rows.append(Row(f"{what}: {least * size} utterances ({where})", "s", seconds[str(size)], half, beside))
             largest[what] = seconds[str(SIZES[-1])] / (least * SIZES[-1])
+    arithmetic, traffic = forward_pass()
+    rows.append(Row("AFN: a forward pass of an utterance, arithmetic", "GMAC", arithmetic / 1e9))
+    rows.append(Row("AFN: the same, memory traffic in bfloat16", "GB", 2 * traffic / 1e9))
     hours = Cost(**largest).stages()
     rows += [Row(f"ASVspoof 2017 V2, computed: {what}", "h", value) for what, value in hours.items()]
     return [*rows, Row("ASVspoof 2017 V2, computed: in all", "h", sum(hours.values()))]
@@ -109,6 +114,30 @@ def learning(most: int, device: torch.device) -> Callable[[int], float]:
         return time.perf_counter() - begun
 
     return run
+
+
+def forward_pass() -> tuple[int, int]:
+    """What the network does for an utterance in training: multiplications with additions, and values moved.
+
+    Each convolution, batch norm, activation and pooling reads its input and writes its output; a batch norm reads the
+    input a second time, for its statistics. Nothing is fused.
+    """
+    counts, batch = {"arithmetic": 0, "traffic": 0}, 2  # of one, batch norms of vectors have no variance
+
+    def count(layer: nn.Module, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
+        if output.ndim < 4:
+            return
+        counts["traffic"] += inputs[0].numel() * (2 if isinstance(layer, nn.BatchNorm2d) else 1) + output.numel()
+        if isinstance(layer, nn.Conv2d):
+            counts["arithmetic"] += output.numel() * layer.weight[0].numel()
+
+    model = AttentiveFilteringNetwork().train()
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d | nn.BatchNorm2d | nn.ReLU | nn.MaxPool2d):
+            layer.register_forward_hook(count)
+    with torch.no_grad():
+        model(torch.randn(batch, 1, BINS, FRAMES))
+    return counts["arithmetic"] // batch, counts["traffic"] // batch
 
 
 def scoring(most: int, device: torch.device) -> Callable[[int], float]:

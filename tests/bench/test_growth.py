@@ -17,6 +17,13 @@ def test_the_hours_of_the_corpus_follow_from_seconds_an_utterance():
     assert hours["scoring, 8 seeds"] == pytest.approx(8 * 15016 * 0.2 / 3600)
 
 
+def test_a_forward_pass_takes_the_arithmetic_of_its_layers():
+    arithmetic, traffic = bench_growth.forward_pass()
+    assert arithmetic == pytest.approx(13.1e9, rel=0.005)
+    first = 257 * 1091 * (1 + 16 + 3 * 16 + 2 * 16)  # the first convolution, its batch norm and its ReLU
+    assert 30 * first < traffic < 40 * first  # of about as many triples, the lower ones on smaller maps
+
+
 def test_each_part_does_the_work_it_is_asked_for(tmp_path, monkeypatch):
     monkeypatch.setattr(bench_growth, "RECORDINGS", 2)
     monkeypatch.setattr(bench_growth.os, "cpu_count", lambda: 1)
