@@ -2,7 +2,7 @@
 
     ./run.sh bench                       all of them: a few minutes on a quiet machine
     ./run.sh bench --only network        one
-    ./run.sh bench --only cqcc gmm --out /tmp/bench.json
+    ./run.sh bench --only cqcc gmm --out bench.json
 
 Medians of one run in which ours and what it is compared with take turns, so that what else the machine does falls on
 both. A measurement is a module `bench_NAME.py` with a function `measure() -> list[Row]` and a command line of its own.
