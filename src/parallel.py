@@ -27,7 +27,7 @@ from errors import UserError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-CHUNK = 8
+CHUNK = 8  # items a worker takes at a time, unless told otherwise
 GRACE = 1.0  # seconds that a worker has to give back what it holds before it ends
 
 _stopping = threading.Event()  # in a worker: the process that wants its results has ended, or wants no more

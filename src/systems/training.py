@@ -179,11 +179,11 @@ class Trainer:
     def _select(self) -> Iterator[None]:
         """End the epoch: dev loss and EER, learning rate, best weights, checkpoint."""
         at = self.position
-        scored = {}
-        for utt, score in self._dev_scores():
-            scored[utt] = score
+        scored = []
+        for _, score in self._dev_scores():
+            scored.append(score)
             yield
-        logits = np.array([scored[utt] for utt in self.dev.utterances])
+        logits = np.array(scored)
         targets = self.dev.targets.numpy()
         # -log sigmoid(z) for genuine, -log(1 - sigmoid(z)) for spoof
         dev_loss = float(np.mean(np.logaddexp(0, np.where(targets == 1, -logits, logits))))
