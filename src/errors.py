@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import gc
 import os
 import signal
 import sys
@@ -58,6 +59,7 @@ def run(main: Callable[[], None]) -> None:
         with _ended_by_signals():
             main()
             sys.stdout.flush()
+            gc.freeze()  # at the end Python would look for garbage among all modules: 0.2 to 0.3 s
     except UserError as error:
         sys.exit(_say(program, str(error), USER_ERROR))
     except BrokenPipeError:

@@ -3,11 +3,15 @@
 import os
 import stat
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import memory
+
+sys.path.insert(0, str(Path(__file__).parent))
+import warm_python  # noqa: E402
 
 if "GLIBC_TUNABLES" in os.environ:  # as run.sh sets it: without, what is kept falls to pieces
     memory.keep_freed()
@@ -26,6 +30,13 @@ def real_data() -> Path:
     if not os.environ.get("REAL_DATA"):
         pytest.skip("REAL_DATA is not set: it names a folder with asvspoof2017/, scores/, speech/, impulse_responses/")
     return Path(os.environ["REAL_DATA"])
+
+
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory) -> Iterator[Path]:
+    """A `PYTHON` that has imported the packages already; for scripts that are not sent signals."""
+    with warm_python.serving(tmp_path_factory.mktemp("warm")) as program:
+        yield program
 
 
 # What each program must be told; each plays back or passes on what Kaldi itself would write.

@@ -214,7 +214,7 @@ def change(path, lines):
 
 
 @pytest.mark.slow
-def test_the_worked_example_works(tmp_path):
+def test_the_worked_example_works(tmp_path, warm):
     for name in ("src", "conf", "utils"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("run.sh", "pyproject.toml"):
@@ -226,7 +226,7 @@ def test_the_worked_example_works(tmp_path):
         if language == "bash":
             for words in map(shlex.split, text.splitlines()):
                 command = words if words[1] == "test" else [*words, *tiny, *next(stages)]
-                environment = os.environ | {"PYTHON": sys.executable}
+                environment = os.environ | {"PYTHON": str(warm)}
                 done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
                 assert done.returncode == 0, done.stdout + done.stderr
             continue

@@ -24,9 +24,15 @@ SCRIPT = Path(evaluate.__file__)
 REAL_DATA = os.environ.get("REAL_DATA")
 
 
-def run(*arguments):
-    command = [sys.executable, SCRIPT, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
+@pytest.fixture
+def run(warm):
+    """Run the script in a process of its own."""
+
+    def run(*arguments):
+        command = [warm, SCRIPT, *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
+
+    return run
 
 
 @pytest.fixture
@@ -46,7 +52,7 @@ def pair(tmp_path, score_lines, label_lines=LABELS):
     return "--scores", tmp_path / "s.txt", "--labels", tmp_path / "l.txt"
 
 
-def test_prints_the_eer_of_a_score_file_by_every_definition(tmp_path):
+def test_prints_the_eer_of_a_score_file_by_every_definition(run, tmp_path):
     found = run(*pair(tmp_path, "d 2.5\na 3\nb 2\nc 1\n"))
     assert (found.returncode, found.stderr) == (0, "")
     lines = found.stdout.splitlines()
@@ -56,7 +62,7 @@ def test_prints_the_eer_of_a_score_file_by_every_definition(tmp_path):
     assert lines[3].startswith("EER, official ASVspoof") and " 50.0000 %" in lines[3]
 
 
-def test_json_has_full_precision_counts_and_threshold(tmp_path):
+def test_json_has_full_precision_counts_and_threshold(run, tmp_path):
     rng = np.random.default_rng(5)
     genuine, spoof = rng.normal(1, 1, 37), rng.normal(0, 1, 53)
     named = {f"g{i}": score for i, score in enumerate(genuine)} | {f"s{i}": score for i, score in enumerate(spoof)}
@@ -98,7 +104,7 @@ def test_mistakes_in_a_score_file_are_one_line_and_exit_2(
     assert message in stderr
 
 
-def test_a_mistake_leaves_the_process_with_2_and_one_line(tmp_path):
+def test_a_mistake_leaves_the_process_with_2_and_one_line(run, tmp_path):
     found = run(*pair(tmp_path, "a 1\nb nan\nc 1\nd 1\n"))
     assert (found.returncode, found.stdout) == (2, "")
     assert found.stderr == f"evaluate.py: error: {tmp_path / 's.txt'}:2: the score of b is nan; scores must be finite\n"
@@ -276,7 +282,7 @@ def test_a_system_without_a_title_goes_by_its_folder(main, tmp_path):
     assert row(tree.page, "nameless")[1:3] == ["train", "1-3"]
 
 
-def test_without_scores_stage_2_is_named(tmp_path):
+def test_without_scores_stage_2_is_named(run, tmp_path):
     tree = Tree(tmp_path)
     (tree.exp / "afn" / "seed1").mkdir(parents=True)
     found = run(*tree.arguments)

@@ -259,11 +259,11 @@ def test_a_score_that_is_no_number_is_a_failure(run, golden, tmp_path, attentive
     assert code == 2 and "its score is nan" in err and len(out.splitlines()) == 1
 
 
-def test_run_sh_takes_files_from_where_the_user_stands(tree, golden):
+def test_run_sh_takes_files_from_where_the_user_stands(tree, golden, warm):
     done = subprocess.run(
         [ROOT / "run.sh", "score", "g03_short030.wav", "--system", "lcnn", "--seed", "1", *folders(tree)],
         cwd=golden,
-        env={**os.environ, "PYTHON": sys.executable},
+        env={**os.environ, "PYTHON": str(warm)},
         capture_output=True,
         text=True,
         check=False,
