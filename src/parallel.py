@@ -28,6 +28,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 CHUNK = 8  # items a worker takes at a time, unless told otherwise
+PACKAGES = ["numpy", "scipy.fft", "soundfile", "yaml"]  # imported once, by the process that workers are forked from
 GRACE = 1.0  # seconds that a worker has to give back what it holds before it ends
 
 _stopping = threading.Event()  # in a worker: the process that wants its results has ended, or wants no more
@@ -45,6 +46,7 @@ def ordered_map(
         yield from map(function, items)
         return
     context = get_context("forkserver")
+    context.set_forkserver_preload(PACKAGES)
     reader, writer = context.Pipe(duplex=False)
     claims = Claims(context.Condition(), context.Array("q", 2, lock=False))
     with reader, writer, ProcessPoolExecutor(jobs, context, _start, (reader, claims)) as pool:

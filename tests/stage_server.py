@@ -11,17 +11,18 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
-import attention  # noqa: E402
-import environment  # noqa: E402
-import errors  # noqa: E402
-import evaluate  # noqa: E402
-import extract  # noqa: E402
-import prepare  # noqa: E402
-import score  # noqa: E402
-import systems.neural  # noqa: E402, F401
-import train  # noqa: E402
+if __name__ == "__main__":  # the processes of --nj import this file and need none of these
+    import attention
+    import environment
+    import errors
+    import evaluate
+    import extract
+    import prepare
+    import score
+    import systems.neural  # noqa: F401
+    import train
 
-environment._commit = lambda: None  # the tests' own commit may change while they run
+    environment._commit = lambda: None  # the tests' own commit may change while they run
 
 
 def pipeline(rows: list[list[str]], jobs: list[str], shared: list[str]) -> int:
@@ -37,19 +38,24 @@ def pipeline(rows: list[list[str]], jobs: list[str], shared: list[str]) -> int:
     return 0
 
 
-for line in sys.stdin:
-    log, *arguments = json.loads(line)
-    child = os.fork()
-    if not child:
-        os.setsid()
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        for stream in (1, 2):
-            os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream)
-        code = 130
-        try:
-            code = pipeline(*arguments)
-            sys.stdout.flush()
-        finally:
-            os._exit(code)
-    print(child, flush=True)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+def serve() -> None:
+    for line in sys.stdin:
+        log, *arguments = json.loads(line)
+        child = os.fork()
+        if not child:
+            os.setsid()
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            for stream in (1, 2):
+                os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream)
+            code = 130
+            try:
+                code = pipeline(*arguments)
+                sys.stdout.flush()
+            finally:
+                os._exit(code)
+        print(child, flush=True)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+
+
+if __name__ == "__main__":
+    serve()

@@ -129,6 +129,7 @@ def test_a_published_score_file(main, tmp_path):
 
 # A corpus
 
+
 @pytest.fixture
 def tree(tmp_path):
     return made_up_corpus.two_systems(tmp_path)

@@ -243,7 +243,7 @@ def test_among_several_rows_one_that_fails_is_reported_last_and_the_others_go_on
 def test_the_members_of_a_fusion_run_together_and_are_fused(run, finished, tmp_path):
     shutil.copytree(finished[0] / "data", tmp_path / "data")
     settings = [*CORPUS, "model.components=2", "train.iterations=3"]
-    done = run(tmp_path, "--system", "mdf", "--utterances", "E_1000001", settings=settings)
+    done = run(tmp_path, "--system", "mdf", "--utterances", "E_1000001", "--nj", "1", settings=settings)
     assert done.returncode == 0, done.stdout + done.stderr
     exp = tmp_path / "exp" / "simulated"
     for name in ("mcf_cc", "mse_cc", "lfcc_gmm"):
@@ -260,7 +260,7 @@ def test_the_members_of_a_fusion_run_together_and_are_fused(run, finished, tmp_p
 def test_i_vectors_pass_every_stage(run, finished, tmp_path):
     shutil.copytree(finished[0] / "data", tmp_path / "data")
     small = ["features.bins_per_octave=12", "ubm.components=4", "extractor.dimension=2"]
-    done = run(tmp_path, "--system", "ivector_gaussian", settings=[*CORPUS, *small])
+    done = run(tmp_path, "--system", "ivector_gaussian", "--nj", "1", settings=[*CORPUS, *small])
     assert done.returncode == 0, done.stdout + done.stderr
     assert "i-vectors, Gaussian" in (tmp_path / "exp" / "simulated" / "RESULTS.md").read_text()
     assert len(scores.read(tmp_path / "exp" / "simulated" / "ivector_gaussian" / "scores" / "eval.txt")) == 5

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -133,11 +133,18 @@ def processes() -> Iterator[Group]:
         yield Group(rank, size)
         dist.destroy_process_group()
     except KeyboardInterrupt as stop:  # whoever passed the signal on says so
-        sys.exit(errors.SIGNALLED + getattr(stop, "number", 2))
+        _leave(errors.SIGNALLED + getattr(stop, "number", signal.SIGINT))
     except Exception:
         if not _fails_first(store):
-            sys.exit(errors.USER_ERROR)
+            _leave(errors.USER_ERROR)
         raise
+
+
+def _leave(code: int) -> NoReturn:
+    """End without Python's tidying up, during which the threads of a group that still waits end it with SIGABRT."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _join(store: dist.Store, rank: int, size: int) -> None:

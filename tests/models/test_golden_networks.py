@@ -122,4 +122,4 @@ def test_training_steps_are_the_authors(numbers, name):
     # Where a gradient is nearly zero Adam divides rounding noise by rounding noise.
     close([[layer.weight.norm().item(), layer.bias.norm().item()] for layer in layers], theirs["weight_l2_after"], 1e-7)
     with torch.no_grad():
-        close(model.eval()(x).sigmoid(), theirs["eval_scores_after"], 1e-8)
+        close(model.eval()(x).sigmoid(), theirs["eval_scores_after"], 1e-7)
