@@ -46,7 +46,8 @@ def _log_power(frames: np.ndarray, options: SpectrogramOptions, padded: np.ndarr
     `frames` is worked on in place.
     """
     if options.remove_dc_offset:
-        frames -= frames.mean(axis=1, dtype=np.float64, keepdims=True).astype(np.float32)
+        # In float32: sums of 16-bit samples are whole numbers and exact.
+        frames -= np.vecdot(frames, np.ones(options.length, np.float32))[:, None] / np.float32(options.length)
     energy = _log_energy(frames) if options.raw_energy else None
     windowed = padded[:, : options.length]
     np.multiply(frames[:, :-1], -options.preemphasis_coefficient, out=windowed[:, 1:])
