@@ -17,7 +17,6 @@ from pathlib import Path
 
 from measuring import Row, show  # puts src on the path
 
-import environment
 import errors
 import files
 from layout import ROOT
@@ -42,6 +41,8 @@ def main() -> None:
         measured[name] = module.measure()
     rows = [row for of_module in measured.values() for row in of_module]
     show(rows)
+    import environment  # here, for it takes PyTorch, and the workers of a measurement import this file
+
     lines = [asdict(row) | {"ratio": row.ratio, "measurement": name} for name in measured for row in measured[name]]
     content = {"environment": environment.describe(), "rows": lines}
     files.write_text(arguments.out, json.dumps(content, indent=2) + "\n")
