@@ -134,11 +134,11 @@ def check(options):
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=relative)
-def test_commands_parse(page, tmp_path, settings_of):
+def test_commands_parse(page, tmp_path, settings_of, warm):
     record = tmp_path / "record"
     interpreter = tmp_path / "python"
     new = " ".join(name.split("/")[-1].removesuffix(".yaml") for name in made())
-    interpreter.write_text(INTERPRETER.format(python=sys.executable, record=record, made=new))
+    interpreter.write_text(INTERPRETER.format(python=warm, record=record, made=new))
     interpreter.chmod(0o755)
     for command in commands(page):
         words = [word for word in shlex.split(command) if "=" not in word or not word.startswith("PYTHON=")]

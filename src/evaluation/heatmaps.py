@@ -19,6 +19,7 @@ from evaluation.plots import plain, png
 FRAME_SHIFT = 0.01  # s
 NYQUIST = 8.0  # kHz
 COLOURS = {"genuine": "#0072b2", "spoof": "#d55e00"}  # Okabe and Ito: told apart by everybody
+MARGINS = {"bottom": 0.075, "top": 0.925}
 ACROSS = 4  # panels side by side, at most
 
 
@@ -33,15 +34,15 @@ def draw_utterance(
         title: shown above.
         limits: the colour range of the mask; the same for all utterances makes their pictures comparable.
     """
-    figure = Figure(figsize=(9, 7.5), layout="constrained")
-    panels = figure.subplots(3, 1, sharex=True)
+    figure = Figure(figsize=(9, 7.5))  # margins by hand: matplotlib draws everything once more to find them
+    panels = figure.subplots(3, 1, sharex=True, gridspec_kw={**MARGINS, "left": 0.07, "right": 0.99, "hspace": 0.09})
     span = float(np.quantile(np.abs(spectrogram), 0.995)) or 1.0
     _image(panels[0], spectrogram, "log power S, mean removed", "magma", (-span, span))
     _image(panels[1], mask, "attention A", "viridis", limits)
     span = float(np.quantile(np.abs(filtered), 0.995)) or 1.0
     _image(panels[2], filtered, "filtered S*", "magma", (-span, span))
     panels[2].set_xlabel("time (s)")
-    figure.suptitle(title)
+    figure.suptitle(title, y=0.98)
     save(figure, path)
 
 
@@ -54,8 +55,8 @@ def draw_class_means(path: Path, means: dict[str, np.ndarray], deviations: dict[
         deviations: label -> float[257], the standard deviation over utterances of the mask's mean over time.
         title: shown above.
     """
-    figure = Figure(figsize=(11, 7), layout="constrained")
-    grid = figure.add_gridspec(len(means), 2, width_ratios=(2, 1))
+    figure = Figure(figsize=(11, 7))
+    grid = figure.add_gridspec(len(means), 2, **MARGINS, left=0.045, right=0.985, width_ratios=(2, 1), wspace=0.24)
     profile = figure.add_subplot(grid[:, 1])
     limits = (min(m.min() for m in means.values()), max(m.max() for m in means.values()))
     for row, (label, mean) in enumerate(means.items()):
@@ -64,9 +65,10 @@ def draw_class_means(path: Path, means: dict[str, np.ndarray], deviations: dict[
         panel.set_xlabel("time in the tiled input (s)")
         _profile(profile, mean.mean(axis=1), deviations[label], label, label)
     profile.set(ylim=(0, NYQUIST), ylabel="frequency (kHz)", xlabel="mean A over time (± sd over utterances)")
+    profile.locator_params(axis="x", nbins=4)
     profile.legend(frameon=False)
     profile.grid(alpha=0.3)
-    figure.suptitle(title)
+    figure.suptitle(title, y=0.98)
     save(figure, path)
 
 
