@@ -54,31 +54,38 @@ def run(main: Callable[[], None]) -> None:
 
     SIGTERM and SIGHUP end the program as Ctrl-C does: temporary files are removed, other processes ended.
     """
-    program = Path(sys.argv[0]).name
     try:
         with _ended_by_signals():
             main()
             sys.stdout.flush()
-            gc.freeze()  # at the end Python would look for garbage among all modules: 0.2 to 0.3 s
-    except UserError as error:
-        sys.exit(_say(program, str(error), USER_ERROR))
-    except BrokenPipeError:
-        _drop(sys.stdout)  # whoever read along, as in `… | head`, has seen enough
-        sys.exit(SIGNALLED + signal.SIGPIPE)
-    except OSError as error:
-        if error.errno is None:
+        gc.freeze()  # or Python would look for garbage among all modules at its end: 0.2 to 0.3 s
+    except (Exception, KeyboardInterrupt) as error:
+        code = report(error)
+        if code is None:
             raise
+        sys.exit(code)
+
+
+def report(error: BaseException) -> int | None:
+    """Print the line for an error that is none of the program's own; its exit code, or None for any other error."""
+    program = Path(sys.argv[0]).name
+    if isinstance(error, UserError):
+        return _say(program, str(error), USER_ERROR)
+    if isinstance(error, BrokenPipeError):
+        _drop(sys.stdout)  # whoever read along, as in `… | head`, has seen enough
+        return SIGNALLED + signal.SIGPIPE
+    if isinstance(error, OSError) and error.errno is not None:
         _drop(sys.stdout)
         where = f"{error.filename}: " if error.filename else ""
         mend = MENDS.get(error.errno, "mend that, then run the same command again")
-        sys.exit(_say(program, f"{where}{error.strerror}; {mend}", USER_ERROR))
-    except KeyboardInterrupt as stop:
-        number = getattr(stop, "number", signal.SIGINT)
-        sys.exit(_say(program, "interrupted; the same command goes on from here", SIGNALLED + number))
-    except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and not any(words in str(error) for words in NO_MEMORY):
-            raise
-        sys.exit(_say(program, OUT_OF_MEMORY, USER_ERROR))
+        return _say(program, f"{where}{error.strerror}; {mend}", USER_ERROR)
+    if isinstance(error, KeyboardInterrupt):
+        number = getattr(error, "number", signal.SIGINT)
+        return _say(program, "interrupted; the same command goes on from here", SIGNALLED + number)
+    out_of_memory = isinstance(error, RuntimeError) and any(words in str(error) for words in NO_MEMORY)
+    if out_of_memory or isinstance(error, MemoryError):
+        return _say(program, OUT_OF_MEMORY, USER_ERROR)
+    return None
 
 
 @contextlib.contextmanager

@@ -98,3 +98,14 @@ def install(folder: Path, program: str, code: str) -> None:
     path = folder / program
     path.write_text(HEAD + code)
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+
+SLOW_FIRST = ("models/test_golden_networks.py", "test_run.py", "test_faults.py", "systems/test_distributed.py")
+
+
+def pytest_collection_modifyitems(items):
+    order = [*SLOW_FIRST]
+    def place(item):
+        name = str(item.path.relative_to(Path(__file__).parent))
+        return order.index(name) if name in order else len(order)
+    items.sort(key=place)

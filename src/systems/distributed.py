@@ -18,12 +18,13 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -120,11 +121,16 @@ def launched() -> bool:
 
 @contextlib.contextmanager
 def processes() -> Iterator[Group]:
-    """Join the others within the block, if this process was `launched`: NCCL where there are GPUs, else gloo."""
+    """Join the others within the block, if this process was `launched`: NCCL where there are GPUs, else gloo.
+
+    A process that was ends with the block, and without Python's tidying up: now and then the threads of a group
+    outlive it and end a process that is tidying up with SIGABRT.
+    """
     if not launched():
         yield ALONE
         return
     store, rank, size = next(iter(dist.rendezvous("env://", timeout=PATIENCE)))
+    code: int | None = 0
     try:
         _join(store, rank, size)
         if rank:
@@ -133,15 +139,12 @@ def processes() -> Iterator[Group]:
         yield Group(rank, size)
         dist.destroy_process_group()
     except KeyboardInterrupt as stop:  # whoever passed the signal on says so
-        _leave(errors.SIGNALLED + getattr(stop, "number", signal.SIGINT))
-    except Exception:
-        if not _fails_first(store):
-            _leave(errors.USER_ERROR)
-        raise
-
-
-def _leave(code: int) -> NoReturn:
-    """End without Python's tidying up, during which the threads of a group that still waits end it with SIGABRT."""
+        code = errors.SIGNALLED + getattr(stop, "number", signal.SIGINT)
+    except Exception as error:
+        code = errors.report(error) if _fails_first(store) else errors.USER_ERROR
+        if code is None:
+            traceback.print_exc()
+            code = 1
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
