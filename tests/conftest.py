@@ -16,6 +16,12 @@ import warm_python  # noqa: E402
 if "GLIBC_TUNABLES" in os.environ:  # as run.sh sets it: without, what is kept falls to pieces
     memory.keep_freed()
 GOLDEN = Path(__file__).parent / "golden"
+# Of two processes neither should be left alone with one of these at the end.
+FIRST = ("test_golden_networks.py", "test_run.py", "test_faults.py", "test_distributed.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: FIRST.index(item.path.name) if item.path.name in FIRST else len(FIRST))
 
 
 @pytest.fixture(scope="session")
@@ -98,14 +104,3 @@ def install(folder: Path, program: str, code: str) -> None:
     path = folder / program
     path.write_text(HEAD + code)
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
-
-
-SLOW_FIRST = ("models/test_golden_networks.py", "test_run.py", "test_faults.py", "systems/test_distributed.py")
-
-
-def pytest_collection_modifyitems(items):
-    order = [*SLOW_FIRST]
-    def place(item):
-        name = str(item.path.relative_to(Path(__file__).parent))
-        return order.index(name) if name in order else len(order)
-    items.sort(key=place)

@@ -84,7 +84,8 @@ class Mixture(ABC):
             frames: [T × D], or matrices to walk through once an iteration. Computed on their device and in their
                 precision (diagonal: float32 or float64; full: float64), with sums in float64.
             iterations: the end, counted from the first call: nothing happens where `trace` is that long.
-            tolerance: stop when the mean log-likelihood (nats a frame) gains less; not judged after a re-split.
+            tolerance: stop when the mean log-likelihood (nats a frame) gains less; not judged after a re-split. 0:
+                never, though rounding makes it lose a little at the end.
             variance_floor: share of the variance of all frames below which no component's variance falls.
             min_count: frames (sum of posteriors) below which a component counts as empty; it is then placed beside
                 the heaviest one. Two: a variance needs them.
@@ -101,7 +102,7 @@ class Mixture(ABC):
             if not math.isfinite(total):
                 raise ValueError(f"frames: their log-likelihood is {total}; their values are too large")
             self.trace.append(total / count)
-            judged = len(self.trace) > 1 and not self.resplit
+            judged = tolerance > 0 and len(self.trace) > 1 and not self.resplit
             self._maximise(sums, variance_floor, min_count)
             self.converged = judged and self.trace[-1] - self.trace[-2] < tolerance
             if after:

@@ -133,7 +133,7 @@ class MixtureTraining:
     """Expectation-maximisation: the arguments of Mixture.fit."""
 
     iterations: int  # at most
-    tolerance: float  # stop when the mean log-likelihood gains less, nats a frame
+    tolerance: float  # stop when the mean log-likelihood gains less, nats a frame; 0: never before `iterations`
     variance_floor: float  # share of the variance of all frames
 
     def __post_init__(self) -> None:

@@ -67,7 +67,7 @@ def test_log_likelihoods_are_the_baselines(vlfeat, when):
 def test_training_ends_where_vlfeats_does(vlfeat, iterations, dtype):
     # VLFeat skips small posteriors, so that means (of a spread of up to 245) differ by a tenth.
     model = vlfeat_start(vlfeat)
-    model.fit(vlfeat["frames"].astype(dtype), iterations, tolerance=-1, variance_floor=1e-6)
+    model.fit(vlfeat["frames"].astype(dtype), iterations, tolerance=0, variance_floor=1e-6)
     assert model.resplit == 0 and len(model.trace) == iterations
     np.testing.assert_allclose(model.means, vlfeat[f"means_{iterations}"], rtol=0, atol=0.15)
     np.testing.assert_allclose(model.variances, vlfeat[f"variances_{iterations}"], rtol=0.02)
@@ -81,15 +81,15 @@ def test_em_is_the_textbooks(monkeypatch):
     frames = clusters()
     model = DiagonalGMM.drawn(frames, 3, seed=1)
     theirs = textbook(frames, model.weights.numpy(), model.means.numpy(), model.variances.numpy(), 7)
-    model.fit(frames, 7, tolerance=-1, variance_floor=0)
+    model.fit(frames, 7, tolerance=0, variance_floor=0)
     for ours, expected in zip((model.weights, model.means, model.variances, model.trace), theirs, strict=True):
         np.testing.assert_allclose(ours, expected, rtol=1e-9)
 
 
 def test_float32_is_safe_far_from_the_origin():
     frames = clusters(offset=1e4).astype(np.float32)  # squares near 1e8 leave float32 no digit for variances of 0.01
-    model = DiagonalGMM.drawn(frames, 3, seed=1).fit(frames, 8, tolerance=-1)
-    exact = DiagonalGMM.drawn(frames, 3, seed=1).fit(frames.astype(np.float64), 8, tolerance=-1)
+    model = DiagonalGMM.drawn(frames, 3, seed=1).fit(frames, 8, tolerance=0)
+    exact = DiagonalGMM.drawn(frames, 3, seed=1).fit(frames.astype(np.float64), 8, tolerance=0)
     np.testing.assert_allclose(model.variances, exact.variances, rtol=1e-3)
     assert model.trace == pytest.approx(exact.trace, abs=1e-3)
 
@@ -127,11 +127,11 @@ def test_training_stopped_and_restored_ends_bit_for_bit_the_same(kind):
         model = DiagonalGMM.drawn(frames, 4, seed=5)
         return model if kind == "diagonal" else FullGMM.from_diagonal(model)
 
-    through = start().fit(frames, 6, tolerance=-1)
+    through = start().fit(frames, 6, tolerance=0)
     saved = io.BytesIO()
-    torch.save(start().fit(frames, 2, tolerance=-1).state_dict(), saved)
+    torch.save(start().fit(frames, 2, tolerance=0).state_dict(), saved)
     saved.seek(0)
-    same(type(through).from_state_dict(torch.load(saved, weights_only=True)).fit(frames, 6, tolerance=-1), through)
+    same(type(through).from_state_dict(torch.load(saved, weights_only=True)).fit(frames, 6, tolerance=0), through)
 
 
 def test_training_reports_each_iteration_and_stops_when_it_gains_nothing():
