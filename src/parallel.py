@@ -60,9 +60,7 @@ def ordered_map(
             while pending:
                 yield from pending.popleft().result()
         except BaseException as error:
-            writer.close()
-            for future in pending:
-                future.cancel()
+            writer.close()  # the workers pass over what is left to do
             if isinstance(error, BrokenProcessPool):
                 raise UserError("a worker process was killed, perhaps for memory; give a lower --nj") from None
             raise
