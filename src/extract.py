@@ -3,6 +3,7 @@
 import time
 from dataclasses import asdict
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -65,19 +66,21 @@ def extract(
         return
     with locks.hold(work):
         record.remove(work)
-        recordings = [(u.utt, str(located(u.wav))) for u in datadir.read(here.layout.subset(subset))]
-        if shard:
-            recordings = shard.part(recordings)
+        listed = here.layout.subset(subset)
+        count = sum(1 for _ in datadir.recordings(listed))
+        first, end = shard.bounds(count) if shard else (0, count)
+        count = end - first
+        recordings = ((utt, str(located(wav))) for utt, wav in islice(datadir.recordings(listed), first, end))
         archive, started = portable(work / "feats.ark"), time.monotonic()
-        with Progress(f"extract {subset}", len(recordings)) as progress:
+        with Progress(f"extract {subset}", count) as progress:
             if backend == "kaldi":
-                matrices = kaldi.extract(recordings, kaldi_commands(settings, CONF), jobs, work)
+                matrices = kaldi.extract(list(recordings), kaldi_commands(settings, CONF), jobs, work)
                 written = archives.write(work, matrices, archive, progress.advance)
             else:
                 front = front_end(settings, CONF)
                 written = native.write(work, recordings, front, jobs, archive, progress.advance)
-        if written != len(recordings):
-            missing = f"{written} of {len(recordings)} utterances came out"
+        if written != count:
+            missing = f"{written} of {count} utterances came out"
             raise errors.UserError(f"{work}: {missing}; run stage -1 again")
         record.write(work, shard.record(made_from) if shard else made_from)
         seconds = time.monotonic() - started

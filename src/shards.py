@@ -33,9 +33,13 @@ class Shard:
 
     def part(self, items: Sequence[Item], step: int = 1) -> Sequence[Item]:
         """Its part of `items`, beginning at a multiple of `step`; perhaps nothing."""
-        steps = -(-len(items) // step)
+        return items[slice(*self.bounds(len(items), step))]
+
+    def bounds(self, count: int, step: int = 1) -> tuple[int, int]:
+        """Where its part of `count` items begins and ends."""
+        steps = -(-count // step)
         start, end = (steps * number // self.of * step for number in (self.number - 1, self.number))
-        return items[start:end]
+        return start, min(end, count)
 
     def folder(self, directory: Path) -> Path:
         """Where it works, of the work in `directory`."""

@@ -140,6 +140,24 @@ def test_an_utterance_that_fails_is_named_and_nothing_is_left_under_its_final_na
     assert not list((corpus.parent / "data" / "mine" / "dev" / "spectrogram").glob("*"))
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda lines: lines[::-1], r"wav\.scp:2: g\S+ is out of bytewise order"),
+        (lambda lines: [lines[0], *lines], r"wav\.scp:2: g\S+ is out of bytewise order, or stands here a second time"),
+        (lambda lines: [*lines, "z program |\n"], "is a pipe"),
+        (lambda lines: [], "no utterances"),
+    ],
+)
+def test_a_list_that_stage_2_would_not_have_written_is_refused_before_any_work(corpus, change, message, monkeypatch):
+    run(prepare.main, corpus)
+    table = corpus.parent / "data" / "mine" / "dev" / "wav.scp"
+    table.write_text("".join(change(table.read_text().splitlines(keepends=True))))
+    monkeypatch.setattr(extract.native, "write", None)
+    with pytest.raises(errors.UserError, match=message):
+        run(extract.main, corpus, "--set", "features.backend=native")
+
+
 def test_what_a_killed_run_of_kaldi_left_is_taken_away(corpus, kaldi_installed):
     run(prepare.main, corpus)
     left = corpus.parent / "data" / "mine" / "dev" / "spectrogram" / ".scratch-abc"

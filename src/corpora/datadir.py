@@ -1,7 +1,6 @@
 """Kaldi data directories: `wav.scp utt2spk spk2utt utt2label utt2cond`, sorted bytewise."""
 
-import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import files
 from errors import UserError
 
 LABELS = ("genuine", "spoof")
+AGAIN = "run stage -2 first"
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -46,7 +46,7 @@ def write(directory: Path, utterances: Iterable[Utterance]) -> None:
 
 
 def read(
-    directory: Path, *, fill: bool = False, pipes: bool = False, mend: str = "run stage -2 first"
+    directory: Path, *, fill: bool = False, pipes: bool = False, mend: str = AGAIN
 ) -> list[Utterance]:
     """The utterances of a data directory, sorted bytewise by id.
 
@@ -72,29 +72,50 @@ def read(
     return utterances
 
 
-def table(path: Path, columns: int, mend: str = "run stage -2 first") -> dict[str, list[str]]:
+def recordings(directory: Path) -> Iterator[tuple[str, str]]:
+    """The `(utterance, wav)` of the wav.scp that stage -2 has written, read as they are asked for.
+
+    Raises UserError for a list that stage -2 would not have written: another order, two of a name, a pipe.
+    """
+    path, last = directory / "wav.scp", b""
+    for number, (utt, wav) in _rows(path, 2, AGAIN):
+        if utt.encode() <= last:
+            raise UserError(f"{path}:{number}: {utt} is out of bytewise order, or stands here a second time; {AGAIN}")
+        _check_recording(utt, wav, str(directory))
+        last = utt.encode()
+        yield utt, wav
+    if not last:
+        raise UserError(f"{directory}: no utterances")
+
+
+def table(path: Path, columns: int, mend: str = AGAIN) -> dict[str, list[str]]:
     """A Kaldi text table: first field -> the other fields, `columns` in all (the last field may hold blanks).
 
     Raises UserError, with the `mend`, for a file that is missing or no text, and for malformed or repeated lines.
     """
+    rows: dict[str, list[str]] = {}
+    common: dict[str, str] = {}  # labels, speakers and conditions are a few texts in many lines: held once
+    for number, (key, *fields) in _rows(path, columns, mend):
+        if key in rows:
+            raise UserError(f"{path}:{number}: {key} stands here a second time; take one out")
+        rows[key] = [common.setdefault(field, field) for field in fields]
+    return rows
+
+
+def _rows(path: Path, columns: int, mend: str) -> Iterator[tuple[int, list[str]]]:
+    """The lines of a table that are not blank: their numbers and fields."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        with path.open(encoding="utf-8-sig") as file:
+            for number, line in enumerate(file, 1):
+                fields = [field.strip() for field in line.split(maxsplit=columns - 1)]
+                if fields and len(fields) != columns:
+                    raise UserError(f"{path}:{number}: {len(fields)} fields where {columns} belong; mend the line")
+                if fields:
+                    yield number, fields
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; {mend}") from None
     except UnicodeDecodeError:
         raise UserError(f"{path}: not a text file; {mend}") from None
-    rows: dict[str, list[str]] = {}
-    common: dict[str, str] = {}  # labels, speakers and conditions are a few texts in many lines: held once
-    for number, line in enumerate(io.StringIO(text, newline="\n"), 1):  # not splitlines(): a name may hold U+2028
-        fields = line.split(maxsplit=columns - 1)
-        if not fields:
-            continue
-        if len(fields) != columns:
-            raise UserError(f"{path}:{number}: {len(fields)} fields where {columns} belong; mend the line")
-        if fields[0] in rows:
-            raise UserError(f"{path}:{number}: {fields[0]} stands here a second time; take one out")
-        rows[fields[0]] = [common.setdefault(field, field) for field in map(str.strip, fields[1:])]
-    return rows
 
 
 def is_pipe(wav: str) -> bool:
@@ -113,18 +134,22 @@ def check(utterances: list[Utterance], where: str, pipes: bool = False) -> None:
         seen.add(u.utt)
         if u.label not in LABELS:
             raise UserError(f"{where}: utterance {u.utt} has label {u.label!r}; use genuine or spoof")
-        if "/" in u.utt or "\0" in u.utt:
-            raise UserError(f"{where}: utterance {u.utt!r}: an id may not hold '/' or NUL, it names files; rename it")
-        if is_pipe(u.wav) and not pipes:
-            raise UserError(
-                f"{where}: utterance {u.utt}: {u.wav!r} is a pipe: it would run a shell command of whoever wrote the "
-                "list; convert the recordings to wav files and list those, or, if you trust the list, allow its "
-                "wav.scp to run programs: stage -2 with --allow-pipes"
-            )
-        if not u.wav or u.wav.strip() != u.wav or any(character in u.wav for character in "\n\r\0"):
-            raise UserError(f"{where}: utterance {u.utt}: {u.wav!r} cannot stand in a wav.scp; rename the file")
+        _check_recording(u.utt, u.wav, where, pipes)
         for field in (u.utt, u.speaker, u.environment, u.playback, u.recorder):
             if not field or field.split() != [field]:
                 raise UserError(f"{where}: utterance {u.utt}: {field!r} may not hold white space")
     if not utterances:
         raise UserError(f"{where}: no utterances")
+
+
+def _check_recording(utt: str, wav: str, where: str, pipes: bool = False) -> None:
+    if "/" in utt or "\0" in utt:
+        raise UserError(f"{where}: utterance {utt!r}: an id may not hold '/' or NUL, it names files; rename it")
+    if is_pipe(wav) and not pipes:
+        raise UserError(
+            f"{where}: utterance {utt}: {wav!r} is a pipe: it would run a shell command of whoever wrote the "
+            "list; convert the recordings to wav files and list those, or, if you trust the list, allow its "
+            "wav.scp to run programs: stage -2 with --allow-pipes"
+        )
+    if not wav or wav.strip() != wav or any(character in wav for character in "\n\r\0"):
+        raise UserError(f"{where}: utterance {utt}: {wav!r} cannot stand in a wav.scp; rename the file")
