@@ -86,8 +86,8 @@ last=${last:-${first:-3}} first=${first:--2}
 # shellcheck source=utils/environment.sh
 source utils/environment.sh # sets python
 
-# Why glibc's cache is off: src/memory.py.
-export GLIBC_TUNABLES=${GLIBC_TUNABLES:+$GLIBC_TUNABLES:}glibc.malloc.tcache_count=0
+# Why glibc's cache is off and it asks for huge pages: src/memory.py.
+export GLIBC_TUNABLES=${GLIBC_TUNABLES:+$GLIBC_TUNABLES:}glibc.malloc.tcache_count=0:glibc.malloc.hugetlb=1
 
 case $command in
   bench) exec "$python" bench/run.py ${rest[@]+"${rest[@]}"} ;;

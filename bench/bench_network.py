@@ -78,7 +78,7 @@ class Worker:
         command = [sys.executable, str(Path(__file__).resolve()), "--worker", side, work, "--threads", str(threads)]
         environment = os.environ | ({"CUDA_VISIBLE_DEVICES": ""} if where == CPU else {})
         if side in ("ours", "keeping", "seeds"):
-            environment["GLIBC_TUNABLES"] = "glibc.malloc.tcache_count=0"  # as run.sh has it
+            environment["GLIBC_TUNABLES"] = "glibc.malloc.tcache_count=0:glibc.malloc.hugetlb=1"  # as run.sh has it
         else:
             environment.pop("GLIBC_TUNABLES", None)
         self.process = subprocess.Popen(

@@ -136,7 +136,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     return tuple(sorted(seeds))
 
 
-def subset(stage: Stage, name: str, in_memory: bool = False) -> Subset:
+def subset(stage: Stage, name: str) -> Subset:
     """The subset `name` with its labels and features; UserError if an earlier stage has not run."""
     directory = features_record(stage, name).parent
     utterances = datadir.read(stage.layout.subset(name))
@@ -144,7 +144,7 @@ def subset(stage: Stage, name: str, in_memory: bool = False) -> Subset:
     return Subset(
         name,
         {u.utt: u.label for u in utterances},
-        dict(features) if in_memory else features,
+        features,
         {u.utt: u.speaker for u in utterances},
     )
 

@@ -91,7 +91,7 @@ def training(
 ) -> Iterator[None]:
     """Train one seed unless it is trained, in turns if it is trained among others.
 
-    The `subsets` are read once for all seeds, by the first that needs them.
+    The lists of the `subsets` are read once for all seeds, by the first that needs them; features as they are needed.
     """
     directory = here.layout.seed(here.system_name, seed)
     made_from = stage.trained_from(here, seed)
@@ -103,7 +103,7 @@ def training(
         if group.first:
             begin(directory, made_from, here.force)
         if not subsets:
-            subsets.update({name: stage.subset(here, name, in_memory=True) for name in ("train", "dev")})
+            subsets.update({name: stage.subset(here, name) for name in ("train", "dev")})
         if group.first:
             log_to(directory / "train.log", f"train.seed{seed}" if among_others else "train")
             environment.write(directory / "env.json")

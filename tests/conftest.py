@@ -1,5 +1,6 @@
 """What tests share: golden numbers, stand-ins for Kaldi's programs, and real data where there are any."""
 
+import logging
 import os
 import stat
 import sys
@@ -22,6 +23,16 @@ FIRST = ("test_golden_networks.py", "test_run.py", "test_faults.py", "test_distr
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: FIRST.index(item.path.name) if item.path.name in FIRST else len(FIRST))
+
+
+@pytest.fixture(autouse=True)
+def quiet_afterwards() -> Iterator[None]:
+    """What a training within a test logs to ends with the test: its stdout and its folder may be gone by the next."""
+    yield
+    log = logging.getLogger("train")
+    for handler in log.handlers[:]:
+        log.removeHandler(handler)
+        handler.close()
 
 
 @pytest.fixture(scope="session")

@@ -27,17 +27,17 @@ def check_width(features: np.ndarray, bins: int) -> None:
 
 
 class Tiled:
-    """A subset in memory at true length; batches are tiled when asked for.
+    """A subset whose batches are read and tiled when asked for.
 
     Args:
-        subset: its features are read once, here.
+        subset: utterances, features and labels.
         frames, bins: the size that every utterance is tiled to.
     """
 
     def __init__(self, subset: Subset, frames: int, bins: int):
         self.frames, self.bins = frames, bins
         self.utterances = subset.utterances
-        self.features = [subset.features[utt] for utt in self.utterances]
+        self.features = subset.features
         self.targets = torch.tensor([GENUINE[subset.labels[utt]] for utt in self.utterances])
 
     def __len__(self) -> int:
@@ -45,9 +45,8 @@ class Tiled:
 
     def batch(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
         """The utterances at `indices`: Tensor[B × 1 × D × frames], and their targets Tensor[B], 1 = genuine."""
-        tiled = np.stack([tile(self.features[i], self.frames, self.bins) for i in indices])
+        tiled = np.stack([tile(self.features[self.utterances[i]], self.frames, self.bins) for i in indices])
         return torch.from_numpy(tiled)[:, None], self.targets[list(indices)]
-
 
     def resident(self, device: torch.device, dtype: torch.dtype) -> "Resident":
         """The same subset on `device`, its features as `dtype`."""
@@ -61,12 +60,13 @@ class Resident:
     """
 
     def __init__(self, tiled: Tiled, device: torch.device, dtype: torch.dtype):
-        for matrix in tiled.features:
+        matrices = [tiled.features[utt] for utt in tiled.utterances]
+        for matrix in matrices:
             check_width(matrix, tiled.bins)
-        lengths = torch.tensor([len(matrix) for matrix in tiled.features])
+        lengths = torch.tensor([len(matrix) for matrix in matrices])
         self.lengths, self.starts = lengths.to(device), (lengths.cumsum(0) - lengths).to(device)
         self.features = torch.empty(int(lengths.sum()), tiled.bins, dtype=dtype, device=device)
-        for start, matrix in zip(self.starts.tolist(), tiled.features, strict=True):
+        for start, matrix in zip(self.starts.tolist(), matrices, strict=True):
             self.features[start : start + len(matrix)] = torch.from_numpy(matrix)
         self.steps = torch.arange(tiled.frames, device=device)
         self.targets = tiled.targets.to(device)

@@ -198,7 +198,7 @@ def test_recomputation_changes_no_bit(tmp_path):
 def test_a_loss_that_is_not_finite_stops_with_the_mend(tmp_path):
     with pytest.raises(UserError, match=r"the loss became nan.*learning_rate"):
         run = trainer(tmp_path)
-        run.train.features[3][:] = np.nan
+        run.train.features["t003"][:] = np.nan
         run.run()
 
 
