@@ -45,9 +45,7 @@ def write(directory: Path, utterances: Iterable[Utterance]) -> None:
         files.write_text(directory / name, "".join(f"{line}\n" for line in lines))
 
 
-def read(
-    directory: Path, *, fill: bool = False, pipes: bool = False, mend: str = AGAIN
-) -> list[Utterance]:
+def read(directory: Path, *, fill: bool = False, pipes: bool = False, mend: str = AGAIN) -> list[Utterance]:
     """The utterances of a data directory, sorted bytewise by id.
 
     With `fill` a directory without utt2spk or utt2cond will do: every utterance is then its own speaker, its condition

@@ -46,7 +46,7 @@ def _log_power(frames: np.ndarray, options: SpectrogramOptions, padded: np.ndarr
     `frames` is worked on in place.
     """
     if options.remove_dc_offset:
-        # In float32: sums of 16-bit samples are whole numbers and exact.
+        # In float32, which holds the sum of 512 samples of 16 bits exactly.
         frames -= np.vecdot(frames, np.ones(options.length, np.float32))[:, None] / np.float32(options.length)
     energy = _log_energy(frames) if options.raw_energy else None
     windowed = padded[:, : options.length]
