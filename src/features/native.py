@@ -17,7 +17,7 @@ from features import archives, audio
 
 PART = 8  # recordings that a worker takes at a time
 
-VERSION = 3  # raised whenever the same settings come to give other features: those that stand are then made anew
+VERSION = 2  # raised whenever the same settings come to give other features: those that stand are then made anew
 
 
 class FrontEnd(Protocol):

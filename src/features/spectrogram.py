@@ -46,8 +46,7 @@ def _log_power(frames: np.ndarray, options: SpectrogramOptions, padded: np.ndarr
     `frames` is worked on in place.
     """
     if options.remove_dc_offset:
-        # In float32, which holds the sum of 512 samples of 16 bits exactly.
-        frames -= np.vecdot(frames, np.ones(options.length, np.float32))[:, None] / np.float32(options.length)
+        frames -= _means(frames, whole_numbers=not options.dither)
     energy = _log_energy(frames) if options.raw_energy else None
     windowed = padded[:, : options.length]
     np.multiply(frames[:, :-1], -options.preemphasis_coefficient, out=windowed[:, 1:])
@@ -63,6 +62,13 @@ def _log_power(frames: np.ndarray, options: SpectrogramOptions, padded: np.ndarr
     np.maximum(out, FLOOR, out=out)
     np.log(out, out=out)
     out[:, 0] = energy if options.energy_floor <= 0 else np.maximum(energy, np.log(options.energy_floor))
+
+
+def _means(frames: np.ndarray, whole_numbers: bool) -> np.ndarray:
+    """float32[B × 1]: the mean of each frame."""
+    if whole_numbers:  # float32 holds the sum of 512 samples of 16 bits exactly, and so takes a fifth of the time
+        return np.vecdot(frames, np.ones_like(frames[0]))[:, None] / np.float32(frames.shape[1])
+    return frames.mean(axis=1, dtype=np.float64, keepdims=True).astype(np.float32)
 
 
 def _windows(samples: np.ndarray, options: SpectrogramOptions) -> np.ndarray:
