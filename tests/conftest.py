@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import stat
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import warm_python  # noqa: E402
 
 if "GLIBC_TUNABLES" in os.environ:  # as run.sh sets it: without, what is kept falls to pieces
     memory.keep_freed()
+signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored; some tests send it
 GOLDEN = Path(__file__).parent / "golden"
 # Of two processes neither should be left alone with one of these at the end.
 FIRST = ("test_golden_networks.py", "test_run.py", "test_faults.py", "test_distributed.py")
