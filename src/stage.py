@@ -141,12 +141,7 @@ def subset(stage: Stage, name: str) -> Subset:
     directory = features_record(stage, name).parent
     utterances = datadir.read(stage.layout.subset(name))
     features = FeatureArchive(directory / "feats.scp", ROOT)
-    return Subset(
-        name,
-        {u.utt: u.label for u in utterances},
-        features,
-        {u.utt: u.speaker for u in utterances},
-    )
+    return Subset(name, {u.utt: u.label for u in utterances}, features, {u.utt: u.speaker for u in utterances})
 
 
 def trained_from(stage: Stage, seed: int) -> dict[str, Any]:

@@ -283,17 +283,22 @@ def test_real_speech_through_measured_responses_trains(run, real_data, tmp_path)
     settings = [
         f"corpus.speech={real_data / 'speech'}",
         f"corpus.impulse_responses={real_data / 'impulse_responses'}",
-        "corpus.train.speakers=3",
-        "corpus.dev.speakers=2",
-        "corpus.eval.speakers=2",
-        *CORPUS,
+        "corpus.train.speakers=41",
+        "corpus.dev.speakers=16",
+        "corpus.eval.speakers=16",  # 73 in all
+        "corpus.train.genuine=41",
+        "corpus.train.spoof=5",
+        "corpus.dev.genuine=16",
+        "corpus.dev.spoof=4",
+        "corpus.eval.genuine=16",
+        "corpus.eval.spoof=4",
         "train.epochs=1",
-        "model.frames=904",
+        "model.frames=122",
     ]
-    done = run(tmp_path, "--system", "drn", "-2", "0", settings=settings)
+    done = run(tmp_path, "--system", "lcnn", "-2", "0", settings=settings)
     assert done.returncode == 0, done.stdout + done.stderr
     speakers = {line.split()[1] for path in tmp_path.glob("data/*/*/utt2spk") for line in path.read_text().splitlines()}
-    assert len(speakers) == 3 + 2 + 2
+    assert len(speakers) == 73
     wav = next((tmp_path / "data").rglob("E_1000001.wav"))
     samples, rate = soundfile.read(wav)
     assert rate == 16000 and 0.01 < np.abs(samples).max() < 1

@@ -27,6 +27,7 @@ def log_spectrogram(samples: np.ndarray, options: SpectrogramOptions, utt: str =
         float32[T × bins], natural logarithm of power; bin 0 is replaced by the log energy of the frame, as in Kaldi.
     """
     windows = _windows(np.asarray(samples), options)
+    whole_numbers = windows.dtype == np.int16 and not options.dither
     bits = _bits(utt) if options.dither else None
     padded = np.zeros((BLOCK, options.fft_size), dtype=np.float32)
     logarithm = np.empty((len(windows), options.bins), dtype=np.float32)
@@ -36,17 +37,19 @@ def log_spectrogram(samples: np.ndarray, options: SpectrogramOptions, utt: str =
             noise = _normal(bits, frames.size).reshape(frames.shape)
             noise *= options.dither
             frames += noise
-        _log_power(frames, options, padded[: len(frames)], logarithm[start : start + BLOCK])
+        _log_power(frames, options, whole_numbers, padded[: len(frames)], logarithm[start : start + BLOCK])
     return logarithm
 
 
-def _log_power(frames: np.ndarray, options: SpectrogramOptions, padded: np.ndarray, out: np.ndarray) -> None:
+def _log_power(
+    frames: np.ndarray, options: SpectrogramOptions, whole_numbers: bool, padded: np.ndarray, out: np.ndarray
+) -> None:
     """Frames float32[B × length] to log power `out`, float32[B × bins]; `padded`, float32[B × fft_size], ends in zeros.
 
     `frames` is worked on in place.
     """
     if options.remove_dc_offset:
-        frames -= _means(frames, whole_numbers=not options.dither)
+        frames -= _means(frames, whole_numbers)
     energy = _log_energy(frames) if options.raw_energy else None
     windowed = padded[:, : options.length]
     np.multiply(frames[:, :-1], -options.preemphasis_coefficient, out=windowed[:, 1:])

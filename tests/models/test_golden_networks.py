@@ -16,7 +16,6 @@ from models.attentive_filtering import AttentiveFilteringNetwork  # noqa: E402
 from models.dilated_resnet import DilatedResNet  # noqa: E402
 from models.light_cnn import LightCNN  # noqa: E402
 from systems import device as devices  # noqa: E402
-from systems.recomputation import Recomputing  # noqa: E402
 
 NETWORKS = {
     "attentive_filtering/sigmoid": lambda: AttentiveFilteringNetwork("sigmoid"),
@@ -25,9 +24,7 @@ NETWORKS = {
     "dilated_resnet/relu": lambda: DilatedResNet("relu"),
     "light_cnn/reduced": LightCNN,
 }
-# Training steps in double precision. Those of the larger networks take long; the loss after one shows their gradients.
-# What the optimiser keeps from step to step the last one shows.
-STEPS = {"attentive_filtering/sigmoid": 1, "dilated_resnet/relu": 1, "light_cnn/reduced": 3}
+TRAINED = ("attentive_filtering/sigmoid", "dilated_resnet/relu", "light_cnn/reduced")
 
 
 @pytest.fixture(scope="module")
@@ -99,27 +96,26 @@ def test_float32_stays_near_float64(numbers, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", STEPS)
-def test_training_steps_are_the_authors(numbers, name):
+@pytest.mark.parametrize("name", TRAINED)
+def test_three_training_steps_are_the_authors(numbers, name):
     theirs = numbers["models"][name]["train_rule_R_float64"]
     model, layers = filled(name)
     model = devices.placed(model, torch.device("cpu")).train()
-    graph = Recomputing(model).train()  # as training has it; in double precision the plain graph takes 10 GB
     x, y = golden_weights.wave_input(4), torch.tensor([1.0, 0.0, 1.0, 0.0], dtype=torch.float64)
     optimiser = torch.optim.Adam(model.parameters(), 1e-3, amsgrad=True)
     losses = []
-    for _ in range(STEPS[name]):
+    for step in range(4):
+        if step == 3:  # the loss after the third step; no fourth update
+            with torch.no_grad():
+                losses.append(functional.binary_cross_entropy_with_logits(model(x), y).item())
+            break
         optimiser.zero_grad()
-        loss = functional.binary_cross_entropy_with_logits(graph(x), y)
+        loss = functional.binary_cross_entropy_with_logits(model(x), y)
         loss.backward()
         optimiser.step()
         losses.append(loss.item())
-    with torch.no_grad():  # the loss after the last step
-        losses.append(functional.binary_cross_entropy_with_logits(graph(x), y).item())
-    close(losses, theirs["loss"][: len(losses)])
-    if len(losses) < len(theirs["loss"]):
-        return
+    close(losses, theirs["loss"])
     # Where a gradient is nearly zero Adam divides rounding noise by rounding noise.
     close([[layer.weight.norm().item(), layer.bias.norm().item()] for layer in layers], theirs["weight_l2_after"], 1e-7)
     with torch.no_grad():
-        close(model.eval()(x).sigmoid(), theirs["eval_scores_after"], 1e-7)
+        close(model.eval()(x).sigmoid(), theirs["eval_scores_after"], 1e-8)
