@@ -134,6 +134,12 @@ def test_training_stopped_and_restored_ends_bit_for_bit_the_same(kind):
     same(type(through).from_state_dict(torch.load(saved, weights_only=True)).fit(frames, 6, tolerance=0), through)
 
 
+def test_without_a_tolerance_every_iteration_is_done():
+    model = DiagonalGMM.drawn(clusters(), 3, seed=1).fit(clusters(), 200, tolerance=0)
+    assert len(model.trace) == 200 and not model.converged
+    assert np.diff(model.trace).min() < 0  # by rounding: a gain of nothing would not have gone so far
+
+
 def test_training_reports_each_iteration_and_stops_when_it_gains_nothing():
     frames, seen = clusters(), []
     model = DiagonalGMM.drawn(frames, 3, seed=0).fit(frames, 200, 1e-6, after=lambda m: seen.append(m.trace[-1]))
