@@ -91,9 +91,12 @@ export GLIBC_TUNABLES=${GLIBC_TUNABLES:+$GLIBC_TUNABLES:}glibc.malloc.tcache_cou
 
 case $command in
   bench) exec "$python" bench/run.py ${rest[@]+"${rest[@]}"} ;;
-  test) # all of them in two processes that do not keep a core busy with waiting
-    ((${#rest[@]})) || rest=(--numprocesses 2 --dist loadfile --no-loadscope-reorder)
-    OMP_WAIT_POLICY=passive exec "$python" -m pytest "${rest[@]}" ;;
+  test)
+    if ((!${#rest[@]})); then # all of them: two processes, of a thread each, that do not keep a core busy with waiting
+      rest=(--numprocesses 2 --dist loadfile --no-loadscope-reorder)
+      export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
+    fi
+    exec "$python" -m pytest "${rest[@]}" ;;
   score | export) # file names start where the user stands
     [[ $python != */* || $python == /* ]] || python=$PWD/$python
     script=$PWD/src/${command/score/score_wav}.py

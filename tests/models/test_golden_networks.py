@@ -115,7 +115,9 @@ def test_three_training_steps_are_the_authors(numbers, name):
         optimiser.step()
         losses.append(loss.item())
     close(losses, theirs["loss"])
-    # Where a gradient is nearly zero Adam divides rounding noise by rounding noise.
-    close([[layer.weight.norm().item(), layer.bias.norm().item()] for layer in layers], theirs["weight_l2_after"], 1e-7)
+    # Where a gradient is nearly zero Adam divides rounding noise by rounding noise: with another number of threads
+    # norms and scores of the dilated network change by 1e-8.
+    norms = [[layer.weight.norm().item(), layer.bias.norm().item()] for layer in layers]
+    close(norms, theirs["weight_l2_after"], 1e-7)
     with torch.no_grad():
-        close(model.eval()(x).sigmoid(), theirs["eval_scores_after"], 1e-8)
+        close(model.eval()(x).sigmoid(), theirs["eval_scores_after"], 1e-7)
