@@ -5,10 +5,10 @@ Source: Lai et al., ICASSP 2019, eqs. 1-3 and Fig. 1, and the layer list of the 
 """
 
 import torch
-from torch import Size, Tensor, nn
-from torch.nn import functional
+from torch import Tensor, nn
 
 from models.dilated_resnet import BINS, DilatedResNet, check_frames, check_input, frames_left, xavier_convolutions
+from models.resizing import resize
 
 ATTENTIONS = ("sigmoid", "tanh", "softmaxF", "softmaxT")
 
@@ -108,16 +108,12 @@ class AttentionBranch(nn.Module):
             skips.append(skip(x))
         x = self.bottom(self.down[-1](x))
         for up, skip in zip(self.up, reversed(skips), strict=True):
-            x = up(_resize(x, skip.shape[2:]).add_(skip))  # in place: no gradient needs the resized map
-        return self.output(_resize(x, size))
+            x = up(resize(x, skip.shape[2:]).add_(skip))  # in place: no gradient needs the resized map
+        return self.output(resize(x, size))
 
 
 def _conv_bn_relu(channels: int, out: int, dilation: int | tuple[int, int] = 1) -> tuple[nn.Module, ...]:
     return nn.Conv2d(channels, out, 3, padding=1, dilation=dilation), nn.BatchNorm2d(out), nn.ReLU(inplace=True)
-
-
-def _resize(x: Tensor, size: Size) -> Tensor:
-    return functional.interpolate(x, size=size, mode="bilinear", align_corners=True)
 
 
 def _narrowest(frames: int) -> int:

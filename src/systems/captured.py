@@ -19,6 +19,8 @@ def captured(model: nn.Module, inputs: Tensor, arithmetic: AbstractContextManage
     shared = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
     twin = copy.deepcopy(model, shared).train()
     before = [buffer.clone() for buffer in model.buffers()]
+    # Gradients meet their parameters on the capture's stream, for its graphs live on; PyTorch waits, and would warn.
+    torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)
     try:
         with arithmetic:
             twin = torch.cuda.make_graphed_callables(twin, (inputs,))

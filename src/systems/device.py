@@ -1,6 +1,7 @@
 """Where tensors live, and the settings under which convolutions are fastest there."""
 
 import os
+import warnings
 from contextlib import nullcontext
 from typing import Any
 
@@ -14,11 +15,12 @@ TRAINING_MEMORY = 6 * 2**30  # bytes; a step of four utterances takes 4.5 GB in 
 def choose() -> torch.device:
     """The first GPU, else the CPU; prepares either for convolutions of ever the same size."""
     if torch.cuda.is_available():
-        # The choice of an algorithm must not depend on timing. What PyTorch cannot do deterministically on a GPU (the
-        # gradient of overlapping max-pooling) it only warns of: there a seed fixes results up to rounding.
+        # The choice of an algorithm must not depend on timing. Of max-pooling PyTorch only warns, for its kernels no
+        # longer add up in an order of chance (DilatedMaxPool2d.cu): each place collects what it gets.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.backends.cudnn.benchmark = False
         torch.use_deterministic_algorithms(True, warn_only=True)
+        warnings.filterwarnings("ignore", "max_pool2d_with_indices_backward_cuda")
         torch.utils.deterministic.fill_uninitialized_memory = False  # an aid to debugging that writes all results twice
         torch.set_float32_matmul_precision("high")  # TF32, as convolutions have it by default
         return torch.device("cuda")
@@ -59,5 +61,5 @@ def storage(device: torch.device, precision: str) -> torch.dtype:
 
 def _half(device: torch.device, precision: str) -> bool:
     if precision == "auto":
-        return device.type == "cuda" and torch.cuda.is_bf16_supported()
+        return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return precision == "bfloat16"
