@@ -1,6 +1,7 @@
 """Spectrograms of any length as batches of one width, in an order that the seed alone decides."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -35,7 +36,7 @@ class Tiled:
     """
 
     def __init__(self, subset: Subset, frames: int, bins: int):
-        self.frames, self.bins = frames, bins
+        self.subset, self.frames, self.bins = subset, frames, bins
         self.utterances = subset.utterances
         self.features = subset.features
         self.targets = torch.tensor([GENUINE[subset.labels[utt]] for utt in self.utterances])
@@ -48,37 +49,61 @@ class Tiled:
         tiled = np.stack([tile(self.features[self.utterances[i]], self.frames, self.bins) for i in indices])
         return torch.from_numpy(tiled)[:, None], self.targets[list(indices)]
 
-    def resident(self, device: torch.device, dtype: torch.dtype) -> "Resident":
-        """The same subset on `device`, its features as `dtype`."""
-        return Resident(self, device, dtype)
+    def resident(self, device: torch.device, dtype: torch.dtype, most: float) -> "Resident | None":
+        """The same subset on `device`, its features as `dtype`; None if they are of more than `most` bytes.
+
+        They are read and kept there once, however many trainings of this process ask.
+        """
+        held, key = self.subset.held, (device, dtype)
+        if key not in held:
+            held[key] = self._held(device, dtype, most)
+        return held[key] and Resident(self, held[key])
+
+    def _held(self, device: torch.device, dtype: torch.dtype, most: float) -> "Held | None":
+        matrices, size = [], 0
+        for utt in self.utterances:
+            matrix = self.features[utt]
+            check_width(matrix, self.bins)
+            size += matrix.size * dtype.itemsize
+            if size > most:
+                return None
+            matrices.append(torch.from_numpy(matrix).to(device, dtype))
+        lengths = torch.tensor([len(matrix) for matrix in matrices])
+        held = Held(torch.cat(matrices), (lengths.cumsum(0) - lengths).to(device), lengths.to(device))
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)  # other trainings use it on streams of their own
+        return held
+
+
+@dataclass(frozen=True)
+class Held:
+    """A subset's features on a device: frame after frame Tensor[N × D], where each utterance starts, and its length."""
+
+    features: Tensor
+    starts: Tensor
+    lengths: Tensor
 
 
 class Resident:
-    """A subset that lies on a device at true length, frame after frame, and is tiled there by index.
+    """A subset that lies on a device at true length and is tiled there by index; batches are as those of `Tiled`.
 
-    A batch then costs a gather on the device and nothing passes the bus. Batches are as those of `Tiled`.
+    A batch then costs a gather on the device and nothing passes the bus.
     """
 
-    def __init__(self, tiled: Tiled, device: torch.device, dtype: torch.dtype):
-        matrices = [tiled.features[utt] for utt in tiled.utterances]
-        for matrix in matrices:
-            check_width(matrix, tiled.bins)
-        lengths = torch.tensor([len(matrix) for matrix in matrices])
-        self.lengths, self.starts = lengths.to(device), (lengths.cumsum(0) - lengths).to(device)
-        self.features = torch.empty(int(lengths.sum()), tiled.bins, dtype=dtype, device=device)
-        for start, matrix in zip(self.starts.tolist(), matrices, strict=True):
-            self.features[start : start + len(matrix)] = torch.from_numpy(matrix)
-        self.steps = torch.arange(tiled.frames, device=device)
-        self.targets = tiled.targets.to(device)
+    def __init__(self, tiled: Tiled, held: Held):
+        self.held, self.utterances = held, tiled.utterances
+        self.steps = torch.arange(tiled.frames, device=held.features.device)
+        self.targets = tiled.targets.to(held.features.device)
 
     def __len__(self) -> int:
         return len(self.targets)
 
     def batch(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
         """The utterances at `indices`: float32 Tensor[B × 1 × D × frames], and their targets Tensor[B], 1 = genuine."""
-        chosen = torch.tensor(list(indices), device=self.features.device)
-        places = self.starts[chosen, None] + self.steps % self.lengths[chosen, None]
-        return self.features[places].float().transpose(1, 2).contiguous()[:, None], self.targets[chosen]
+        held = self.held
+        chosen = torch.tensor(list(indices), device=held.features.device)
+        places = held.starts[chosen, None] + self.steps % held.lengths[chosen, None]
+        return held.features[places].float().transpose(1, 2).contiguous()[:, None], self.targets[chosen]
 
 
 def shuffled(count: int, batch_size: int, seed: int, epoch: int) -> list[list[int]]:

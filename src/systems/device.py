@@ -38,6 +38,12 @@ def trainings_at_once() -> int:
     return max(1, free // TRAINING_MEMORY)
 
 
+def room_for_features(device: torch.device) -> float:
+    """How many bytes of a GPU a subset's features may take: a quarter of what is free."""
+    free, _ = torch.cuda.mem_get_info(device)
+    return free / 4
+
+
 def placed(model: torch.nn.Module, device: torch.device) -> torch.nn.Module:
     """`model` on `device`, its convolution weights channels-last: the fastest layout on both."""
     return model.to(device=device, memory_format=torch.channels_last)

@@ -1,7 +1,8 @@
 """A subset of a corpus as systems see it: utterances, labels, features."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -14,13 +15,14 @@ GENUINE = {"genuine": 1.0, "spoof": 0.0}  # the target of a network
 class Subset:
     """`labels` (utterance -> genuine|spoof) and `features` (utterance -> float32[T × D]), over the same utterances.
 
-    `speakers` (utterance -> name) where they are known.
+    `speakers` (utterance -> name) where they are known. `held`: the features on devices (systems/batches.py).
     """
 
     name: str
     labels: Mapping[str, str]
     features: Mapping[str, np.ndarray]
     speakers: Mapping[str, str] = field(default_factory=dict)
+    held: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if odd := sorted(self.labels.keys() ^ self.features.keys()):

@@ -25,7 +25,7 @@ from evaluation.eer import linear_roc_eer
 from progress import Progress
 from systems import device as devices
 from systems import distributed
-from systems.batches import Tiled, in_order, shuffled
+from systems.batches import Resident, Tiled, in_order, shuffled
 from systems.captured import captured
 from systems.inference import for_scoring
 from systems.recomputation import Recomputing
@@ -74,13 +74,21 @@ class Trainer:
             if not recipe.synchronised_batch_norm:  # each process by the statistics of its part
                 self.part = wrapped(distributed.for_shares(self.model, self.device, False))
         if self.device.type == "cuda":
-            train = train.resident(self.device, devices.storage(self.device, recipe.precision))
+            train = self._resident(train, devices.storage(self.device, recipe.precision))
+            dev = self._resident(dev, torch.float32)
         self.train, self.dev, self.recipe, self.seed, self.directory = train, dev, recipe, seed, directory
         self.optimiser = torch.optim.Adam(model.parameters(), recipe.learning_rate, amsgrad=recipe.amsgrad)
         self.scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
             self.optimiser, factor=recipe.lr_factor, patience=recipe.lr_patience
         )
         self.position = Position()
+
+    def _resident(self, tiled: Tiled, dtype: torch.dtype) -> Tiled | Resident:
+        resident = tiled.resident(self.device, dtype, devices.room_for_features(self.device))
+        if resident is not None:
+            return resident
+        self.log.info(f"{tiled.subset.name}: too large for the GPU's memory; read a batch at a time")
+        return tiled
 
     def run(self) -> None:
         """Train to the end, or on to the end from where an earlier run was interrupted."""
@@ -130,7 +138,7 @@ class Trainer:
             return
         inputs, _ = self.train.batch(range(self.recipe.batch_size))
         arithmetic = devices.arithmetic(self.device, self.recipe.precision)
-        self.full = captured(self.graph, inputs, arithmetic, self.log)
+        self.full = captured(self.graph, inputs.to(self.device), arithmetic, self.log)
 
     def _share(self, batch: list[int]) -> tuple[Tensor, Tensor]:
         """What this process learns from of a batch, perhaps nothing."""
@@ -184,7 +192,7 @@ class Trainer:
             scored.append(score)
             yield
         logits = np.array(scored)
-        targets = self.dev.targets.numpy()
+        targets = self.dev.targets.cpu().numpy()
         # -log sigmoid(z) for genuine, -log(1 - sigmoid(z)) for spoof
         dev_loss = float(np.mean(np.logaddexp(0, np.where(targets == 1, -logits, logits))))
         eer = 100 * linear_roc_eer(logits[targets == 1], logits[targets == 0])

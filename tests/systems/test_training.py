@@ -18,6 +18,7 @@ from systems.settings import Training
 from systems.subset import Subset
 from systems.training import BEST, LAST, Trainer
 
+CPU = torch.device("cpu")
 RECIPE = Training(
     epochs=4,
     patience=5,
@@ -246,13 +247,35 @@ def test_tiling_repeats_the_whole_utterance_and_cuts_the_last_repeat():
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
 def test_a_subset_on_a_device_gives_the_same_batches(dtype):
     tiled = subset("t", 9, 1)
-    resident = tiled.resident(torch.device("cpu"), dtype)
-    assert len(resident) == len(tiled) and resident.features.dtype == dtype
+    resident = tiled.resident(CPU, dtype, math.inf)
+    assert len(resident) == len(tiled) and resident.held.features.dtype == dtype
     for indices in ([3, 0, 8, 4], [7]):
         (x, y), (theirs, targets) = resident.batch(indices), tiled.batch(indices)
         assert x.dtype == torch.float32 and x.is_contiguous()
         torch.testing.assert_close(x, theirs, rtol=0 if dtype == torch.float32 else 1e-3, atol=1e-6)
         assert torch.equal(y, targets)
+
+
+def test_what_lies_on_a_device_is_shared_by_all_trainings_and_is_no_more_than_fits():
+    tiled = subset("t", 9, 1)
+    size = 4 * sum(matrix.size for matrix in tiled.features.values())
+    assert tiled.resident(CPU, torch.float32, size - 1) is None
+    assert tiled.resident(CPU, torch.float16, size // 2) is not None
+    again = subset("t", 9, 1)
+    first = again.resident(CPU, torch.float32, size)
+    other = Tiled(again.subset, 7, 5).resident(CPU, torch.float32, size)
+    assert other.held is first.held
+    assert other.batch([3])[0].shape == (1, 1, 5, 7)
+
+
+def test_training_from_a_device_is_that_from_disk(tmp_path):
+    trainer(tmp_path / "disk").run()
+    resident = trainer(tmp_path / "device")
+    resident.train = resident.train.resident(CPU, torch.float32, math.inf)
+    resident.dev = resident.dev.resident(CPU, torch.float32, math.inf)
+    resident.run()
+    assert same(weights(tmp_path / "device"), weights(tmp_path / "disk"))
+    assert (tmp_path / "device" / BEST).read_bytes() == (tmp_path / "disk" / BEST).read_bytes()  # the dev EER, too
 
 
 def test_features_of_another_width_are_refused():
