@@ -36,7 +36,7 @@ class Resize(torch.autograd.Function):
         batch, rows, columns, channels = by_row.shape
         with torch.autocast(gradient.device.type, enabled=False):
             by_row = _shares(height, rows, gradient) @ by_row.reshape(batch, rows, columns * channels)
-            by_row = _shares(width, columns, gradient) @ by_row.view(batch, height, columns, channels)
+            by_row = _shares(width, columns, gradient) @ by_row.reshape(batch, height, columns, channels)
         return by_row.permute(0, 3, 1, 2), None
 
 
