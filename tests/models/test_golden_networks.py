@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -95,7 +96,17 @@ def test_float32_stays_near_float64(numbers, name):
     assert score == pytest.approx(numbers["models"][name]["rule_R"]["float64"]["score"], abs=5e-6)
 
 
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    """Two for PyTorch, whatever the environment says: the number decides the order of sums."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("two_threads")
 @pytest.mark.parametrize("name", TRAINED)
 def test_three_training_steps_are_the_authors(numbers, name):
     theirs = numbers["models"][name]["train_rule_R_float64"]
@@ -115,9 +126,7 @@ def test_three_training_steps_are_the_authors(numbers, name):
         optimiser.step()
         losses.append(loss.item())
     close(losses, theirs["loss"])
-    # Where a gradient is nearly zero Adam divides rounding noise by rounding noise: with another number of threads
-    # norms and scores of the dilated network change by 1e-8.
-    norms = [[layer.weight.norm().item(), layer.bias.norm().item()] for layer in layers]
-    close(norms, theirs["weight_l2_after"], 1e-7)
+    # Where a gradient is nearly zero Adam divides rounding noise by rounding noise.
+    close([[layer.weight.norm().item(), layer.bias.norm().item()] for layer in layers], theirs["weight_l2_after"], 1e-7)
     with torch.no_grad():
-        close(model.eval()(x).sigmoid(), theirs["eval_scores_after"], 1e-7)
+        close(model.eval()(x).sigmoid(), theirs["eval_scores_after"], 1e-8)
