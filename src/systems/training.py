@@ -228,6 +228,8 @@ class Trainer:
         return self.group.gathered(scored, self.dev.utterances)
 
     def _save(self) -> None:
+        if self.group.first:  # before the checkpoint: what ends between the two is done again, rows included
+            files.write_csv(self.directory / layout.METRICS, self.position.history)
         self._write(
             LAST,
             {
@@ -237,8 +239,6 @@ class Trainer:
                 "position": asdict(self.position),
             },
         )
-        if self.group.first:
-            files.write_csv(self.directory / layout.METRICS, self.position.history)
 
     def _resume(self) -> None:
         path = self.directory / LAST

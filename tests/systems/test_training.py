@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+import files
 from errors import UserError
 from layout import METRICS
 from systems import training
@@ -254,6 +255,23 @@ def test_a_subset_on_a_device_gives_the_same_batches(dtype):
         assert x.dtype == torch.float32 and x.is_contiguous()
         torch.testing.assert_close(x, theirs, rtol=0 if dtype == torch.float32 else 1e-3, atol=1e-6)
         assert torch.equal(y, targets)
+
+
+@pytest.mark.parametrize("file", [LAST, METRICS])
+def test_one_killed_at_the_last_epochs_files_ends_with_all_rows(file, tmp_path, monkeypatch):
+    whole, run = files.whole, trainer(tmp_path)
+
+    def killing(path, mode="w"):
+        if path.name == file and run.position.epoch > RECIPE.epochs:
+            raise Killed
+        return whole(path, mode)
+
+    monkeypatch.setattr(files, "whole", killing)
+    with pytest.raises(Killed):
+        run.run()
+    monkeypatch.undo()
+    trainer(tmp_path).run()
+    assert len(rows(tmp_path)) == RECIPE.epochs
 
 
 def test_what_lies_on_a_device_is_shared_by_all_trainings_and_is_no_more_than_fits():
