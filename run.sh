@@ -85,8 +85,9 @@ last=${last:-${first:-3}} first=${first:--2}
 
 # shellcheck source=utils/environment.sh
 source utils/environment.sh # sets python
+export PYTHONPATH=$PWD/src${PYTHONPATH:+:$PYTHONPATH}
 
-# Why glibc's cache is off and it asks for huge pages: src/memory.py.
+# Why glibc's cache is off and it asks for huge pages: src/afn/common/allocator.py.
 export GLIBC_TUNABLES=${GLIBC_TUNABLES:+$GLIBC_TUNABLES:}glibc.malloc.tcache_count=0:glibc.malloc.hugetlb=1
 
 case $command in
@@ -99,9 +100,8 @@ case $command in
     exec "$python" -m pytest "${rest[@]}" ;;
   score | export) # file names start where the user stands
     [[ $python != */* || $python == /* ]] || python=$PWD/$python
-    script=$PWD/src/${command/score/score_wav}.py
     cd "$OLDPWD"
-    exec "$python" "$script" ${rest[@]+"${rest[@]}"} ;;
+    exec "$python" -m "afn.experiment.${command/score/score_recordings}" ${rest[@]+"${rest[@]}"} ;;
 esac
 
 # shellcheck source=utils/stage.sh
@@ -122,7 +122,7 @@ row() { # SYSTEM: stages -1 to 2 of one row of the table
     stage 2 score.py "${of[@]}" ${shard[@]+"${shard[@]}"}
 }
 
-rows=$("$python" src/rows.py "$system")
+rows=$("$python" -m afn.experiment.rows "$system")
 failed=()
 stage -2 prepare.py ${nj[@]+"${nj[@]}"} ${pipes[@]+"${pipes[@]}"}
 while IFS= read -r name <&3; do

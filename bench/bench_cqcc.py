@@ -15,10 +15,10 @@ from importlib.util import find_spec
 
 import numpy as np
 import scipy.signal
-from measuring import Row  # puts src on the path
 
-from features import cqt
-from features.cqcc import CqccOptions, cqcc
+from afn.features import cqt
+from afn.features.cqcc import CqccOptions, cqcc
+from measuring import Row  # puts src on the path
 
 RATE = 16000  # Hz
 HOP = 128  # samples: 125 frames a second; ours are 117

@@ -20,11 +20,10 @@ from dataclasses import dataclass
 
 import neat
 import numpy as np
-from measuring import Row  # puts src on the path
 
-from layout import ROOT
-from models import evolving_genome, evolving_rnn
-from systems import ease_of_classification
+from afn.common.paths import ROOT
+from afn.systems.evolving import fitness, genomes, rnn
+from measuring import Row  # puts src on the path
 
 RATE = 16000  # Hz
 
@@ -81,44 +80,44 @@ def parser() -> argparse.ArgumentParser:
 
 def figures(arguments: argparse.Namespace) -> Figures:
     """Time generations, then neat-python beside ours."""
-    config, genomes = population(arguments)
+    config, evolved = population(arguments)
     noise = np.random.default_rng(arguments.seed)
     samples = round(arguments.seconds * RATE)
     waveforms = [noise.standard_normal(samples, dtype=np.float32) for _ in range(arguments.utterances)]
-    generation(genomes, config, [waveform[:100] for waveform in waveforms], arguments.threads)  # compiles
-    durations = [timed(generation, genomes, config, waveforms, arguments.threads) for _ in range(arguments.repeats)]
+    generation(evolved, config, [waveform[:100] for waveform in waveforms], arguments.threads)  # compiles
+    durations = [timed(generation, evolved, config, waveforms, arguments.threads) for _ in range(arguments.repeats)]
     seconds, processor = (statistics.median(values) for values in zip(*durations, strict=True))
     pace = seconds / (arguments.population * arguments.utterances * samples)
-    compared = compare(genomes[: arguments.compared], config, waveforms, arguments.samples)
-    return Figures(seconds, processor, sizes(genomes, config), pace, *compared)
+    compared = compare(evolved[: arguments.compared], config, waveforms, arguments.samples)
+    return Figures(seconds, processor, sizes(evolved, config), pace, *compared)
 
 
-def population(arguments: argparse.Namespace) -> tuple[neat.Config, list[evolving_genome.Genome]]:
+def population(arguments: argparse.Namespace) -> tuple[neat.Config, list[genomes.Genome]]:
     """Genomes by conf/neat.conf after many mutations."""
-    config = evolving_genome.configuration(ROOT / "conf" / "neat.conf", arguments.population)
+    config = genomes.configuration(ROOT / "conf" / "neat.conf", arguments.population)
     random.seed(arguments.seed)
-    genomes = list(neat.Population(config).population.values())
-    for genome in genomes:
+    evolved = list(neat.Population(config).population.values())
+    for genome in evolved:
         for _ in range(arguments.mutations):
             genome.mutate(config.genome_config)
-    return config, genomes
+    return config, evolved
 
 
-def sizes(genomes: list[evolving_genome.Genome], config: neat.Config) -> str:
-    networks = [evolving_genome.network(genome, config) for genome in genomes]
+def sizes(evolved: list[genomes.Genome], config: neat.Config) -> str:
+    networks = [genomes.network(genome, config) for genome in evolved]
     nodes = np.mean([len(network.bias) for network in networks])
     return f"{nodes:.1f} nodes and {np.mean([len(network.weight) for network in networks]):.1f} connections"
 
 
-def generation(genomes: list, config: neat.Config, waveforms: list[np.ndarray], threads: int | None) -> np.ndarray:
+def generation(evolved: list, config: neat.Config, waveforms: list[np.ndarray], threads: int | None) -> np.ndarray:
     """The fitness of every genome; the first half of the utterances passes for genuine."""
-    networks = [evolving_genome.network(genome, config) for genome in genomes]
-    scores = evolving_rnn.scores(networks, evolving_rnn.blocks(waveforms), threads)
-    return ease_of_classification.fitness(scores, np.arange(len(waveforms)) < len(waveforms) // 2)
+    networks = [genomes.network(genome, config) for genome in evolved]
+    scores = rnn.scores(networks, rnn.blocks(waveforms), threads)
+    return fitness.fitness(scores, np.arange(len(waveforms)) < len(waveforms) // 2)
 
 
 def compare(
-    genomes: list, config: neat.Config, waveforms: list[np.ndarray], samples: int
+    evolved: list, config: neat.Config, waveforms: list[np.ndarray], samples: int
 ) -> tuple[float, float, float]:
     """Run neat-python over the beginning of one utterance, ours on one thread over those of all.
 
@@ -126,17 +125,17 @@ def compare(
     """
     begins = [waveform[:samples] for waveform in waveforms]
     plain, differences = 0.0, []
-    for genome in genomes:
+    for genome in evolved:
         network = neat.nn.RecurrentNetwork.create(genome, config)
         inputs = [[float(sample)] for sample in begins[0]]
         begun = time.process_time()
         theirs = [network.activate(sample) for sample in inputs]
         plain += time.process_time() - begun
-        ours = evolving_rnn.trace(evolving_genome.network(genome, config), begins[0])
+        ours = rnn.trace(genomes.network(genome, config), begins[0])
         differences.append(np.abs(ours - np.array(theirs)).max())
-    networks = [evolving_genome.network(genome, config) for genome in genomes]
-    _, compiled = timed(evolving_rnn.scores, networks, evolving_rnn.blocks(begins), 1)
-    steps = len(genomes) * len(begins[0])
+    networks = [genomes.network(genome, config) for genome in evolved]
+    _, compiled = timed(rnn.scores, networks, rnn.blocks(begins), 1)
+    steps = len(evolved) * len(begins[0])
     return plain / steps, compiled / (steps * len(begins)), max(differences)
 
 

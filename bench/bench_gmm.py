@@ -20,10 +20,10 @@ from importlib.util import find_spec
 
 import numpy as np
 import torch
-from measuring import Row  # puts src on the path
 
-from models.frames import moments
-from models.gmm import DiagonalGMM
+from afn.systems.gmm.frames import moments
+from afn.systems.gmm.models import DiagonalGMM
+from measuring import Row  # puts src on the path
 
 MIB = 2**10  # kB, in which Linux counts the peak of the process, frames and libraries included
 

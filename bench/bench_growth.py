@@ -19,18 +19,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from bench_spectrogram import front_end, noise
-from measuring import Row, show, side_by_side  # puts src on the path
 from torch import nn
 
-from features import native
-from models.attentive_filtering import AttentiveFilteringNetwork
-from systems import device as devices
-from systems import training
-from systems.batches import Tiled, in_order
-from systems.inference import for_scoring
-from systems.settings import Training
-from systems.subset import Subset
+from afn.features import native
+from afn.systems import device as devices
+from afn.systems.neural import training
+from afn.systems.neural.attentive_filtering import AttentiveFilteringNetwork
+from afn.systems.neural.batches import Tiled, in_order
+from afn.systems.neural.inference import for_scoring
+from afn.systems.settings import Training
+from afn.systems.subset import Subset
+from bench_spectrogram import front_end, noise
+from measuring import Row, show, side_by_side  # puts src on the path
 
 SIZES = (1, 2, 4)  # times the data
 FEATURES, TRAINED, SCORED = 400, 4, 4  # utterances at the least of them

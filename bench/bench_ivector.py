@@ -12,10 +12,10 @@ import time
 
 import numpy as np
 import torch
-from measuring import Row  # puts src on the path
 
-from models.gmm import DiagonalGMM, FullGMM
-from models.ivector import IVectorExtractor
+from afn.systems.gmm.models import DiagonalGMM, FullGMM
+from afn.systems.ivector.extractor import IVectorExtractor
+from measuring import Row  # puts src on the path
 
 RATE = 117  # frames a second: systems with constant-Q cepstra
 

@@ -14,10 +14,10 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from measuring import Row, show  # puts src on the path
 
-from features import audio
-from layout import ROOT
+from afn.common.paths import ROOT
+from afn.features import audio
+from measuring import Row, show  # puts src on the path
 
 UTTERANCES, FEW = 20_000, 200
 GOAL = 0.9  # of the ratio: what grows with the corpus is a line of a list an utterance

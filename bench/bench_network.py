@@ -17,20 +17,20 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import measuring  # puts src on the path
 import numpy as np
 import torch
-from measuring import Row, show, side_by_side
-from reference_model import BATCH, Reference
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from models.attentive_filtering import AttentiveFilteringNetwork
-from systems import device as devices
-from systems.batches import Tiled
-from systems.inference import for_scoring
-from systems.settings import Training
-from systems.subset import Subset
-from systems.training import Trainer, scoring_batch
+import measuring  # puts src on the path
+from afn.systems import device as devices
+from afn.systems.neural.attentive_filtering import AttentiveFilteringNetwork
+from afn.systems.neural.batches import Tiled
+from afn.systems.neural.inference import for_scoring
+from afn.systems.neural.training import Trainer, scoring_batch
+from afn.systems.settings import Training
+from afn.systems.subset import Subset
+from measuring import Row, show, side_by_side
+from reference_model import BATCH, Reference
 
 FRAMES = 1091
 SEEDS = 8

@@ -19,12 +19,12 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from measuring import Row, show, side_by_side  # puts src on the path
 
-from features import archives, kaldi, native
-from features.kaldi_options import SpectrogramOptions
-from layout import ROOT
-from systems.front_end import SpectrogramFrontEnd
+from afn.common.paths import ROOT
+from afn.features import archives, kaldi, native
+from afn.features.front_end import SpectrogramFrontEnd
+from afn.features.kaldi_options import SpectrogramOptions
+from measuring import Row, show, side_by_side  # puts src on the path
 
 RATE = 16000  # Hz
 SECONDS = 3.5  # of an utterance: the mean of ASVspoof 2017

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as stage -1 has it: every job is one core's
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
 
 @dataclass(frozen=True)

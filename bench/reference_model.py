@@ -58,9 +58,7 @@ class Reference(nn.Module):
         for channels, pool, dilation in ((16, (1, 2), 2), (32, (1, 2), 4), (32, 2, 4), (32, 2, 8), (32, 2, 8)):
             convolutions = (nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
             self.units.append(Residual(nn.BatchNorm2d, channels, *convolutions))
-            self.reductions.append(
-                nn.Sequential(nn.MaxPool2d(pool), nn.Conv2d(channels, 32, 3, dilation=dilation))
-            )
+            self.reductions.append(nn.Sequential(nn.MaxPool2d(pool), nn.Conv2d(channels, 32, 3, dilation=dilation)))
         self.embed = nn.Linear(768, 32)
         self.hidden = nn.ModuleList(
             Residual(nn.BatchNorm1d, 32, nn.Linear(32, 32), nn.Linear(32, 32)) for _ in range(2)

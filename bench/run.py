@@ -15,11 +15,9 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from afn.common import errors, files
+from afn.common.paths import ROOT
 from measuring import Row, show  # puts src on the path
-
-import errors
-import files
-from layout import ROOT
 
 HERE = Path(__file__).resolve().parent
 PREFIX = "bench_"
@@ -41,7 +39,9 @@ def main() -> None:
         measured[name] = module.measure()
     rows = [row for of_module in measured.values() for row in of_module]
     show(rows)
-    import environment  # here, for it takes PyTorch, and the workers of a measurement import this file
+    from afn.experiment import (
+        environment,  # here, for it takes PyTorch, and the workers of a measurement import this file
+    )
 
     lines = [asdict(row) | {"ratio": row.ratio, "measurement": name} for name in measured for row in measured[name]]
     content = {"environment": environment.describe(), "rows": lines}

@@ -12,10 +12,8 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
-import errors  # noqa: E402
-from features import audio  # noqa: E402
-from systems import recorded  # noqa: E402
+from afn.common import errors
+from afn.features import audio, recorded
 
 
 def main() -> None:

@@ -10,15 +10,18 @@ from pathlib import Path
 
 import pytest
 
-import memory
-
-sys.path.insert(0, str(Path(__file__).parent))
-import warm_python  # noqa: E402
+import warm_python
+from afn.common import allocator
 
 if "GLIBC_TUNABLES" in os.environ:  # as run.sh sets it: without, what is kept falls to pieces
-    memory.keep_freed()
+    allocator.keep_freed()
 signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored; some tests send it
+pytest_plugins = ["score_fixtures"]
 GOLDEN = Path(__file__).parent / "golden"
+# Programs that tests start import the package and the helpers as the tests do.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(Path(__file__).parents[1] / "src"), str(Path(__file__).parent / "helpers"), os.environ.get("PYTHONPATH", "")]
+).rstrip(os.pathsep)
 # Of two processes neither should be left alone with one of these at the end.
 FIRST = ("test_golden_networks.py", "test_run.py", "test_faults.py", "test_distributed.py")
 

@@ -11,7 +11,6 @@ import shutil
 import struct
 import sys
 from collections import OrderedDict
-from pathlib import Path
 
 import kaldi_io
 import numpy as np
@@ -19,18 +18,13 @@ import pytest
 import soundfile
 import torch
 
-import errors
-import evaluate
-import extract
-import prepare
-import score
-import train
-from corpora import asvspoof2017
-from features.archives import FeatureArchive
-from layout import ROOT
-
-sys.path.insert(0, str(Path(__file__).parent))
-from made_up_recordings import make, wave  # noqa: E402
+from afn.common import errors
+from afn.common.paths import ROOT
+from afn.corpora import asvspoof2017
+from afn.experiment import extraction, preparation, scoring, training
+from afn.features.archives import FeatureArchive
+from afn.report import evaluation
+from made_up_recordings import make, wave
 
 WAVE = wave(1)  # 0.3 s
 SAMPLES = WAVE.tobytes()
@@ -177,13 +171,13 @@ def test_recordings(run, tmp_path, content, wanted):
     (tmp_path / "u.wav").write_bytes(content)
     corpus = own_corpus(tmp_path, tmp_path / "u.wav")
     before = contents(tmp_path)
-    outcome(run(prepare.main, *corpus), wanted)
+    outcome(run(preparation.main, *corpus), wanted)
     assert contents(tmp_path).items() >= before.items()
     if wanted:
-        assert "u.wav" in run(prepare.main, *corpus)[2]
+        assert "u.wav" in run(preparation.main, *corpus)[2]
         assert contents(tmp_path) == before
         return
-    result = run(extract.main, *corpus, *LCNN, "--nj", 1)
+    result = run(extraction.main, *corpus, *LCNN, "--nj", 1)
     few = soundfile.info(tmp_path / "u.wav").frames < 80
     outcome(result, "1 samples are too few for one frame; take it out" if few else None)
     assert contents(tmp_path).items() >= before.items()
@@ -193,7 +187,7 @@ def test_a_recording_of_half_an_hour_is_prepared(run, tmp_path):
     with (tmp_path / "u.wav").open("wb") as file:
         file.write(riff(b"", size=2 * 16000 * 1800))
         file.truncate(44 + 2 * 16000 * 1800)
-    outcome(run(prepare.main, *own_corpus(tmp_path, tmp_path / "u.wav")), None)
+    outcome(run(preparation.main, *own_corpus(tmp_path, tmp_path / "u.wav")), None)
 
 
 def folder_there(path):
@@ -229,7 +223,7 @@ NO_FILES = {
 @pytest.mark.parametrize(("name", "there", "wanted"), NO_FILES.values(), ids=NO_FILES)
 def test_what_is_no_file_of_a_recording(run, tmp_path, name, there, wanted):
     there(tmp_path / name)
-    refused(run(prepare.main, *own_corpus(tmp_path, tmp_path / name)), wanted)
+    refused(run(preparation.main, *own_corpus(tmp_path, tmp_path / name)), wanted)
 
 
 LATER = {
@@ -245,13 +239,13 @@ def test_a_recording_that_is_damaged_after_it_was_prepared(run, tmp_path, conten
     wav = tmp_path / "u.wav"
     wav.write_bytes(PLAIN)
     corpus = own_corpus(tmp_path, wav)
-    assert run(prepare.main, *corpus)[0] == run(extract.main, *corpus, *LCNN, "--nj", 1)[0] == 0
+    assert run(preparation.main, *corpus)[0] == run(extraction.main, *corpus, *LCNN, "--nj", 1)[0] == 0
     before = contents(tmp_path / "data" / "own" / "dev")
     if content is None:
         wav.unlink()
     else:
         wav.write_bytes(content)
-    refused(run(extract.main, *corpus, *LCNN, "--nj", 1, "--force"), "u.wav", wanted)
+    refused(run(extraction.main, *corpus, *LCNN, "--nj", 1, "--force"), "u.wav", wanted)
     assert contents(tmp_path / "data" / "own" / "dev").items() <= before.items()
 
 
@@ -272,8 +266,8 @@ def test_names_that_a_shell_would_stumble_over_are_names(run, tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     (tmp_path / name).write_bytes(PLAIN)
     corpus = own_corpus(tmp_path, tmp_path / name)
-    outcome(run(prepare.main, *corpus), None)
-    outcome(run(extract.main, *corpus, *LCNN, "--nj", 1), None)
+    outcome(run(preparation.main, *corpus), None)
+    outcome(run(extraction.main, *corpus, *LCNN, "--nj", 1), None)
     assert not list(tmp_path.rglob("*PWNED"))
 
 
@@ -318,7 +312,7 @@ def test_lists_of_data_directories(run, tmp_path, table, content, wanted):
     corpus = own_corpus(tmp_path, tmp_path / "u.wav")
     (tmp_path / "lists" / table).write_bytes(content)
     before = contents(tmp_path)
-    outcome(run(prepare.main, *corpus), wanted)
+    outcome(run(preparation.main, *corpus), wanted)
     assert contents(tmp_path).items() >= before.items()
     assert wanted is None or contents(tmp_path) == before
 
@@ -328,7 +322,7 @@ def test_a_folder_in_the_place_of_a_list(run, tmp_path, table):
     corpus = own_corpus(tmp_path, tmp_path / "u.wav")
     (tmp_path / "lists" / table).unlink(missing_ok=True)
     (tmp_path / "lists" / table).mkdir()
-    refused(run(prepare.main, *corpus), table, "Is a directory")
+    refused(run(preparation.main, *corpus), table, "Is a directory")
 
 
 # Protocols of ASVspoof 2017.
@@ -409,7 +403,7 @@ def official(tmp_path, monkeypatch):
 def test_protocols(run, tmp_path, official, change, wanted):
     (official / "protocol_V2" / asvspoof2017.PROTOCOLS["dev"]).write_bytes(protocol(change))
     before = contents(tmp_path)
-    outcome(run(prepare.main, "--corpus", tmp_path / "official.yaml"), wanted)
+    outcome(run(preparation.main, "--corpus", tmp_path / "official.yaml"), wanted)
     assert contents(tmp_path).items() >= before.items()
     assert wanted is None or contents(tmp_path) == before
 
@@ -446,7 +440,7 @@ TREES = {
 @pytest.mark.parametrize(("change", "wanted"), TREES.values(), ids=TREES)
 def test_trees_of_the_official_corpus(run, tmp_path, official, change, wanted):
     change(official)
-    outcome(run(prepare.main, "--corpus", tmp_path / "official.yaml"), wanted)
+    outcome(run(preparation.main, "--corpus", tmp_path / "official.yaml"), wanted)
 
 
 # YAML.
@@ -524,7 +518,7 @@ def test_yamls_of_corpora(run, tmp_path, monkeypatch, text, wanted):
         text = text.format(lists=tmp_path / "lists")
     (tmp_path / "own.yaml").write_bytes(text.encode())
     before = contents(tmp_path)
-    result = run(prepare.main, *corpus)
+    result = run(preparation.main, *corpus)
     outcome(result, wanted)
     assert wanted is None or re.search(r": error: \S*/", result[2])  # the line begins with a file
     assert contents(tmp_path).items() >= before.items()
@@ -534,10 +528,10 @@ def test_yamls_of_corpora(run, tmp_path, monkeypatch, text, wanted):
 def test_a_circle_of_three_files_and_a_chain_of_many(run, tmp_path):
     for here, there in ("ab", "bc", "ca"):
         (tmp_path / f"{here}.yaml").write_text(f"extends: {there}.yaml\n")
-    refused(run(prepare.main, "--corpus", tmp_path / "a.yaml"), "(a.yaml -> b.yaml -> c.yaml -> a.yaml)")
+    refused(run(preparation.main, "--corpus", tmp_path / "a.yaml"), "(a.yaml -> b.yaml -> c.yaml -> a.yaml)")
     for number in range(2000):
         (tmp_path / f"{number}.yaml").write_text(f"extends: {number + 1}.yaml\n")
-    refused(run(prepare.main, "--corpus", tmp_path / "0.yaml"), "`extends` runs through more than 20 files")
+    refused(run(preparation.main, "--corpus", tmp_path / "0.yaml"), "`extends` runs through more than 20 files")
 
 
 SETTINGS = {
@@ -564,7 +558,7 @@ SETTINGS = {
 
 @pytest.mark.parametrize(("setting", "wanted"), SETTINGS.values(), ids=SETTINGS)
 def test_settings_of_systems(run, trained, setting, wanted):
-    stage = extract if setting.startswith("features") else train
+    stage = extraction if setting.startswith("features") else training
     before = contents(trained.folder)
     refused(run(stage.main, *trained.options, "--set", setting, "--force", folder=trained.folder), wanted)
     assert contents(trained.folder) == before
@@ -590,9 +584,9 @@ def finished(tmp_path_factory):
     make(folder)
     here = Trained(folder)
     before = sys.argv
-    for stage in (prepare, extract, train, score):
-        system = () if stage is prepare else LCNN
-        jobs = ("--nj", 1) if stage in (prepare, extract) else ()
+    for stage in (preparation, extraction, training, scoring):
+        system = () if stage is preparation else LCNN
+        jobs = ("--nj", 1) if stage in (preparation, extraction) else ()
         folders = ("--data", folder / "data", "--exp", folder / "exp")
         sys.argv = [f"{stage.__name__}.py", *map(str, ("--corpus", folder / "noise.yaml", *system, *jobs, *folders))]
         stage.main()
@@ -731,7 +725,7 @@ def test_archives_and_their_lists(run, trained, monkeypatch, change, wanted):
     monkeypatch.chdir(trained.folder)
     change(trained.features)
     before = contents(trained.folder)
-    outcome(run(score.main, *trained.options, "--force", folder=trained.folder), wanted)
+    outcome(run(scoring.main, *trained.options, "--force", folder=trained.folder), wanted)
     assert not list(trained.folder.rglob("PWNED"))
     if wanted:
         assert contents(trained.folder) == before
@@ -804,7 +798,7 @@ def test_checkpoints_to_score_with(run, trained, monkeypatch, change, wanted):
     monkeypatch.chdir(trained.folder)
     change(trained.seed / "best.pt")
     before = contents(trained.folder)
-    refused(run(score.main, *trained.options, folder=trained.folder), "best.pt", wanted)
+    refused(run(scoring.main, *trained.options, folder=trained.folder), "best.pt", wanted)
     assert contents(trained.folder) == before
 
 
@@ -818,7 +812,7 @@ def test_checkpoints_to_go_on_from(run, trained, monkeypatch, change, wanted):
     (trained.seed / "trained").unlink()
     change(trained.seed / "last.pt")
     before = contents(trained.seed)
-    refused(run(train.main, *trained.options, folder=trained.folder), "last.pt", wanted, "train anew with --force")
+    refused(run(training.main, *trained.options, folder=trained.folder), "last.pt", wanted, "train anew with --force")
     after = contents(trained.seed)
     assert {
         path: after[path] for path in before if path.name not in ("train.log", "env.json")
@@ -831,29 +825,29 @@ def damaged(name, content):
 
 
 STANDING = {
-    "the record of a training, no YAML": ("exp/noise/lcnn/seed1/config.yaml", b"\xff[", train, "seed1"),
+    "the record of a training, no YAML": ("exp/noise/lcnn/seed1/config.yaml", b"\xff[", training, "seed1"),
     "the record of a training, of another": (
         "exp/noise/lcnn/seed1/config.yaml",
         b"system: lcnn\n",
-        train,
+        training,
         "train anew with --force",
     ),
     "a score of a seed": (
         "exp/noise/lcnn/seed1/scores/dev.txt",
         b"dev_000 x\n",
-        evaluate,
+        evaluation,
         "dev.txt:1: 'x' is not a number",
     ),
-    "a score too few": ("exp/noise/lcnn/scores/dev.txt", b"dev_000 1\n", evaluate, "dev.txt"),
-    "scores of another corpus": ("exp/noise/lcnn/scores/eval.txt", b"E_1 1\nE_2 2\n", evaluate, "eval.txt"),
+    "a score too few": ("exp/noise/lcnn/scores/dev.txt", b"dev_000 1\n", evaluation, "dev.txt"),
+    "scores of another corpus": ("exp/noise/lcnn/scores/eval.txt", b"E_1 1\nE_2 2\n", evaluation, "eval.txt"),
     "the record of averaged scores": (
         "exp/noise/lcnn/scores/config.yaml",
         b"[",
-        evaluate,
+        evaluation,
         "config.yaml: not a YAML file",
     ),
-    "env.json": ("exp/noise/lcnn/seed1/env.json", b"{", evaluate, "env.json: not a JSON file"),
-    "a table of the corpus": ("data/noise/eval/utt2label", b"x\n", score, "utt2label:1: 1 fields"),
+    "env.json": ("exp/noise/lcnn/seed1/env.json", b"{", evaluation, "env.json: not a JSON file"),
+    "a table of the corpus": ("data/noise/eval/utt2label", b"x\n", scoring, "utt2label:1: 1 fields"),
 }
 
 
@@ -861,7 +855,9 @@ STANDING = {
 def test_what_earlier_stages_left_and_somebody_damaged(run, trained, name, content, stage, wanted):
     (trained.folder / name).write_bytes(content)
     before = contents(trained.folder)
-    options = trained.options[:2] if stage is evaluate else [*trained.options, *(["--force"] if stage is score else [])]
+    options = (
+        trained.options[:2] if stage is evaluation else [*trained.options, *(["--force"] if stage is scoring else [])]
+    )
     refused(run(stage.main, *options, folder=trained.folder), wanted)
     assert contents(trained.folder) == before
 
@@ -899,7 +895,7 @@ SCORES = {
 def test_score_files(run, tmp_path, content, wanted):
     (tmp_path / "scores.txt").write_bytes(content)
     (tmp_path / "labels").write_bytes(LABELS)
-    result = run(evaluate.main, "--scores", tmp_path / "scores.txt", "--labels", tmp_path / "labels")
+    result = run(evaluation.main, "--scores", tmp_path / "scores.txt", "--labels", tmp_path / "labels")
     outcome(result, wanted)
     if wanted is None:
         assert "0.0000 %" in result[1]
@@ -920,19 +916,21 @@ LABEL_FILES = {
 def test_label_files(run, tmp_path, content, wanted):
     (tmp_path / "scores.txt").write_bytes(b"a 2\nb 1\nc 0\nd -1\n")
     (tmp_path / "labels").write_bytes(content)
-    refused(run(evaluate.main, "--scores", tmp_path / "scores.txt", "--labels", tmp_path / "labels"), "labels", wanted)
+    refused(
+        run(evaluation.main, "--scores", tmp_path / "scores.txt", "--labels", tmp_path / "labels"), "labels", wanted
+    )
 
 
 OPTIONS = {
-    "a missing score file": ((evaluate, "--scores", "/nowhere", "--labels", "/nowhere"), "/nowhere: no such file"),
-    "labels forgotten": ((evaluate, "--scores", "/nowhere"), "go together"),
-    "seeds of words": ((train, "--seeds", "one"), "--seeds one: write whole numbers"),
-    "seeds backwards": ((train, "--seeds", "3-1"), "--seeds 3-1"),
-    "seeds beyond memory": ((train, "--seeds", "1-999999999"), "--seeds 1-999999999"),
-    "no jobs": ((extract, "--nj", "0"), "'0' must be a whole number above 0"),
-    "an unknown option": ((prepare, "--allow-pipe"), "unrecognized arguments: --allow-pipe"),
-    "an unknown system": ((train, "--system", "afm"), "afm.yaml: no such file; choose one of"),
-    "a hidden system": ((train, "--system", "x/.yaml"), ".yaml: no such file"),
+    "a missing score file": ((evaluation, "--scores", "/nowhere", "--labels", "/nowhere"), "/nowhere: no such file"),
+    "labels forgotten": ((evaluation, "--scores", "/nowhere"), "go together"),
+    "seeds of words": ((training, "--seeds", "one"), "--seeds one: write whole numbers"),
+    "seeds backwards": ((training, "--seeds", "3-1"), "--seeds 3-1"),
+    "seeds beyond memory": ((training, "--seeds", "1-999999999"), "--seeds 1-999999999"),
+    "no jobs": ((extraction, "--nj", "0"), "'0' must be a whole number above 0"),
+    "an unknown option": ((preparation, "--allow-pipe"), "unrecognized arguments: --allow-pipe"),
+    "an unknown system": ((training, "--system", "afm"), "afm.yaml: no such file; choose one of"),
+    "a hidden system": ((training, "--system", "x/.yaml"), ".yaml: no such file"),
 }
 
 

@@ -11,13 +11,12 @@ import sys
 import pytest
 import yaml
 
-import config
-import corpora
-import rows
-import stage
-from corpora.own import OwnCorpus
-from layout import ROOT
-from systems.settings import System
+from afn import corpora
+from afn.common import config
+from afn.common.paths import ROOT
+from afn.corpora.own import OwnCorpus
+from afn.experiment import command_line, rows
+from afn.systems.settings import System
 
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -104,12 +103,12 @@ def settings_of():
     """Parses the arguments of a script within this process and returns its options."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(ROOT / "utils"))
-        parse = stage.Parser.parse_args
+        parse = command_line.Parser.parse_args
 
         def stop(parser, *arguments, **more):
             raise Parsed(parse(parser, *arguments, **more))
 
-        patch.setattr(stage.Parser, "parse_args", stop)
+        patch.setattr(command_line.Parser, "parse_args", stop)
 
         def parsed(script, *arguments):
             assert (ROOT / script).is_file(), script
@@ -130,7 +129,7 @@ def check(options):
     if f"conf/corpora/{options.corpus}.yaml" in new:
         options.corpus = "simulated"
     if f"conf/systems/{getattr(options, 'system', '')}.yaml" not in new:
-        stage.from_arguments(options)
+        command_line.from_arguments(options)
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=relative)

@@ -13,10 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from layout import ROOT
-
-sys.path.insert(0, str(Path(__file__).parent))
-from made_up_recordings import make  # noqa: E402
+from afn.common.paths import ROOT
+from made_up_recordings import make
 
 SEED = 2017
 KILLS = 20

@@ -15,15 +15,15 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-import config
-import corpora
-from corpora import asvspoof2017, datadir, pipes
-from corpora.datadir import Utterance
-from errors import UserError
-from evaluation import scores, tdcf
-from features import archives, audio, kaldi_options
-from systems import training
-from systems.settings import System
+from afn import corpora
+from afn.common import config
+from afn.common.errors import UserError
+from afn.corpora import asvspoof2017, datadir, pipes
+from afn.corpora.datadir import Utterance
+from afn.features import archives, audio, kaldi_options
+from afn.metrics import score_files, tdcf
+from afn.systems.neural import training
+from afn.systems.settings import System
 
 FUZZ = int(os.environ.get("FUZZ", "0"))
 settings.register_profile(
@@ -72,13 +72,13 @@ table = st.one_of(text.map(lambda t: t.encode(errors="replace")), st.binary(max_
 @given(table)
 @example("a 1\nb ٣\n".encode())
 def test_score_files(folder, content):
-    found = survives(scores.read, folder / "scores.txt", content)
+    found = survives(score_files.read, folder / "scores.txt", content)
     assert found is None or (found and np.isfinite(list(found.values())).all())
 
 
 @given(table)
 def test_label_files(folder, content):
-    found = survives(scores.read_labels, folder / "labels", content)
+    found = survives(score_files.read_labels, folder / "labels", content)
     assert found is None or set(found.values()) <= {"genuine", "spoof"}
 
 
@@ -287,8 +287,8 @@ name = st.text(min_size=1, max_size=8).filter(
 
 @given(st.dictionaries(name, st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=5))
 def test_written_scores_are_read_back(folder, written):
-    scores.write(folder / "written.txt", written)
-    assert scores.read(folder / "written.txt") == written
+    score_files.write(folder / "written.txt", written)
+    assert score_files.read(folder / "written.txt") == written
 
 
 @given(st.dictionaries(name, st.tuples(name, name, st.sampled_from(datadir.LABELS)), min_size=1, max_size=4))

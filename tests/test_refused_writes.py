@@ -8,25 +8,16 @@ import shutil
 import signal
 import sys
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from pathlib import Path
 
 import pytest
 
-import attention
-import errors
-import evaluate
-import extract
-import files
-import locks
-import prepare
-import score
-import train
+import made_up_corpus
+from afn.common import errors, files
+from afn.experiment import extraction, locks, looking, preparation, scoring, training
+from afn.report import evaluation
+from made_up_recordings import make
 
-sys.path.insert(0, str(Path(__file__).parent))
-import made_up_corpus  # noqa: E402
-from made_up_recordings import make  # noqa: E402
-
-STAGES = {-2: prepare, -1: extract, 0: train, 1: attention, 2: score, 3: evaluate}
+STAGES = {-2: preparation, -1: extraction, 0: training, 1: looking, 2: scoring, 3: evaluation}
 ROW = ["--system", "lfcc_gmm", "--set", "model.components=2", "--set", "train.iterations=2"]
 TIMED = ("train.log", "env.json", "report.html")  # they tell when something ran, or with what
 
@@ -67,8 +58,8 @@ class Pipeline:
 def blank():
     """The figures of report.html take a second and are not looked at here."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluate.report.plots, "histograms_png", lambda panels: made_up_corpus.BLANK)
-        patch.setattr(evaluate.report.breakdown_plot, "breakdown_png", lambda groups: made_up_corpus.BLANK)
+        patch.setattr(evaluation.report.plots, "histograms_png", lambda panels: made_up_corpus.BLANK)
+        patch.setattr(evaluation.report.breakdown_plot, "breakdown_png", lambda groups: made_up_corpus.BLANK)
         yield
 
 
@@ -195,7 +186,7 @@ WORK = {
 @pytest.mark.parametrize(("number", "parts"), WORK.items(), ids=map(str, WORK))
 def test_a_second_run_is_refused_where_a_first_is_at_work(run, monkeypatch, number, parts):
     finished = run.contents()
-    monkeypatch.setattr(evaluate, "PATIENCE", 0.2)
+    monkeypatch.setattr(evaluation, "PATIENCE", 0.2)
     folder = run.folder.joinpath(*parts)
     with locks.hold(folder):
         refused(run(number, "--force"), f"{folder}: process {os.getpid()} on ", "is at work here; wait for it to end")

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from evaluation import scores
-from layout import ROOT
+from afn.common.paths import ROOT
+from afn.metrics import score_files
 
 # A few utterances, the shortest input the networks take, one feature map.
 CORPUS = [
@@ -90,8 +90,8 @@ def test_every_stage_leaves_its_outputs(finished):
 
 def test_averaged_scores_are_the_mean_of_the_seeds_sigmoids(finished):
     exp = finished[0] / "exp" / "simulated" / "afn"
-    runs = [scores.read(exp / f"seed{seed}" / "scores" / "eval.txt") for seed in (1, 2)]
-    averaged = scores.read(exp / "scores" / "eval.txt")
+    runs = [score_files.read(exp / f"seed{seed}" / "scores" / "eval.txt") for seed in (1, 2)]
+    averaged = score_files.read(exp / "scores" / "eval.txt")
     assert len(averaged) == 5
     for utt, value in averaged.items():
         assert value == pytest.approx(np.mean([1 / (1 + np.exp(-run[utt])) for run in runs]), rel=1e-12)
@@ -247,14 +247,14 @@ def test_the_members_of_a_fusion_run_together_and_are_fused(run, finished, tmp_p
     assert done.returncode == 0, done.stdout + done.stderr
     exp = tmp_path / "exp" / "simulated"
     for name in ("mcf_cc", "mse_cc", "lfcc_gmm"):
-        assert len(scores.read(exp / name / "scores" / "eval.txt")) == 5
+        assert len(score_files.read(exp / name / "scores" / "eval.txt")) == 5
         pictures = (exp / name / "attention").glob("*.png")
         assert {path.stem for path in pictures} == {"E_1000001", "class_means"}
         assert (exp / name / "seed1" / "metrics.csv").read_text().startswith("part,iteration,log_likelihood\n")
     assert set(json.loads((exp / "fusion" / "mdf" / "fusion.json").read_text())["members"]) == {
         "mcf_cc", "mse_cc", "lfcc_gmm",
     }  # fmt: skip
-    assert len(scores.read(exp / "fusion" / "mdf" / "scores" / "eval.txt")) == 5
+    assert len(score_files.read(exp / "fusion" / "mdf" / "scores" / "eval.txt")) == 5
 
 
 def test_i_vectors_pass_every_stage(run, finished, tmp_path):
@@ -263,7 +263,7 @@ def test_i_vectors_pass_every_stage(run, finished, tmp_path):
     done = run(tmp_path, "--system", "ivector_gaussian", "--nj", "1", settings=[*CORPUS, *small])
     assert done.returncode == 0, done.stdout + done.stderr
     assert "i-vectors, Gaussian" in (tmp_path / "exp" / "simulated" / "RESULTS.md").read_text()
-    assert len(scores.read(tmp_path / "exp" / "simulated" / "ivector_gaussian" / "scores" / "eval.txt")) == 5
+    assert len(score_files.read(tmp_path / "exp" / "simulated" / "ivector_gaussian" / "scores" / "eval.txt")) == 5
 
 
 def test_real_recordings_pass_every_stage(run, real_data, tmp_path):
@@ -271,7 +271,7 @@ def test_real_recordings_pass_every_stage(run, real_data, tmp_path):
     done = run(tmp_path, "--corpus", "asvspoof2017", settings=settings)
     assert done.returncode == 0, done.stdout + done.stderr
     exp = tmp_path / "exp" / "asvspoof2017"
-    scored = scores.read(exp / "afn" / "scores" / "dev.txt")
+    scored = score_files.read(exp / "afn" / "scores" / "dev.txt")
     assert len(scored) == 12
     assert all(0 < score < 1 for score in scored.values())
     assert len(list((exp / "afn" / "attention").glob("D_*.png"))) == 4 + 3  # there are no more replayed

@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from layout import ROOT
+from afn.common.paths import ROOT
 
 SOURCES = sorted(path for folder in ("src", "utils", "bench") for path in (ROOT / folder).rglob("*.py"))
 FORBIDDEN = {

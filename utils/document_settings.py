@@ -13,24 +13,19 @@ import inspect
 import io
 import json
 import re
-import sys
 import tokenize
 import types
 import typing
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Literal
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
-import corpora  # noqa: E402
-import errors  # noqa: E402
-import files  # noqa: E402
-import stage  # noqa: E402
-import tune  # noqa: E402
-from errors import UserError  # noqa: E402
-from evaluation import fusion  # noqa: E402
-from layout import ROOT, portable  # noqa: E402
-from systems import settings  # noqa: E402
+from afn import corpora
+from afn.common import errors, files
+from afn.common.errors import UserError
+from afn.common.paths import ROOT, portable
+from afn.experiment import command_line, tune
+from afn.metrics import fusion
+from afn.systems import settings
 
 PAGE = ROOT / "docs" / "settings.md"
 COMMAND = "python utils/document_settings.py"
@@ -61,7 +56,7 @@ PLAIN = {int: "whole number", float: "number", str: "text", bool: "`true` or `fa
 
 
 def main() -> None:
-    parser = stage.Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line.Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing; fail if the page is out of date")
     options = parser.parse_args()
     text = page()

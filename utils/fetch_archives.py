@@ -9,19 +9,15 @@ import shlex
 import shutil
 import stat
 import struct
-import sys
 import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
-import resumable  # noqa: E402
-from resumable import say  # noqa: E402
-
-import errors  # noqa: E402
-import files  # noqa: E402
-from errors import UserError  # noqa: E402
+import resumable
+from afn.common import errors, files
+from afn.common.errors import UserError
+from resumable import say
 
 # Edinburgh DataShare, https://datashare.ed.ac.uk/handle/10283/3055: archives by the folder they unpack to, the
 # protocols first, which say what the others must hold.

@@ -10,28 +10,22 @@ take as if trained here.
 
 import argparse
 import shutil
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
-import config  # noqa: E402
-import environment  # noqa: E402
-import errors  # noqa: E402
-import locks  # noqa: E402
-import record  # noqa: E402
-import stage  # noqa: E402
-from errors import UserError  # noqa: E402
-from layout import portable  # noqa: E402
-from models.attentive_filtering import AttentiveFilteringNetwork  # noqa: E402
-from models.dilated_resnet import DilatedResNet  # noqa: E402
-from models.light_cnn import LightCNN  # noqa: E402
-from systems import training  # noqa: E402
-from systems.neural import network  # noqa: E402
-from systems.settings import Neural  # noqa: E402
+from afn.common import config, errors, record
+from afn.common.errors import UserError
+from afn.common.paths import portable
+from afn.experiment import command_line, environment, locks
+from afn.systems.neural import training
+from afn.systems.neural.attentive_filtering import AttentiveFilteringNetwork
+from afn.systems.neural.dilated_resnet import DilatedResNet
+from afn.systems.neural.light_cnn import LightCNN
+from afn.systems.neural.system import network
+from afn.systems.settings import Neural
 
 STATE = "state_dict"
 PARALLEL = "module."  # what nn.DataParallel puts before every name
@@ -40,11 +34,11 @@ UNIT = (0, 2, 3, 5)  # batch norm, layer, batch norm, layer of a residual unit h
 
 
 def main() -> None:
-    parser = stage.arguments(__doc__)
+    parser = command_line.arguments(__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("checkpoints", nargs="+", type=Path, metavar="CHECKPOINT", help="one for each of --seeds")
     options = parser.parse_args()
-    here = stage.from_arguments(options)
+    here = command_line.from_arguments(options)
     if len(options.checkpoints) != len(here.seeds):
         raise UserError(f"--seeds {options.seeds}: {len(options.checkpoints)} checkpoints need as many seeds")
     if not isinstance(here.system, Neural):
@@ -60,7 +54,7 @@ def main() -> None:
             training.save(directory / training.BEST, {"model": state})
             environment.write(directory / "env.json")
             record.write(directory, record.make(settings, {"checkpoint": path}))
-            (directory / stage.TRAINED).touch()
+            (directory / command_line.TRAINED).touch()
         print(f"import: wrote {portable(directory)}: {len(state)} tensors of {path}")
     print(f"import: ./run.sh --corpus {options.corpus} --system {options.system} --seeds {options.seeds} 1 3 goes on")
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from errors import UserError
+from afn.common.errors import UserError
 
 TIMEOUT = 60  # seconds without a byte
 ATTEMPTS = 6  # in a row without a byte of progress

@@ -1,13 +1,9 @@
 """The computed cost of a whole corpus follows from seconds an utterance."""
 
-import sys
-from pathlib import Path
-
 import pytest
+import torch
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
-import bench_growth  # noqa: E402
-import torch  # noqa: E402
+import bench_growth
 
 
 def test_the_hours_of_the_corpus_follow_from_seconds_an_utterance():

@@ -1,19 +1,17 @@
 """What the speed is compared with computes the same; ratios say how many times better ours is."""
 
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "tests" / "models")]
-import golden_weights  # noqa: E402
-import measuring  # noqa: E402
-import reference_model  # noqa: E402
-from measuring import Row  # noqa: E402
+import golden_weights
+import measuring
+import reference_model
+from afn.systems.neural.attentive_filtering import AttentiveFilteringNetwork
+from measuring import Row
 
-from models.attentive_filtering import AttentiveFilteringNetwork  # noqa: E402
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_reference_is_the_network():

@@ -1,10 +1,6 @@
 """What the spectrogram's measurement compares does the work it says."""
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
-import bench_spectrogram  # noqa: E402
+import bench_spectrogram
 
 
 def test_ours_and_kaldis_run_over_the_same_recordings(tmp_path, golden, kaldi_installed):

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 import soundfile
 
-import config
-import layout
-from corpora import asvspoof2017
-from corpora.asvspoof2017 import PROTOCOLS, RECORDINGS, ASVspoof2017
-from corpora.datadir import Utterance
-from errors import UserError
-from features import audio
+from afn.common import config, paths
+from afn.common.errors import UserError
+from afn.corpora import asvspoof2017
+from afn.corpora.asvspoof2017 import PROTOCOLS, RECORDINGS, ASVspoof2017
+from afn.corpora.datadir import Utterance
+from afn.features import audio
 
 REAL_DATA = os.environ.get("REAL_DATA")
 LINES = {
@@ -91,7 +90,7 @@ def test_a_tree_is_read_in_the_order_of_its_protocols(root, said):
         "dev": ["D_1000001", "D_1000002"],
         "eval": ["E_1000001", "E_1000002"],
     }
-    wav = layout.portable(root / "ASVspoof2017_V2_dev" / "D_1000002.wav")
+    wav = paths.portable(root / "ASVspoof2017_V2_dev" / "D_1000002.wav")
     assert found["dev"][1] == Utterance("D_1000002", wav, "M0011", "spoof", "E16", "P07", "R06")
     assert said == []
 
@@ -121,10 +120,10 @@ def test_a_recording_that_no_protocol_lists_is_said_and_ignored(root, said):
 
 def test_the_configuration_leads_to_the_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
-    shipped = config.load(ASVspoof2017, layout.ROOT / "conf/corpora/asvspoof2017.yaml")
+    shipped = config.load(ASVspoof2017, paths.ROOT / "conf/corpora/asvspoof2017.yaml")
     assert shipped.name == "asvspoof2017"
     assert not shipped.allow_missing
-    assert shipped.folder == layout.ROOT / "data/asvspoof2017/corpus"
+    assert shipped.folder == paths.ROOT / "data/asvspoof2017/corpus"
     for root, folder in (("~/corpus", tmp_path / "corpus"), ("/corpora/2017", Path("/corpora/2017"))):
         assert ASVspoof2017("asvspoof2017", "mine", root).folder == folder
     with pytest.raises(UserError, match="no such home folder"):
@@ -382,7 +381,7 @@ class TestReal:
             "eval: none of 13306 recordings present; left out",
             f"train: 2 recordings held 16-bit samples as floating point; copied as PCM to {tmp_path / 'train'}",
         ]
-        assert all(audio.read(layout.located(u.wav), 16000).size for subset in found.values() for u in subset)
+        assert all(audio.read(paths.located(u.wav), 16000).size for subset in found.values() for u in subset)
 
     def test_the_whole_is_missed_where_a_part_is_not_allowed(self):
         message = refusal(self.root, official=True)

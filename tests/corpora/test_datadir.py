@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from corpora import datadir
-from corpora.datadir import Utterance
-from errors import UserError
+from afn.common.errors import UserError
+from afn.corpora import datadir
+from afn.corpora.datadir import Utterance
 
 LISTED = [
     Utterance("b_2", "/corpora/a folder/b_2.wav", "M02", "spoof", "E03", "P01", "R01"),

@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 import soundfile
 
-import config
-import layout
-from corpora import own
-from corpora.datadir import Utterance
-from corpora.own import OwnCorpus
-from errors import UserError
+from afn.common import config, paths
+from afn.common.errors import UserError
+from afn.corpora import own
+from afn.corpora.datadir import Utterance
+from afn.corpora.own import OwnCorpus
 
 
 def make(directory: Path, *utterances: tuple[str, str], rate: int = 16000) -> Path:
@@ -65,7 +64,7 @@ def test_speakers_and_conditions_are_read_where_they_stand(directories):
 
 
 def test_a_relative_recording_starts_at_the_repository(directories, tmp_path, monkeypatch):
-    monkeypatch.setattr(layout, "ROOT", tmp_path)
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
     (directories["train"] / "wav.scp").write_text("b_1 train_wav/b_1.wav\nB_1 train_wav/../train_wav/B_1.wav\n")
     found = own.utterances(directories, say=[].append)["train"]
     assert [utterance.wav for utterance in found] == ["train_wav/B_1.wav", "train_wav/b_1.wav"]
@@ -127,7 +126,7 @@ def test_the_configuration_names_any_of_the_subsets(monkeypatch, tmp_path):
     settings = {"kind": "datadir", "name": "mine", "train": "~/train", "eval": "data/mine/eval"}
     assert config.build(OwnCorpus, settings, "own.yaml").directories == {
         "train": tmp_path / "train",
-        "eval": layout.ROOT / "data/mine/eval",
+        "eval": paths.ROOT / "data/mine/eval",
     }
     with pytest.raises(UserError, match=r"own.yaml: train, dev, eval: none is given"):
         config.build(OwnCorpus, {"kind": "datadir", "name": "mine"}, "own.yaml")

@@ -5,9 +5,9 @@ import sys
 import pytest
 import soundfile
 
-from corpora import own, pipes
-from corpora.datadir import Utterance
-from errors import UserError
+from afn.common.errors import UserError
+from afn.corpora import own, pipes
+from afn.corpora.datadir import Utterance
 
 WHERE = "wav.scp of dev, utterance u"
 

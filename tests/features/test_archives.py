@@ -7,9 +7,9 @@ import sys
 import numpy as np
 import pytest
 
-from errors import UserError
-from features import archives
-from layout import ROOT
+from afn.common.errors import UserError
+from afn.common.paths import ROOT
+from afn.features import archives
 
 MATRICES = {f"u{i}": np.random.default_rng(i).normal(size=(i + 1, 4)).astype(np.float32) for i in range(5)}
 
@@ -106,7 +106,7 @@ def test_lists_that_cannot_be_trusted_are_refused(written, line, complaint):
 
 
 def test_importing_leaves_the_environment_alone_and_prints_nothing():
-    code = "import os; b = dict(os.environ); import features.archives; assert dict(os.environ) == b"
+    code = "import os; b = dict(os.environ); import afn.features.archives; assert dict(os.environ) == b"
     environment = {k: v for k, v in os.environ.items() if k != "KALDI_ROOT"} | {"PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from errors import UserError
-from features import audio
+from afn.common.errors import UserError
+from afn.features import audio
 
 WAVE = (1000 * np.sin(np.arange(1600) / 10)).astype(np.int16)
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from errors import UserError
-from features import audio, conversion
+from afn.common.errors import UserError
+from afn.features import audio, conversion
 
 RATE = 16000
 

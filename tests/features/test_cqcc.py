@@ -6,11 +6,11 @@ import scipy.fft
 import soundfile
 from scipy.interpolate import CubicSpline
 
-import config
-from errors import UserError
-from features import audio, cqt
-from features.cqcc import CqccOptions, cepstrum_matrix, cqcc, statics, uniform_grid
-from features.utterance_cmvn import utterance_cmvn
+from afn.common import config
+from afn.common.errors import UserError
+from afn.features import audio, cqt
+from afn.features.cqcc import CqccOptions, cepstrum_matrix, cqcc, statics, uniform_grid
+from afn.features.utterance_cmvn import utterance_cmvn
 
 BASELINE = CqccOptions()  # 29 cepstra and c0
 ENERGY = CqccOptions(coefficients=19, first="energy")  # of the enhanced baseline, before its normalisation

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from errors import UserError
-from features import audio, cqt
-from features.cqt import CqtOptions
+from afn.common.errors import UserError
+from afn.features import audio, cqt
+from afn.features.cqt import CqtOptions
 
 # Settings of the ASVspoof 2021 baselines; the frames they give are those of the toolbox.
 LOGICAL = CqtOptions(bins_per_octave=12, fmin=62.5, fmax=4000.0)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from features.deltas import kaldi_deltas, regression, with_deltas
+from afn.features.deltas import kaldi_deltas, regression, with_deltas
 
 
 def test_a_straight_line_has_its_slope_inside():

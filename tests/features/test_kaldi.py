@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from errors import UserError
-from features import archives, kaldi
+from afn.common.errors import UserError
+from afn.features import archives, kaldi
 
 UTTERANCES = ("g01_male_us", "g02_female_gb", "g03_short030", "g07_tiny250")
 

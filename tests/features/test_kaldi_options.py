@@ -2,9 +2,9 @@
 
 import pytest
 
-from errors import UserError
-from features.kaldi_options import SpectrogramOptions, read
-from layout import ROOT
+from afn.common.errors import UserError
+from afn.common.paths import ROOT
+from afn.features.kaldi_options import SpectrogramOptions, read
 
 
 def test_the_spectrograms_conf_is_the_papers():

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from errors import UserError
-from features import audio
-from features.lfcc import LfccOptions, filterbank, lfcc
+from afn.common.errors import UserError
+from afn.features import audio
+from afn.features.lfcc import LfccOptions, filterbank, lfcc
 
 BASELINE_2021 = {
     "frame_length": 30.0,

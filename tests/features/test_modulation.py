@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import scipy.fft
 
-import config
-from errors import UserError
-from features.filterbank import gaussians, triangles
-from features.modulation import ModulationOptions, envelopes, modulation_cepstra, modulation_spectra
-from features.utterance_cmvn import utterance_cmvn
+from afn.common import config
+from afn.common.errors import UserError
+from afn.features.filterbank import gaussians, triangles
+from afn.features.modulation import ModulationOptions, envelopes, modulation_cepstra, modulation_spectra
+from afn.features.utterance_cmvn import utterance_cmvn
 
 RAW = {"coefficients": 60, "cmvn": False}  # all cepstra: the values of the bands can be had back
 RATE = 16000

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-import config
-from errors import UserError
-from features.qlog import SILENCE, QLogOptions, exp_q, log_q, power, qlog_spectrum
+from afn.common import config
+from afn.common.errors import UserError
+from afn.features.qlog import SILENCE, QLogOptions, exp_q, log_q, power, qlog_spectrum
 
 X = np.logspace(-9, 4, 53)
 
@@ -153,7 +153,7 @@ def test_long_recordings_are_done_in_pieces_without_a_seam():
 
 
 def test_real_recordings_keep_away_from_the_floors(real_data):
-    from features import audio
+    from afn.features import audio
 
     recordings = sorted((real_data / "asvspoof2017").glob("*_dev/*.wav"))
     assert recordings

@@ -7,10 +7,10 @@ import pytest
 import scipy.stats
 from numpy.random import SFC64
 
-from features import audio
-from features.cmvn import sliding_cmvn
-from features.kaldi_options import SpectrogramOptions
-from features.spectrogram import _normal, log_spectrogram
+from afn.features import audio
+from afn.features.cmvn import sliding_cmvn
+from afn.features.kaldi_options import SpectrogramOptions
+from afn.features.spectrogram import _normal, log_spectrogram
 
 UTTERANCES = ("g01_male_us", "g02_female_gb", "g03_short030", "g07_tiny250")
 OPTIONS = SpectrogramOptions(snip_edges=False, dither=0.0)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from errors import UserError
-from features.whitened import whitened
+from afn.common.errors import UserError
+from afn.features.whitened import whitened
 
 
 def test_the_waveform_has_zero_mean_and_unit_variance_at_any_level():

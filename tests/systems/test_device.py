@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from systems import device as devices
+from afn.systems import device as devices
 
 
 @pytest.mark.parametrize(("generation", "kept"), [(7, torch.float32), (8, torch.float16)], ids=["Turing", "Ampere"])

@@ -11,8 +11,8 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-import layout
-from corpora import asvspoof2017
+from afn.common import paths
+from afn.corpora import asvspoof2017
 
 RECORDINGS = {"train": ["T_1.wav", "T_2.wav"], "dev": ["D_1.wav"], "eval": ["E_1.wav", "E_2.wav", "E_3.wav"]}
 DOCUMENTS = ["README_V2.txt", "CHANGE_LOG_V2.txt", "Instructions_V2.txt"]
@@ -20,7 +20,7 @@ DOCUMENTS = ["README_V2.txt", "CHANGE_LOG_V2.txt", "Instructions_V2.txt"]
 
 @pytest.fixture
 def resumable(monkeypatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(layout.ROOT / "utils"))
+    monkeypatch.syspath_prepend(str(paths.ROOT / "utils"))
     import resumable
 
     return resumable

@@ -7,14 +7,14 @@ from typing import Literal
 import pytest
 import yaml
 
-import layout
-from errors import UserError
+from afn.common import paths
+from afn.common.errors import UserError
 
 
 @pytest.fixture(scope="module")
 def tool():
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(layout.ROOT / "utils"))
+        patch.syspath_prepend(str(paths.ROOT / "utils"))
         import document_settings
 
         yield document_settings
@@ -93,9 +93,9 @@ def test_every_key_has_a_meaning(page):
 
 def test_every_key_of_the_yamls_is_on_the_page(page):
     keys = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) | {"kind", "extends"}
-    paths = sorted((layout.ROOT / "conf").glob("*/*.yaml"))
-    assert paths
-    for path in paths:
+    yamls = sorted((paths.ROOT / "conf").glob("*/*.yaml"))
+    assert yamls
+    for path in yamls:
         assert yaml.safe_load(path.read_text()).keys() <= keys, path
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-import layout
-from corpora import asvspoof2017
+from afn.common import paths
+from afn.corpora import asvspoof2017
 
-SCRIPT = layout.ROOT / "utils" / "download_asvspoof2017.sh"
+SCRIPT = paths.ROOT / "utils" / "download_asvspoof2017.sh"
 UNPACKED = ["protocol_V2", *asvspoof2017.RECORDINGS.values()]
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from corpora import asvspoof2017
-from errors import UserError
+from afn.common.errors import UserError
+from afn.corpora import asvspoof2017
 
 
 @pytest.fixture

@@ -11,23 +11,16 @@ from pathlib import Path
 import pytest
 import torch
 
-import attention
-import evaluate
-import layout
-import locks
-import score
-import stage
-import trained
-from errors import UserError
-from evaluation import scores
-from models.attentive_filtering import AttentiveFilteringNetwork
-from models.dilated_resnet import DilatedResNet
-from models.light_cnn import LightCNN, OriginalLightCNN
-
-sys.path[:0] = [str(Path(__file__).parent.parent), str(Path(__file__).parent.parent / "models")]
-import golden_weights  # noqa: E402
-
-import trained_corpus  # noqa: E402
+import golden_weights
+import trained_corpus
+from afn.common import paths
+from afn.common.errors import UserError
+from afn.experiment import command_line, finished, locks, looking, scoring
+from afn.metrics import score_files
+from afn.report import evaluation
+from afn.systems.neural.attentive_filtering import AttentiveFilteringNetwork
+from afn.systems.neural.dilated_resnet import DilatedResNet
+from afn.systems.neural.light_cnn import LightCNN, OriginalLightCNN
 
 # The layers of the original classes in the order of their first use in `forward`.
 CLASSIFIER = """cnn1 bn1 cnn2 bn2 cnn3 cnn4 bn3 cnn5 bn4 cnn6 cnn7 bn5 cnn8 bn6 cnn9 cnn10 bn12 cnn11 bn13 cnn12 cnn13
@@ -47,7 +40,7 @@ NETWORKS = {
 
 @pytest.fixture
 def tool(monkeypatch):
-    monkeypatch.syspath_prepend(str(layout.ROOT / "utils"))
+    monkeypatch.syspath_prepend(str(paths.ROOT / "utils"))
     import import_original_checkpoint
 
     return import_original_checkpoint
@@ -226,9 +219,9 @@ def test_an_imported_seed_is_a_trained_one(run, tmp_path, capsys):
     paths = [save(tmp_path / f"{n}.pth", lcnn()) for n in (1, 2)]
     run("--system", "lcnn", "--seeds", "3,5", *paths)
     assert "./run.sh --corpus simulated --system lcnn --seeds 3,5 1 3 goes on" in capsys.readouterr().out
-    options = stage.Parser()
-    trained.add_options(options)
-    found = trained.find(options.parse_args(["--system", "lcnn", "--exp", str(tmp_path / "exp")]))
+    options = command_line.Parser()
+    finished.add_options(options)
+    found = finished.find(options.parse_args(["--system", "lcnn", "--exp", str(tmp_path / "exp")]))
     assert (found.layout.corpus, found.seeds, found.settings[5].model.frames) == ("simulated", [3, 5], 250)
     with pytest.raises(UserError, match="seed3: stands already; choose other --seeds, or --force"):
         run("--system", "lcnn", "--seeds", "3", paths[0])
@@ -246,13 +239,13 @@ def test_stages_1_to_3_take_it(tool, tmp_path, tmp_path_factory, golden, monkeyp
     settings = [part for setting in trained_corpus.SETTINGS for part in ("--set", setting)]
     for main, more in (
         (tool.main, ["--system", "lcnn", *settings, "--seeds", "4", save(tmp_path / "x.pth", state)]),
-        (attention.main, ["--system", "lcnn", *settings, "--seeds", "4"]),
-        (score.main, ["--system", "lcnn", *settings, "--seeds", "4"]),
-        (evaluate.main, ["--resamples", "20"]),
+        (looking.main, ["--system", "lcnn", *settings, "--seeds", "4"]),
+        (scoring.main, ["--system", "lcnn", *settings, "--seeds", "4"]),
+        (evaluation.main, ["--resamples", "20"]),
     ):
         monkeypatch.setattr(sys, "argv", list(map(str, ["script", *common, *more])))
         main()
     assert "LCNN has nothing to look into" in capsys.readouterr().out
-    found = scores.read(tmp_path / "exp" / "mine" / "lcnn" / "seed4" / "scores" / "eval.txt")
+    found = score_files.read(tmp_path / "exp" / "mine" / "lcnn" / "seed4" / "scores" / "eval.txt")
     assert found.keys() == trained_corpus.LABELS.keys()
     assert "| LCNN |" in (tmp_path / "exp" / "mine" / "RESULTS.md").read_text()

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from errors import UserError
+from afn.common.errors import UserError
 
 
 @pytest.fixture

@@ -1,0 +1,205 @@
+"""ASVspoof 2017 Version 2.0: the official tree, read and checked.
+
+    ROOT/protocol_V2/ASVspoof2017_V2_{train.trn,dev.trl,eval.trl}.txt
+    ROOT/ASVspoof2017_V2_{train,dev,eval}/*.wav
+
+A protocol line has seven columns: file name, genuine|spoof, speaker, phrase, environment, playback device and recording
+device; the last three are `-` for genuine speech. The simulated corpus has the same form and is read by the same code.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from afn.common import files, paths
+from afn.common.errors import UserError
+from afn.corpora import recordings
+from afn.corpora.datadir import LABELS, Utterance
+
+PROTOCOL_FOLDER = "protocol_V2"
+PROTOCOLS = {
+    "train": "ASVspoof2017_V2_train.trn.txt",
+    "dev": "ASVspoof2017_V2_dev.trl.txt",
+    "eval": "ASVspoof2017_V2_eval.trl.txt",
+}
+RECORDINGS = {subset: f"ASVspoof2017_V2_{subset}" for subset in PROTOCOLS}
+COLUMNS = 7
+
+# The lines of the published protocols, and the files' own hashes.
+COUNTS = {
+    "train": {"genuine": 1507, "spoof": 1507},
+    "dev": {"genuine": 760, "spoof": 950},
+    "eval": {"genuine": 1298, "spoof": 12008},
+}
+SHA256 = {
+    "train": "6a84217c6f65146283ab81e39588b4c6e111cc08e193521dda4e99e0137651c8",
+    "dev": "7ef3740cb4377b5d0f621da1f9c3679569cfa575a9056b711c6bf34e982c15d8",
+    "eval": "fbb281ba8195ce6272b6a3aaaeb6c41086349e808a3ad88e1dcfad2575db5557",
+}
+
+# Version 1, of the challenge itself, lists 2 more recordings of training and 914 more of evaluation.
+VERSION_1 = re.compile(r"ASVspoof2017_(train\.trn|dev\.trl|eval\.trl)(\.txt)?")
+VERSION_1_COUNTS = {"train": 3016, "eval": 14220}
+GET_VERSION_2 = "get Version 2.0 with utils/download_asvspoof2017.sh, or point corpus.root at your copy"
+
+
+@dataclass(frozen=True)
+class ASVspoof2017:
+    """The official corpus in the folder `root`; with `allow_missing`, as much of it as is there."""
+
+    kind: Literal["asvspoof2017"]
+    name: str  # its folder under data/ and exp/
+    root: str  # the folder that holds ASVspoof2017_V2_{train,dev,eval}/ and protocol_V2/
+    allow_missing: bool = False  # work with those of the recordings that are there
+    systems: dict[str, Any] = field(default_factory=dict)  # settings that systems take on this corpus
+
+    @property
+    def folder(self) -> Path:
+        """Where `root` leads: `~` is expanded, a relative path starts at the repository."""
+        return recordings.located(self.root)
+
+
+def protocols(root: Path) -> dict[str, Path]:
+    """The protocol files that stand under `root`, by subset."""
+    files_of = {subset: root / PROTOCOL_FOLDER / name for subset, name in PROTOCOLS.items()}
+    return {subset: path for subset, path in files_of.items() if path.is_file()}
+
+
+def utterances(
+    root: Path,
+    *,
+    official: bool,
+    allow_missing: bool = False,
+    copies: Path | None = None,
+    say: Callable[[str], None] = print,
+) -> dict[str, list[Utterance]]:
+    """The utterances of `train`, `dev` and `eval`, in the order of the protocols, their recordings checked.
+
+    With `official` the protocols must have the published counts, and `say` hears of it when a hash differs. With
+    `allow_missing` recordings and protocols may be absent: `say` hears how many are there, and a subset without any is
+    left out of the result. What is there must be sound all the same. `copies` is a folder for 16-bit copies of
+    recordings that hold 16-bit samples as floating point; without it they are refused.
+
+    Raises UserError for a missing tree, Version 1 of the corpus, malformed protocols, other counts, and recordings that
+    are missing, unreadable, cut short, empty or not 16 kHz mono 16-bit PCM.
+    """
+    found = _found(root, official, allow_missing, say)
+    listed = {subset: read_protocol(path) for subset, path in found.items()}
+    if official:
+        for subset, path in found.items():
+            _published(subset, path, listed[subset], say)
+    present = {subset: _present(root, subset, listed[subset], official, allow_missing, say) for subset in found}
+    present = {subset: chosen for subset, chosen in present.items() if chosen}
+    if not present:
+        raise UserError(f"{root}: holds none of the recordings that its protocols list; {_mend(official)}")
+    for subset, chosen in present.items():
+        folder = root / RECORDINGS[subset]
+        checked = recordings.check(subset, [folder / u.wav for u in chosen], copies=copies and copies / subset, say=say)
+        present[subset] = [replace(u, wav=paths.portable(path)) for u, path in zip(chosen, checked, strict=True)]
+    return present
+
+
+def read_protocol(path: Path) -> list[Utterance]:
+    """The lines of a protocol, in their order; `wav` holds the bare file name, `utt` the same without `.wav`.
+
+    Raises UserError, naming file and line, for missing columns, unknown labels, duplicates and unusable file names.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not a text file; fetch it again") from None
+    listed: dict[str, Utterance] = {}
+    stands: dict[str, int] = {}
+    for number, line in enumerate(lines, 1):
+        fields, here = line.split(), f"{path}:{number}"
+        if not fields:
+            continue
+        if len(fields) == 2 and fields[1] not in LABELS:
+            raise UserError(f"{here}: two columns and no label, as in Version 1's evaluation list; {GET_VERSION_2}")
+        if len(fields) != COLUMNS:
+            raise UserError(f"{here}: {len(fields)} columns where {COLUMNS} belong; fetch the protocol again")
+        name, label, speaker, _phrase, environment, playback, recorder = fields
+        utt = name.removesuffix(".wav")
+        if utt in ("", name) or "/" in name or "\\" in name:
+            raise UserError(f"{here}: {name!r} is not the bare name of a .wav file; fetch the protocol again")
+        if label not in LABELS:
+            raise UserError(f"{here}: unknown label {label!r}; use {' or '.join(LABELS)}")
+        if utt in listed:
+            raise UserError(f"{here}: {name} stands in line {stands[utt]} already; take one out")
+        listed[utt] = Utterance(utt, name, speaker, label, environment, playback, recorder)
+        stands[utt] = number
+    if not listed:
+        raise UserError(f"{path}: no lines; fetch the protocol again")
+    return list(listed.values())
+
+
+def _found(root: Path, official: bool, allow_missing: bool, say: Callable[[str], None]) -> dict[str, Path]:
+    """`protocols(root)`, or a UserError that says why there are none, or too few."""
+    if not root.is_dir():
+        raise UserError(f"{root}: no such folder; {_mend(official)}")
+    found = protocols(root)
+    absent = [subset for subset in PROTOCOLS if subset not in found]
+    if not absent:
+        return found
+    if old := _version_1(root):
+        raise UserError(f"{old}: a protocol of ASVspoof 2017 Version 1; {GET_VERSION_2}")
+    if not (found and allow_missing):
+        path = root / PROTOCOL_FOLDER / PROTOCOLS[absent[0]]
+        trees = [folder for folder in (*sorted(root.glob("*/")), root.resolve().parent) if protocols(folder)]
+        raise UserError(f"{path}: no such protocol; {f'did you mean {trees[0]}?' if trees else _mend(official)}")
+    for subset in absent:
+        say(f"{subset}: no protocol; left out")
+    return found
+
+
+def _version_1(root: Path) -> Path | None:
+    """A protocol of Version 1 in `root` or up to two folders below, as its archives unpack."""
+    candidates = (path for depth in ("", "*/", "*/*/") for path in sorted(root.glob(f"{depth}ASVspoof2017_*.tr*")))
+    return next((path for path in candidates if VERSION_1.fullmatch(path.name)), None)
+
+
+def _published(subset: str, path: Path, listed: list[Utterance], say: Callable[[str], None]) -> None:
+    """Raise UserError unless the protocol has the published counts; `say` when only its hash differs."""
+    counts = Counter(utterance.label for utterance in listed)
+    if counts != COUNTS[subset]:
+        old = len(listed) == VERSION_1_COUNTS.get(subset)
+        raise UserError(
+            f"{path}: {_count(counts)} where Version 2.0 has {_count(COUNTS[subset])}; "
+            + (f"this is Version 1: {GET_VERSION_2}" if old else "fetch the protocol again")
+        )
+    if (found := files.sha256(path)) != SHA256[subset]:
+        say(f"warning: {path}: sha256 {found} is not that of the published file; its counts agree, going on")
+
+
+def _count(counts: dict[str, int]) -> str:
+    return f"{sum(counts.values())} lines ({', '.join(f'{counts[label]} {label}' for label in LABELS)})"
+
+
+def _present(
+    root: Path, subset: str, listed: list[Utterance], official: bool, allow_missing: bool, say: Callable[[str], None]
+) -> list[Utterance]:
+    """Those of the `listed` utterances that have a file in the folder of the subset: all, unless `allow_missing`."""
+    folder = root / RECORDINGS[subset]
+    names = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
+    if extra := sorted(name for name in names - {u.wav for u in listed} if name.lower().endswith(".wav")):
+        say(f"{subset}: {len(extra)} recordings that the protocol does not list are ignored ({extra[0]} …)")
+    present = [utterance for utterance in listed if utterance.wav in names]
+    if len(present) == len(listed):
+        return present
+    if not allow_missing:
+        first = next(utterance for utterance in listed if utterance.wav not in names)
+        raise UserError(
+            f"{folder / first.wav}: no such recording ({len(listed) - len(present)} of the {len(listed)} of {subset} "
+            f"are missing); {_mend(official)}{', or take what is there: corpus.allow_missing=true' if official else ''}"
+        )
+    say(f"{subset}: {len(present) or 'none'} of {len(listed)} recordings present{'' if present else '; left out'}")
+    return present
+
+
+def _mend(official: bool) -> str:
+    if official:
+        return "fetch it with utils/download_asvspoof2017.sh, or point corpus.root at your copy"
+    return "make the corpus again: stage -2 with --force"

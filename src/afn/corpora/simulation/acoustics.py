@@ -1,0 +1,135 @@
+"""The way of speech to a recording: genuine (room, microphone) or replayed (room, recorder, loudspeaker, and that).
+
+Both end alike - same rooms, microphones, noise and levels - so that nothing but the hop through recorder and
+loudspeaker tells them apart.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import scipy
+
+from afn.corpora.simulation import devices, impulse_responses, rooms
+from afn.corpora.simulation.devices import Ends, Kind
+from afn.corpora.simulation.plan import Trial
+from afn.corpora.simulation.random_streams import Range, between, check_ends, check_least, check_range, stream
+
+FULL_SCALE = 0.98  # of 16 bits; louder peaks turn the whole utterance down
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Stationary noise."""
+
+    snr: Range  # dB at the microphone, speech against noise
+    covert_snr: Ends  # dB of the covert recording, [transparent, poor] recorder
+    tilt: Range  # its spectrum falls as f^-tilt: 0 white, 1 pink, 2 brown
+
+    def __post_init__(self):
+        check_range("snr", self.snr, -10, 60)
+        check_ends("covert_snr", self.covert_snr, -10, 90)
+        check_range("tilt", self.tilt, 0, 2)
+
+
+@dataclass(frozen=True)
+class Acoustics:
+    """Everything between mouth and file."""
+
+    environments: dict[str, float]  # code -> reverberation time in s
+    playback: dict[str, float]  # code -> quality, 0 (transparent) to 1 (poor)
+    recorders: dict[str, float]  # code -> quality, 0 (transparent) to 1 (poor)
+    microphones: int  # the recogniser's own, the same for all subsets and both classes
+    rooms: rooms.Rooms  # where everything is heard
+    microphone: Kind  # the recogniser's
+    recorder: Kind  # of replays
+    loudspeaker: Kind  # of replays
+    noise: Noise
+    level: Range  # RMS of the speech in dB below full scale, drawn for each utterance
+
+    def __post_init__(self):
+        check_ends("environments", list(self.environments.values()), 0.05, 3)
+        check_ends("playback", list(self.playback.values()), 0, 1)
+        check_ends("recorders", list(self.recorders.values()), 0, 1)
+        check_least("microphones", self.microphones, 1)
+        check_range("level", self.level, -60, -10)
+
+    @property
+    def codes(self) -> tuple[dict[str, float], dict[str, float], dict[str, float]]:
+        """What there is of environments, playback devices and recorders."""
+        return self.environments, self.playback, self.recorders
+
+
+class Chain:
+    """From speech to recordings: devices and rooms as drawn from the seed, or measured ones where there are some."""
+
+    def __init__(self, settings: Acoustics, seed: int, sample_rate: int, measured: Path | None = None):
+        self.settings, self.seed, self.sample_rate = settings, seed, sample_rate
+        microphones = [f"microphone {k + 1}" for k in range(settings.microphones)]
+        codes = {
+            "room": sorted(settings.environments),
+            "loudspeaker": sorted(settings.playback),
+            "microphone": sorted(settings.recorders) + microphones,
+        }
+        self.measured = {} if measured is None else impulse_responses.assign(measured, codes, seed, sample_rate)
+        self.playback = {code: self._device(settings.loudspeaker, q, code) for code, q in settings.playback.items()}
+        self.recorders = {code: self._device(settings.recorder, q, code) for code, q in settings.recorders.items()}
+        qualities = np.linspace(0, 1, settings.microphones)
+        self.microphones = [
+            self._device(settings.microphone, quality, code)
+            for quality, code in zip(qualities, microphones, strict=True)
+        ]
+
+    def record(self, samples: np.ndarray, speech: slice, trial: Trial) -> np.ndarray:
+        """The recording of `samples` (float64[N], `speech` says where in it there is speech): int16[N].
+
+        What is drawn for both classes is drawn first and in the same way, from the seed and the utterance's id.
+        """
+        rng = stream(self.seed, trial.utt, "recording")
+        place, snr, level = self._place(rng), between(rng, self.settings.noise.snr), between(rng, self.settings.level)
+        noise = self._noise(rng, len(samples)) * 10 ** (-snr / 20)
+        if trial.label == "spoof":
+            samples = self._replay(samples, speech, trial)
+        heard = self._hear(samples, trial.room, place)
+        heard = self.microphones[trial.microphone](heard, rms(heard[speech]))
+        recording = (heard / rms(heard[speech]) + noise) * 10 ** (level / 20)
+        recording *= min(1, FULL_SCALE / np.abs(recording).max())
+        return np.round(recording * 32767).astype(np.int16)
+
+    def _replay(self, samples: np.ndarray, speech: slice, trial: Trial) -> np.ndarray:
+        """What the loudspeaker gives out: `samples` as covertly recorded in the hideout, then played."""
+        rng = stream(self.seed, trial.utt, "replay")
+        covert = self._hear(samples, trial.hideout, self._place(rng))
+        covert = self.recorders[trial.recorder](covert, rms(covert[speech]))
+        best, worst = self.settings.noise.covert_snr
+        snr = best + self.settings.recorders[trial.recorder] * (worst - best)
+        covert = covert / rms(covert[speech]) + self._noise(rng, len(samples)) * 10 ** (-snr / 20)
+        return self.playback[trial.playback](covert, rms(covert[speech]))
+
+    def _hear(self, samples: np.ndarray, room: str, place: int) -> np.ndarray:
+        response = self.measured.get(room)
+        if response is None:
+            reverberation = self.settings.environments[room]
+            response = rooms.response(self.settings.rooms, reverberation, self.seed, room, place, self.sample_rate)
+        return scipy.signal.fftconvolve(samples, response)[: len(samples)]
+
+    def _place(self, rng: np.random.Generator) -> int:
+        return int(rng.integers(self.settings.rooms.places))
+
+    def _noise(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        return coloured_noise(rng, count, between(rng, self.settings.noise.tilt), self.sample_rate)
+
+    def _device(self, kind: Kind, quality: float, code: str) -> devices.Device:
+        return devices.draw(kind, quality, self.seed, code, self.sample_rate, self.measured.get(code))
+
+
+def coloured_noise(rng: np.random.Generator, count: int, tilt: float, sample_rate: int) -> np.ndarray:
+    """Gaussian noise whose power falls as f^-tilt above 50 Hz (flat below): float64[count] of unit RMS."""
+    spectrum = np.fft.rfft(rng.standard_normal(count))
+    frequency = np.maximum(np.fft.rfftfreq(count, 1 / sample_rate), 50.0)
+    noise = np.fft.irfft(spectrum * frequency ** (-tilt / 2), count)
+    return noise / rms(noise)
+
+
+def rms(samples: np.ndarray) -> float:
+    return float(np.sqrt((samples**2).mean()))

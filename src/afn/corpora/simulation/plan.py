@@ -1,0 +1,92 @@
+"""Who says which phrase where, and how it is replayed: every utterance of a simulated corpus, before any sound."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from afn.corpora.simulation.random_streams import check_least, deal, stream
+
+CONFIGURATION = re.compile(r"(E\d\d)(P\d\d)(R\d\d)")
+LETTERS = {"train": "T", "dev": "D", "eval": "E"}  # of the file names: T_1000001 ...
+SHUFFLED = ("eval",)  # genuine and spoof interleaved; the others list the genuine first, as the real corpus does
+PHRASES = 10
+
+
+@dataclass(frozen=True)
+class Subset:
+    """Size of one subset: utterances by class, speakers, and its replay configurations (as E01P01R01)."""
+
+    genuine: int  # utterances
+    spoof: int  # replayed utterances
+    speakers: int  # no other subset has them
+    configurations: list[str]  # environment, playback device, recorder, as E01P01R01; `acoustics` describes them
+
+    def __post_init__(self):
+        for name in ("genuine", "spoof", "speakers"):
+            check_least(name, getattr(self, name), 1)
+        if not self.configurations:
+            raise ValueError("configurations: name at least one, for example E01P01R01")
+        for configuration in self.configurations:
+            if not CONFIGURATION.fullmatch(configuration):
+                raise ValueError(f"configurations: {configuration!r} is not of the form E01P01R01")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One utterance to be made; `speaker`, `phrase` and `microphone` count from 0, speakers through all subsets.
+
+    `room` is where the microphone hears it: the environment of a replay, any such environment for genuine speech.
+    `hideout` is where a replay was covertly recorded. Replay columns are `-` for genuine speech.
+    """
+
+    utt: str
+    label: str
+    speaker: int
+    phrase: int
+    room: str
+    microphone: int
+    hideout: str = "-"
+    playback: str = "-"
+    recorder: str = "-"
+
+    @property
+    def protocol(self) -> str:
+        """The utterance's line of the official protocol: seven columns."""
+        environment = self.room if self.label == "spoof" else "-"
+        who = f"{self.utt}.wav {self.label} M{self.speaker + 1:04d} S{self.phrase + 1:02d}"
+        return f"{who} {environment} {self.playback} {self.recorder}"
+
+
+def parts(configuration: str) -> tuple[str, str, str]:
+    """Environment, playback and recorder of a configuration: `E01P01R02` -> E01, P01, R02."""
+    return CONFIGURATION.fullmatch(configuration).groups()
+
+
+def plan(subset: str, sizes: Subset, first_speaker: int, microphones: int, seed: int) -> list[Trial]:
+    """The utterances of a subset in the order of its protocol; speakers count from `first_speaker`.
+
+    Within either class every speaker, phrase, configuration and microphone comes equally often (once more at most), and
+    both classes take their rooms and microphones from the same lists: none of these tells the classes apart.
+    """
+    fields = []
+    for label, count in (("genuine", sizes.genuine), ("spoof", sizes.spoof)):
+        rng = stream(seed, "plan", subset, label)
+
+        def dealt(items: Sequence, rng=rng, count=count) -> list:
+            return deal(rng, items, count)
+
+        configurations = [parts(configuration) for configuration in sizes.configurations]
+        rooms = sorted({environment for environment, _, _ in configurations})
+        columns = (
+            dealt(range(first_speaker, first_speaker + sizes.speakers)),
+            dealt(range(PHRASES)),
+            dealt(configurations),
+            dealt(range(microphones)),
+            dealt(rooms),
+        )
+        for speaker, phrase, (environment, playback, recorder), microphone, hideout in zip(*columns, strict=True):
+            replay = (hideout, playback, recorder) if label == "spoof" else ()
+            fields.append((label, speaker, phrase, environment, microphone, *replay))
+    if subset in SHUFFLED:
+        fields = [fields[k] for k in stream(seed, "plan", subset, "order").permutation(len(fields))]
+    return [Trial(f"{LETTERS[subset]}_{1000001 + k}", *values) for k, values in enumerate(fields)]

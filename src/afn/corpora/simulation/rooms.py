@@ -1,0 +1,77 @@
+"""Simulated rooms: the impulse response from a mouth or loudspeaker to a microphone, by the image source method."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from afn.corpora.simulation.random_streams import Range, between, check_ends, check_least, check_range, stream
+
+SOUND = 343.0  # m/s, as pyroomacoustics has it
+WALL = 0.4  # m that people and microphones keep from walls, floor and ceiling
+
+
+@dataclass(frozen=True)
+class Rooms:
+    """What rooms there are; sizes are drawn for each."""
+
+    length: Range  # m
+    width: Range  # m
+    height: Range  # m
+    distance: Range  # m from source to microphone
+    places: int  # of source and microphone in a room
+    order: int  # highest image order: reflections one after the other
+
+    def __post_init__(self):
+        for name in ("length", "width", "height"):
+            check_range(name, getattr(self, name), 2, 30)
+        check_range("distance", self.distance, 0.05, 1.1)  # fits into the smallest room wherever the microphone is
+        check_least("places", self.places, 1)
+        check_ends("order", (self.order,), 0, 30)
+
+
+@lru_cache(maxsize=512)
+def response(rooms: Rooms, reverberation: float, seed: int, room: str, place: int, sample_rate: int) -> np.ndarray:
+    """The impulse response of one place in the room of that code: float64[N] of unit energy, from the direct sound on.
+
+    reverberation: the time in s in which sound falls by 60 dB (Sabine), or less where `order` ends it sooner. The
+    room's size follows from `seed` and its code, the place from its number; both are the same wherever they occur.
+    """
+    import pyroomacoustics  # here, for it takes a second that only the making of a corpus need wait
+
+    rng = stream(seed, "room", room)
+    size = np.array([between(rng, ends) for ends in (rooms.length, rooms.width, rooms.height)])
+    absorption, order = pyroomacoustics.inverse_sabine(attainable(size, reverberation), size)
+    pyroomacoustics.constants.set("num_threads", 1)  # sums in the same order, hence the same bytes, on every machine
+    shoebox = pyroomacoustics.ShoeBox(
+        size, fs=sample_rate, materials=pyroomacoustics.Material(absorption), max_order=min(order, rooms.order)
+    )
+    microphone, source = _positions(stream(seed, "room", room, place), size, rooms.distance)
+    shoebox.add_source(source)
+    shoebox.add_microphone(microphone)
+    shoebox.compute_rir()
+    # Every response begins with its time of flight; without it the two hops of a replay are no later than one.
+    flight = int(np.linalg.norm(source - microphone) / SOUND * sample_rate)
+    rir = np.asarray(shoebox.rir[0][0], dtype=np.float64)[flight:]
+    return rir / np.sqrt((rir**2).sum())
+
+
+def attainable(size: np.ndarray, reverberation: float) -> float:
+    """`reverberation`, or the shortest time Sabine's formula allows a room of that size (which absorbs everything)."""
+    length, width, height = size
+    surface = 2 * (length * width + length * height + width * height)
+    volume = length * width * height
+    fully_absorbing = 24 * np.log(10) / SOUND * volume / surface
+    return max(reverberation, 1.01 * fully_absorbing)
+
+
+def _positions(rng: np.random.Generator, size: np.ndarray, distance: Range) -> tuple[np.ndarray, np.ndarray]:
+    """Microphone and source (m), the source that far away in some direction, both clear of the walls."""
+    apart = between(rng, distance)
+    while True:
+        microphone = rng.uniform(WALL, size - WALL)
+        angle, rise = rng.uniform(0, 2 * np.pi), rng.uniform(-0.3, 0.3)
+        direction = np.array([np.cos(angle), np.sin(angle), rise])
+        source = microphone + apart * direction / np.linalg.norm(direction)
+        if np.all(source > WALL) and np.all(source < size - WALL):
+            return microphone, source

@@ -1,0 +1,138 @@
+"""Who says what: the speakers of a simulated corpus, synthetic or from a folder of real recordings."""
+
+import dataclasses
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from afn.common.errors import UserError
+from afn.corpora.simulation import source_audio
+from afn.corpora.simulation.espeak import Voice, speak
+from afn.corpora.simulation.random_streams import Range, between, check_range, stream
+
+# RedDots' ten common phrases, S01-S10 of ASVspoof 2017
+PHRASES = (
+    "my voice is my password",
+    "OK Google",
+    "only lawyers love millionaires",
+    "artificial intelligence is for real",
+    "birthday parties have cupcakes and ice cream",
+    "actions speak louder than words",
+    "there is no such thing as a free lunch",
+    "a watched pot never boils",
+    "jealousy has twenty-twenty vision",
+    "necessity is the mother of invention",
+)
+AUDIBLE = 1e-2  # of the loudest frame: what is 40 dB below it counts as silence
+FRAME = 0.01  # s
+UNREPEATABLE = ("Reed", "caleb")  # variants of espeak-ng that draw on the C library's rand(), whose state we cannot set
+
+
+@dataclass(frozen=True)
+class Voices:
+    """Which synthetic voices there are; every speaker gets an accent and variant of its own."""
+
+    accents: list[str]  # voices of espeak-ng by their codes
+    variants: list[str]  # espeak-ng's variants of a voice
+    pitch: Range  # drawn for each speaker; 0 to 99, 50 is the variant's own
+    rate: Range  # words a minute, drawn for each speaker
+    variation: float  # how far, relatively, an utterance strays from its speaker's pitch and rate
+
+    def __post_init__(self):
+        check_range("pitch", self.pitch, 0, 99)
+        check_range("rate", self.rate, 80, 450)
+        check_range("variation", (0.0, self.variation), 0, 0.5)
+        if not self.accents or not self.variants:
+            raise ValueError("accents and variants: name at least one of each")
+        for name in UNREPEATABLE:
+            if name in self.variants:
+                raise ValueError(f"variants: {name} is not the same twice; choose another")
+
+
+class Synthetic:
+    """`speakers` synthetic voices, drawn from the seed; no accent and variant occurs twice.
+
+    Raises UserError when there are fewer pairs of accent and variant than speakers.
+    """
+
+    def __init__(self, voices: Voices, seed: int, speakers: int, sample_rate: int):
+        self.sample_rate, self.variation = sample_rate, voices.variation
+        accents, variants = sorted(set(voices.accents)), sorted(set(voices.variants))
+        if speakers > len(accents) * len(variants):
+            raise UserError(
+                f"voices: {len(accents)} accents x {len(variants)} variants are {len(accents) * len(variants)} voices, "
+                f"{speakers} speakers were asked for; add variants or ask for fewer speakers"
+            )
+        rng = stream(seed, "voices")
+        order = rng.permutation(len(variants))
+        first_accent = rng.integers(len(accents), size=len(variants))
+        self.cast = []
+        for k in range(speakers):  # every variant once before any comes again, then with its next accent
+            variant = order[k % len(variants)]
+            accent = (first_accent[variant] + k // len(variants)) % len(accents)
+            pitch, rate = round(between(rng, voices.pitch)), round(between(rng, voices.rate))
+            self.cast.append(Voice(accents[accent], variants[variant], pitch, rate))
+
+    def utter(self, speaker: int, phrase: int, rng: np.random.Generator) -> np.ndarray:
+        """Speaker (0-based) saying PHRASES[phrase]: float64[N], without silence at the ends, of unit RMS."""
+        voice = self.cast[speaker]
+        pitch, rate = (v * (1 + between(rng, (-self.variation, self.variation))) for v in (voice.pitch, voice.rate))
+        voice = dataclasses.replace(voice, pitch=round(min(pitch, 99)), rate=round(rate))
+        return spoken_part(speak(PHRASES[phrase], voice, self.sample_rate), self.sample_rate, voice.name)
+
+
+class Recorded:
+    """`speakers` real speakers of a folder, drawn from the seed: one sub-folder a speaker, wav or flac at any rate.
+
+    `durations` (s) is the range that the length of an utterance is drawn from. Raises UserError for a folder that is
+    missing or holds too few speakers.
+    """
+
+    def __init__(self, folder: Path, durations: Range, seed: int, speakers: int, sample_rate: int):
+        self.durations, self.sample_rate = durations, sample_rate
+        found: dict[str, list[Path]] = {}
+        for path in source_audio.below(folder):
+            if path.parent != folder:
+                found.setdefault(path.relative_to(folder).parts[0], []).append(path)
+        names = sorted(found, key=str.encode)
+        if len(names) < speakers:
+            raise UserError(
+                f"{folder}: holds {len(names)} speakers (sub-folders with wav or flac files), {speakers} were asked "
+                f"for; add some or ask for fewer"
+            )
+        order = stream(seed, "speakers").permutation(len(names))
+        self.cast = [found[names[k]] for k in order[:speakers]]
+
+    def utter(self, speaker: int, phrase: int, rng: np.random.Generator) -> np.ndarray:
+        """A piece of the speaker's recording number `phrase` (cyclic): float64[N], ends without silence, unit RMS."""
+        files = self.cast[speaker]
+        path = files[phrase % len(files)]
+        samples = _recording(path, self.sample_rate)
+        length = min(len(samples), round(between(rng, self.durations) * self.sample_rate))
+        start = int(rng.integers(len(samples) - length + 1))
+        return spoken_part(samples[start : start + length], self.sample_rate, str(path))
+
+
+@lru_cache(maxsize=16)
+def _recording(path: Path, sample_rate: int) -> np.ndarray:
+    return spoken_part(source_audio.read(path, sample_rate), sample_rate, str(path))
+
+
+def spoken_part(samples: np.ndarray, sample_rate: int, where: str) -> np.ndarray:
+    """`samples` from the first to the last audible frame, faded over one frame at either end, at unit RMS.
+
+    Raises UserError, naming `where`, when nothing is audible or what is takes less than ten frames.
+    """
+    frame = round(FRAME * sample_rate)
+    whole = len(samples) // frame
+    loudness = np.sqrt((samples[: whole * frame].reshape(whole, frame) ** 2).mean(axis=1))
+    audible = np.flatnonzero(loudness > AUDIBLE * loudness.max()) if whole else np.array([])
+    if len(audible) == 0 or audible[-1] - audible[0] < 10:
+        raise UserError(f"{where}: holds no speech (less than {10 * FRAME:g} s of sound); take it out")
+    kept = samples[audible[0] * frame : (audible[-1] + 1) * frame].copy()
+    fade = np.sin(np.linspace(0, np.pi / 2, frame)) ** 2
+    kept[:frame] *= fade
+    kept[-frame:] *= fade[::-1]
+    return kept / np.sqrt((kept**2).mean())

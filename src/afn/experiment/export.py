@@ -1,0 +1,167 @@
+"""Write the networks of a trained experiment as ONNX files, exp/<corpus>/<system>/seed<k>/model.onnx, one a seed.
+
+A file takes batches of any size, float32[B × 1 × bins × frames] (`spectrogram`: features repeated to the network's
+width), and gives B scores (`score`). Its metadata hold the threshold of the EER on dev and the settings of the
+features. It is checked against PyTorch before it gets its name. Needs the packages of requirements-export.txt.
+"""
+
+import argparse
+import importlib.util
+import json
+import logging
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from afn import systems
+from afn.common import errors, files
+from afn.common.errors import UserError
+from afn.common.paths import portable
+from afn.experiment import command_line, finished
+from afn.experiment.finished import Trained
+from afn.experiment.recording_scorer import note
+from afn.systems.neural.embedding_gaussians import EmbeddingGaussians
+from afn.systems.neural.system import NeuralSystem
+from afn.systems.settings import Neural
+
+MODEL = "model.onnx"
+PACKAGES = "requirements-export.txt"
+INPUT, OUTPUT = "spectrogram", "score"
+TOLERANCE = 1e-4  # of a score; relative for those above 1
+BATCHES = (1, 3)  # sizes that are checked
+SEVERAL_SEEDS = "the score of several seeds is the mean of the sigmoids of their scores"
+
+
+def main() -> None:
+    parser = command_line.Parser(
+        description=__doc__, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    finished.add_options(parser)
+    experiment = finished.find(parser.parse_args()).scored()
+    kind = experiment.settings[experiment.seeds[0]]
+    if not isinstance(kind, Neural):
+        raise UserError(f"{experiment.directory}: {kind.title} is no neural network; only those are exported")
+    if missing := [name for name in ("onnx", "onnxscript") if not importlib.util.find_spec(name)]:
+        raise UserError(f"export: {' and '.join(missing)} missing; pip install -r {PACKAGES}")
+    for seed in experiment.seeds:
+        export(experiment, seed)
+
+
+def export(experiment: Trained, seed: int) -> None:
+    """Write the ONNX file of one seed; UserError where it does not give PyTorch's scores."""
+    directory = experiment.seed(seed)
+    system = systems.build(experiment.settings[seed], seed)
+    system.load(directory)
+    network = exportable(system.scorer.cpu())
+    model = converted(network, system)
+    add_metadata(model, metadata(experiment, seed, system))
+    content = model.SerializeToString(deterministic=True)
+    path = directory / MODEL
+    if importlib.util.find_spec("onnxruntime"):
+        worst = difference(network, content, system)
+        if not worst <= TOLERANCE:  # NaN is no agreement either
+            raise UserError(f"{path}: not written, for its scores are off PyTorch's by {worst:.2g}; update {PACKAGES}")
+        checked = f"within {worst:.1g} of PyTorch's scores"
+    else:
+        note(f"onnxruntime is missing, so that {portable(path)} is not checked; pip install -r {PACKAGES}")
+        checked = "not checked"
+    with files.whole(path, "wb") as file:
+        file.write(content)
+    print(f"export: wrote {portable(path)}: {len(content) / 2**20:.1f} MiB, {checked}")
+
+
+class PlainGaussians(nn.Module):
+    """EmbeddingGaussians by matrix products: ONNX has no triangular solver."""
+
+    def __init__(self, scorer: EmbeddingGaussians):
+        super().__init__()
+        self.network = scorer.network
+        self.register_buffer("means", scorer.means)
+        self.register_buffer("whitening", torch.linalg.inv(scorer.factors).mT.contiguous())
+        self.register_buffer("logs", scorer.factors.diagonal(dim1=1, dim2=2).log().sum(dim=1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Tensor[B × 1 × bins × frames] to log likelihood ratios Tensor[B]."""
+        embedding = self.network.embed(x).double()
+        genuine, spoof = (
+            -0.5 * ((embedding - self.means[row]) @ self.whitening[row]).square().sum(dim=1) - self.logs[row]
+            for row in range(2)
+        )
+        return genuine - spoof
+
+
+def exportable(network: nn.Module) -> nn.Module:
+    network = PlainGaussians(network) if isinstance(network, EmbeddingGaussians) else network
+    return network.to(memory_format=torch.contiguous_format).eval()
+
+
+def converted(network: nn.Module, system: NeuralSystem) -> Any:
+    """The network as an onnx.ModelProto, without the marks that PyTorch leaves: they hold names of folders."""
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # of what it could do besides
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = torch.onnx.export(
+            network,
+            (torch.zeros(2, 1, system.bins, system.frames),),
+            dynamo=True,
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            verbose=False,
+        ).model_proto
+    graph = model.graph
+    for marked in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        marked.ClearField("metadata_props")
+        marked.ClearField("doc_string")
+    return model
+
+
+def metadata(experiment: Trained, seed: int, system: NeuralSystem) -> dict[str, str]:
+    """What whoever runs the file needs to know, by name."""
+    description, same = experiment.features()
+    if not same:
+        note("the features of training no longer stand; those in the metadata are what conf/ says now")
+    threshold = experiment.threshold(experiment.dev_scores(seed))
+    return {
+        "title": experiment.title,
+        "system": experiment.name,
+        "corpus": experiment.layout.corpus,
+        "seed": str(seed),
+        "frames": str(system.frames),
+        "bins": str(system.bins),
+        "threshold": repr(threshold.value),
+        "dev_eer": repr(threshold.eer),
+        "features": json.dumps(description),
+        "input": "features[t mod T] for t = 0 … frames - 1, transposed; of a longer recording, windows",
+        "meaning": "higher = more genuine; above the threshold a recording is taken for genuine",
+        "several_seeds": SEVERAL_SEEDS,
+        "weights_sha256": files.sha256(system.weights(experiment.seed(seed))),
+    }
+
+
+def add_metadata(model: Any, properties: dict[str, str]) -> None:
+    for key, value in properties.items():
+        model.metadata_props.add(key=key, value=value)
+
+
+@torch.inference_mode()
+def difference(network: nn.Module, content: bytes, system: NeuralSystem) -> float:
+    """The largest difference between the scores of PyTorch and onnxruntime, relative for scores above 1."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    rng = np.random.default_rng(system.seed)
+    worst = 0.0
+    for size in BATCHES:
+        x = 3 * rng.standard_normal((size, 1, system.bins, system.frames), dtype=np.float32)
+        theirs = session.run([OUTPUT], {INPUT: x})[0]
+        ours = network(torch.from_numpy(x)).numpy()
+        worst = np.maximum(worst, np.max(np.abs(theirs - ours) / np.maximum(np.abs(ours), 1)))
+    return float(worst)
+
+
+if __name__ == "__main__":
+    errors.run(main)

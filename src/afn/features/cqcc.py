@@ -1,0 +1,109 @@
+"""Constant-Q cepstral coefficients: the cepstrum of the constant-Q spectrum on a uniform grid of frequencies.
+
+Sources: Todisco, Delgado, Evans: Constant Q cepstral coefficients, Computer Speech & Language 45, 2017, and its
+toolbox, which the ASVspoof 2017 baseline calls; Delgado et al.: ASVspoof 2017 Version 2.0, Odyssey 2018 (log energy and
+normalisation).
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+import scipy
+
+from afn.common.checks import at_least
+from afn.features import cqt
+from afn.features.deltas import with_deltas
+from afn.features.utterance_cmvn import utterance_cmvn
+
+EPS = np.finfo(np.float64).eps  # added to the power before the logarithm, as in the toolbox
+GRID_BLOCK = 1024  # points of the uniform grid at a time
+
+
+@dataclass(frozen=True, kw_only=True)
+class CqccOptions(cqt.CqtOptions):
+    """The settings of the coefficients; the defaults are those of the ASVspoof 2017 baseline, 90 dimensions."""
+
+    resampling: int = 16  # d: the uniform grid has the step fmin / d
+    coefficients: int = 29  # cepstra, apart from the first dimension
+    first: Literal["c0", "energy"] = "c0"  # the first dimension; energy: the log of the mean power over the bins
+    deltas: int = 2  # 0: statics only, 1: slopes too, 2: slopes of slopes too
+    delta_window: int = 3  # frames to each side
+    cmvn: bool = False  # normalise every dimension over the utterance, last of all
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.first not in ("c0", "energy"):
+            raise ValueError(f"first: {self.first!r} must be c0 or energy")
+        at_least(self, resampling=1, coefficients=1, deltas=0, delta_window=1)
+        bins = len(cqt.centre_frequencies(self))
+        if bins < 4:
+            raise ValueError(f"fmax: {bins} bins from fmin to fmax are too few for a cubic spline; 4 are needed")
+        if self.coefficients >= bins:
+            raise ValueError(f"coefficients: {self.coefficients} must be fewer than the {bins} bins")
+
+    @property
+    def dims(self) -> int:
+        return (self.coefficients + 1) * (self.deltas + 1)
+
+
+def cqcc(samples: np.ndarray, options: CqccOptions) -> np.ndarray:
+    """The constant-Q cepstral coefficients of one recording.
+
+    Args:
+        samples: int16[N], or float values on the same scale (about ±32768); any N ≥ 1 gives 4 frames at least.
+        options: the settings.
+
+    Returns:
+        float64[T × dims]: first dimension and cepstra, then their slopes, then the slopes of those. T as `cqt.frames`
+        tells; natural logarithms throughout.
+
+    Raises:
+        UserError: no samples, more than one channel, or values that are not finite.
+    """
+    features = with_deltas(statics(samples, options), options.deltas, options.delta_window)
+    return utterance_cmvn(features) if options.cmvn else features
+
+
+def statics(samples: np.ndarray, options: CqccOptions) -> np.ndarray:
+    """float64[T × (coefficients + 1)]: the first dimension and the cepstra; arguments and errors as for `cqcc`."""
+    matrix = cepstrum_matrix(options)
+    cepstra, energy = 0.0, 0.0
+    for bins, coefficients in cqt.blocks(samples, options):
+        power = np.square(coefficients.real)
+        power += np.square(coefficients.imag)
+        if options.first == "energy":
+            energy += power.sum(axis=1)
+        power += EPS
+        cepstra += np.log(power, out=power) @ matrix[:, bins].T
+    if options.first == "energy":
+        cepstra[:, 0] = np.log(energy / matrix.shape[1] + EPS)
+    return cepstra
+
+
+@lru_cache(maxsize=8)
+def cepstrum_matrix(options: CqccOptions) -> np.ndarray:
+    """float64[(coefficients + 1) × K]: what takes the log power of the bins to the cepstra c0, c1, … (read-only).
+
+    The log power is resampled by a cubic spline (not-a-knot) from the bins' frequencies to the uniform grid, and the
+    orthonormal DCT-II is taken over that grid. Both are linear and fixed by the settings: one matrix.
+    """
+    frequencies, grid = cqt.centre_frequencies(options), uniform_grid(options)
+    spline = scipy.interpolate.CubicSpline(frequencies, np.eye(len(frequencies)), bc_type="not-a-knot")
+    orders = np.arange(options.coefficients + 1)[:, None]
+    matrix = np.zeros((len(orders), len(frequencies)))
+    for start in range(0, len(grid), GRID_BLOCK):
+        points = np.arange(start, min(start + GRID_BLOCK, len(grid)))
+        matrix += np.cos(np.pi * orders * (2 * points + 1) / (2 * len(grid))) @ spline(grid[points])
+    matrix *= np.sqrt(2 / len(grid))
+    matrix[0] *= np.sqrt(0.5)
+    matrix.flags.writeable = False
+    return matrix
+
+
+def uniform_grid(options: CqccOptions) -> np.ndarray:
+    """float64[points], Hz: from fmin in steps of fmin / d to the highest bin; 8059 points by default."""
+    frequencies = cqt.centre_frequencies(options)
+    step = options.fmin / options.resampling
+    return frequencies[0] + step * np.arange(int((frequencies[-1] - frequencies[0]) / step) + 1)

@@ -1,0 +1,97 @@
+"""Extraction by Kaldi's own programs, where they are installed.
+
+    compute-spectrogram-feats | apply-cmvn-sliding | copy-feats
+    compute-mfcc-feats | add-deltas | apply-cmvn-sliding | copy-feats
+
+run over a split list, a process chain per job, without a shell. Sources: the authors' run_feature.sh; Kaldi's sre08
+recipe.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+
+from afn.common import files
+from afn.common.errors import UserError
+from afn.features import archives, kaldi_programs
+from afn.features.kaldi_programs import Chain
+
+PROGRAMS = ("compute-spectrogram-feats", "apply-cmvn-sliding", "copy-feats")
+MFCC = "compute-mfcc-feats"
+
+Commands = list[list[str]]  # of a chain: each a program and its options; lists and archives are put behind them
+
+
+def spectrogram(conf: Path, cmn_window: int, norm_vars: bool) -> Commands:
+    """Log power spectrograms by the options in `conf`, less their sliding mean."""
+    return [["compute-spectrogram-feats", f"--config={conf}"], _sliding(cmn_window, norm_vars)]
+
+
+def mfcc(conf: Path, deltas: int, delta_window: int, cmn_window: int | None, norm_vars: bool) -> Commands:
+    """Mel-frequency cepstra by the options in `conf`, with slopes up to the order `deltas`, less their sliding mean."""
+    commands = [[MFCC, f"--config={conf}"]]
+    if deltas:
+        commands.append(["add-deltas", f"--delta-window={delta_window}", f"--delta-order={deltas}"])
+    return commands if cmn_window is None else [*commands, _sliding(cmn_window, norm_vars)]
+
+
+def find() -> dict[str, str]:
+    """Where the programs of the spectrogram are; what is missing is left out."""
+    return kaldi_programs.find(PROGRAMS)
+
+
+def require(commands: Commands | None = None) -> dict[str, str]:
+    """Where the programs of `commands` (by default of the spectrogram) are; UserError names what is missing."""
+    names = PROGRAMS if commands is None else [*dict.fromkeys(name for name, *_ in commands), "copy-feats"]
+    if names[0] == MFCC:
+        return kaldi_programs.require(names, "features.kind mfcc", "choose other features: only Kaldi computes these")
+    return kaldi_programs.require(names, "backend kaldi", "use features.backend=native")
+
+
+def extract(
+    recordings: Sequence[tuple[str, str]], commands: Commands, jobs: int, directory: Path
+) -> Iterator[tuple[str, np.ndarray]]:
+    """`(utterance, float32[T × D])` for every `(utterance, wav file)`, in order.
+
+    The jobs' archives lie in a temporary folder inside `directory`. Raises UserError when a program fails, with its
+    last line, or leaves an utterance out.
+    """
+    programs = require(commands)
+    jobs = min(jobs, len(recordings))
+    with files.scratch(directory) as folder, ExitStack() as running:
+        parts = [recordings[len(recordings) * job // jobs : len(recordings) * (job + 1) // jobs] for job in range(jobs)]
+        chains = []
+        for job, part in enumerate(parts):
+            scp, ark = (folder / f"{job}.{suffix}" for suffix in ("scp", "ark"))
+            scp.write_text("".join(f"{utt} {wav}\n" for utt, wav in part), encoding="utf-8")
+            chain = Chain(programs, _joined(commands, scp, ark), folder / str(job))
+            chains.append((running.enter_context(chain), [utt for utt, _ in part], ark))
+        for chain, expected, ark in chains:
+            yield from _results(chain, expected, ark)
+
+
+def _sliding(window: int, norm_vars: bool) -> list[str]:
+    return ["apply-cmvn-sliding", f"--norm-vars={str(norm_vars).lower()}", "--center=true", f"--cmn-window={window}"]
+
+
+def _joined(commands: Commands, scp: Path, ark: Path) -> Commands:
+    """The whole chain: from the recordings in `scp` to matrices in `ark`, as they are."""
+    links = [[*command, "ark:-", "ark:-"] for command in [*commands, ["copy-feats", "--compress=false"]]]
+    links[0][-2], links[-1][-1] = f"scp:{scp}", f"ark:{ark}"
+    return links
+
+
+def _results(chain: Chain, expected: list[str], ark: Path) -> Iterator[tuple[str, np.ndarray]]:
+    chain.wait()
+    done = 0
+    for utt, matrix in archives.read(ark):
+        if done >= len(expected) or utt != expected[done]:
+            break
+        done += 1
+        yield utt, matrix
+    if done < len(expected):
+        raise UserError(
+            f"Kaldi gave {done} of {len(expected)} utterances; {expected[done]} is missing: {chain.complaint()}"
+        )

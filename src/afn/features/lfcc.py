@@ -1,0 +1,107 @@
+"""Linear-frequency cepstral coefficients, as the ASVspoof 2019 and 2021 baselines compute them.
+
+Sources: Sahidullah, Kinnunen, Hanilçi: A comparison of features for synthetic speech detection, Interspeech 2015, and
+the LFCC programs of the ASVspoof 2019 and 2021 baselines.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.fft
+
+from afn.common.checks import at_least
+from afn.features.deltas import with_deltas
+from afn.features.filterbank import triangles
+from afn.features.framing import FRAME_BLOCK, framed
+from afn.features.utterance_cmvn import utterance_cmvn
+from afn.features.waveform import unit_scale
+
+EPS = np.finfo(np.float64).eps  # added to the energies before the logarithm, as in the baselines
+
+
+@dataclass(frozen=True, kw_only=True)
+class LfccOptions:
+    """The settings of the coefficients; the defaults are those of the ASVspoof 2019 baseline, 60 dimensions.
+
+    The 2021 baseline: frame_length 30, fft_size 1024, filters 70, coefficients 19, preemphasis 0, normalised_deltas
+    true, and for logical access and deepfakes high_frequency 4000.
+    """
+
+    sample_rate: float = 16000.0  # Hz
+    frame_length: float = 20.0  # ms; frames overlap by half
+    fft_size: int = 512  # frames are filled up with zeros to it
+    filters: int = 20  # triangular, evenly spaced
+    low_frequency: float = 0.0  # Hz: the lower edge of the lowest filter
+    high_frequency: float = 8000.0  # Hz: the upper edge of the highest filter
+    coefficients: int = 20  # cepstra, c0 among them
+    preemphasis: float = 0.97  # x[n] - preemphasis x[n-1]; 0: none
+    deltas: int = 2  # 0: statics only, 1: slopes too, 2: slopes of slopes too
+    delta_window: int = 1  # frames to each side
+    normalised_deltas: bool = False  # divide the slopes by 2 Σ i²
+    cmvn: bool = False  # normalise every dimension over the utterance, last of all
+
+    def __post_init__(self) -> None:
+        at_least(self, filters=1, coefficients=1, deltas=0, delta_window=1)
+        if self.coefficients > self.filters:
+            raise ValueError(f"coefficients: {self.coefficients} must be at most the {self.filters} filters")
+        if not 2 <= self.length <= self.fft_size:
+            raise ValueError(f"frame_length: {self.length} samples must be 2 to fft_size: {self.fft_size}")
+        if not 0 <= self.low_frequency < self.high_frequency <= self.sample_rate / 2:
+            raise ValueError(
+                f"low_frequency: {self.low_frequency} and high_frequency: {self.high_frequency} must rise between 0 "
+                f"and half of sample_rate: {self.sample_rate}"
+            )
+
+    @property
+    def length(self) -> int:
+        """Samples per frame."""
+        return int(self.sample_rate * 0.001 * self.frame_length)
+
+    @property
+    def shift(self) -> int:
+        """Samples from frame to frame."""
+        return self.length - self.length // 2
+
+    @property
+    def dims(self) -> int:
+        return self.coefficients * (self.deltas + 1)
+
+    def frames(self, samples: int) -> int:
+        """The number of frames of a recording of `samples` samples; the last is filled up with zeros."""
+        return max(-((self.length // 2 - samples) // self.shift), 1)
+
+
+def lfcc(samples: np.ndarray, options: LfccOptions) -> np.ndarray:
+    """The linear-frequency cepstral coefficients of one recording.
+
+    Args:
+        samples: int16[N], or float values on the same scale (about ±32768); any N ≥ 1 gives a frame at least.
+        options: the settings.
+
+    Returns:
+        float64[T × dims]: cepstra of the decadic logarithm from c0 on, then their slopes, then the slopes of those.
+
+    Raises:
+        UserError: no samples, more than one channel, or values that are not finite.
+    """
+    signal = unit_scale(samples)
+    signal[1:] -= options.preemphasis * signal[:-1]
+    count = options.frames(len(signal))
+    frames = framed(signal, options.length, options.shift, count)
+    blocks = [_cepstra(frames[start : start + FRAME_BLOCK], options) for start in range(0, count, FRAME_BLOCK)]
+    features = with_deltas(np.concatenate(blocks), options.deltas, options.delta_window, options.normalised_deltas)
+    return utterance_cmvn(features) if options.cmvn else features
+
+
+def _cepstra(frames: np.ndarray, options: LfccOptions) -> np.ndarray:
+    """float64[T × coefficients] of the frames float64[T × length]."""
+    spectrum = scipy.fft.rfft(frames * np.hamming(options.length), options.fft_size, axis=1)
+    energies = (np.square(spectrum.real) + np.square(spectrum.imag)) @ filterbank(options)
+    return scipy.fft.dct(np.log10(energies + EPS), norm="ortho", axis=1)[:, : options.coefficients]
+
+
+def filterbank(options: LfccOptions) -> np.ndarray:
+    """float64[(fft_size / 2 + 1) × filters]: triangles of height 1, half overlapping, on a linear scale (read-only)."""
+    return triangles(
+        options.sample_rate, options.fft_size, options.filters, options.low_frequency, options.high_frequency
+    )

@@ -1,0 +1,207 @@
+"""Modulation dynamic features: how fast, and how strongly, the energy of every band moves, as cepstra over the bands.
+
+Source: Suthokumar, Sethu, Wijenayake, Ambikairajah: Modulation Dynamic Features for the Detection of Replay Attacks,
+Interspeech 2018, doi 10.21437/Interspeech.2018-1846.
+
+From the paper: the modulation spectrum of every band; its centroid frequency, the dynamic feature; the average energy
+over the long frame, the static feature. Every number is our choice, and so are the filters, the envelope, the removal
+of its mean, the cosine transform, the slopes and the normalisation.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import scipy
+
+from afn.common.checks import at_least
+from afn.features.deltas import with_deltas
+from afn.features.filterbank import gaussians, triangles
+from afn.features.framing import FRAME_BLOCK, framed
+from afn.features.utterance_cmvn import utterance_cmvn
+from afn.features.waveform import unit_scale
+
+# Beside the sums of modulation magnitudes and the energies. It is far below what the rounding to 16 bits leaves in a
+# band and far above the rounding errors of the transforms: digital silence and perfectly steady bands do not move.
+EPS = 1e-7
+MODULATION_BLOCK = 128  # modulation frames at a time
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModulationOptions:
+    """The settings; all values are ours, to be tuned on dev. Short frames in samples, modulation frames in ms.
+
+    For the static feature: statistic energy, and cmvn false, for what it tells of the channel is its mean.
+    """
+
+    sample_rate: int = 16000  # Hz
+    length: int = 320  # samples a short frame
+    shift: int = 40  # the envelopes have sample_rate / shift values a second, 400
+    fft_size: int = 512  # short frames are filled up with zeros to it
+    bands: int = 60  # between low_frequency and high_frequency
+    low_frequency: float = 0.0  # Hz: the lower edge of the lowest band
+    high_frequency: float = 8000.0  # Hz: the upper edge of the highest band
+    shape: Literal["triangular", "gaussian"] = "triangular"  # of the bands, evenly spaced in either case
+    envelope: Literal["sqrt", "power"] = "sqrt"  # of the energy of a band
+    modulation_length: float = 256.0  # ms
+    modulation_hop: float = 0.5  # share of the modulation frame
+    modulation_fft_size: int = 256  # modulation frames are filled up with zeros to it
+    modulation_limit: float = 200.0  # Hz: modulations faster than this are left out
+    remove_mean: bool = True  # of the envelope in every modulation frame, from the spectrum above 0 Hz
+    statistic: Literal["centroid", "energy"] = "centroid"  # both are the paper's: the dynamic and the static feature
+    log_centroid: bool = False  # take the logarithm of the centroid
+    coefficients: int = 30  # cepstra, c0 among them
+    deltas: int = 0  # 0: statics only, 1: slopes too, 2: slopes of slopes too
+    delta_window: int = 1  # modulation frames to each side
+    cmvn: bool = True  # normalise every dimension over the utterance, last of all
+
+    def __post_init__(self) -> None:
+        for name, choices in (
+            ("shape", ("triangular", "gaussian")),
+            ("envelope", ("sqrt", "power")),
+            ("statistic", ("centroid", "energy")),
+        ):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name}: {getattr(self, name)!r} must be {' or '.join(choices)}")
+        at_least(self, bands=1, coefficients=1, deltas=0, delta_window=1)
+        if self.coefficients > self.bands:
+            raise ValueError(f"coefficients: {self.coefficients} must be at most the {self.bands} bands")
+        if not 2 <= self.length <= self.fft_size or self.shift < 1:
+            raise ValueError(f"length, shift: {self.length}, {self.shift} must fit into fft_size {self.fft_size}")
+        if not 0 <= self.low_frequency < self.high_frequency <= self.sample_rate / 2:
+            raise ValueError(
+                f"low_frequency: {self.low_frequency} and high_frequency: {self.high_frequency} must rise between 0 "
+                f"and half of sample_rate: {self.sample_rate}"
+            )
+        spacing, resolution = (
+            (self.high_frequency - self.low_frequency) / (self.bands + 1),
+            self.sample_rate / self.fft_size,
+        )
+        if spacing < resolution:
+            raise ValueError(
+                f"bands: {self.bands}, {spacing:g} Hz apart, are finer than the bins, {resolution:g} Hz apart"
+            )
+        if not 4 <= self.modulation_frame <= self.modulation_fft_size:
+            raise ValueError(
+                f"modulation_length: {self.modulation_frame} values of the envelope must be 4 to "
+                f"modulation_fft_size: {self.modulation_fft_size}"
+            )
+        if not 0 < self.modulation_hop <= 1:
+            raise ValueError(f"modulation_hop: {self.modulation_hop} must lie above 0 and be at most 1")
+        resolution = self.envelope_rate / self.modulation_fft_size
+        if not resolution <= self.modulation_limit <= self.envelope_rate / 2:
+            raise ValueError(
+                f"modulation_limit: {self.modulation_limit} must lie between {resolution:g} Hz, the first bin, and "
+                f"{self.envelope_rate / 2:g} Hz, half the rate of the envelopes"
+            )
+
+    @property
+    def envelope_rate(self) -> float:
+        """Values of an envelope per second."""
+        return self.sample_rate / self.shift
+
+    @property
+    def modulation_frame(self) -> int:
+        """Values of an envelope per modulation frame."""
+        return int(self.modulation_length * 0.001 * self.envelope_rate)
+
+    @property
+    def modulation_shift(self) -> int:
+        """Values of an envelope from modulation frame to modulation frame."""
+        return max(round(self.modulation_hop * self.modulation_frame), 1)
+
+    @property
+    def modulation_frequencies(self) -> np.ndarray:
+        """float64[F], Hz: the bins of the modulation spectrum from 0 Hz to the limit."""
+        frequencies = scipy.fft.rfftfreq(self.modulation_fft_size, 1 / self.envelope_rate)
+        return frequencies[frequencies <= self.modulation_limit]
+
+    @property
+    def dims(self) -> int:
+        return self.coefficients * (self.deltas + 1)
+
+
+def modulation_cepstra(samples: np.ndarray, options: ModulationOptions) -> np.ndarray:
+    """The cepstra over the bands of what `statistic` takes from every modulation spectrum.
+
+    centroid: Σ f |E(f)| / Σ |E(f)| over 0 < f ≤ limit, Hz; 0 for a band that does not move, and as a natural logarithm
+    at least that of the first bin. energy: ln |E(0)|².
+
+    Args:
+        samples: int16[N], or float values on the same scale (about ±32768). What is shorter than a modulation frame is
+            continued by its mirror image, so any N ≥ 1 gives a frame; longer recordings end with their last whole one.
+        options: the settings.
+
+    Returns:
+        float64[M × dims]: the orthonormal DCT-II from c0 on, then the slopes, then the slopes of those.
+
+    Raises:
+        UserError: no samples, more than one channel, or values that are not finite.
+    """
+    statistic = np.concatenate([_statistic(block, options) for block in _spectra(samples, options)])
+    cepstra = scipy.fft.dct(statistic, norm="ortho", axis=1)[:, : options.coefficients]
+    features = with_deltas(cepstra, options.deltas, options.delta_window)
+    return utterance_cmvn(features) if options.cmvn else features
+
+
+def modulation_spectra(samples: np.ndarray, options: ModulationOptions) -> np.ndarray:
+    """float64[M × K × F]: the magnitudes |E(f)| of every modulation frame and band at `modulation_frequencies`.
+
+    At 0 Hz that of the envelope; above, with `remove_mean`, that of its movement about its mean in the frame. Left in,
+    the mean, smeared by the window, covers the slowest modulations, and shallow movement passes for slow.
+    Arguments and errors as for `modulation_cepstra`.
+    """
+    return np.concatenate(list(_spectra(samples, options)))
+
+
+def _statistic(spectra: np.ndarray, options: ModulationOptions) -> np.ndarray:
+    """float64[M × K] of modulation spectra float64[M × K × F]."""
+    if options.statistic == "energy":
+        return np.log(np.square(spectra[..., 0]) + EPS)
+    frequencies, magnitudes = options.modulation_frequencies[1:], spectra[..., 1:]
+    centroid = magnitudes @ frequencies / (magnitudes.sum(axis=-1) + EPS)
+    return np.log(np.maximum(centroid, frequencies[0])) if options.log_centroid else centroid
+
+
+def _spectra(samples: np.ndarray, options: ModulationOptions) -> Iterator[np.ndarray]:
+    """The modulation spectra, float64[some frames × K × F] at a time."""
+    length = options.modulation_frame
+    frames = np.lib.stride_tricks.sliding_window_view(envelopes(samples, options), length, axis=0)
+    frames = frames[:: options.modulation_shift]
+    window = scipy.signal.get_window("hann", length)
+    bins = len(options.modulation_frequencies)
+    mean = scipy.fft.rfft(window / window.sum(), options.modulation_fft_size)[:bins]
+    for start in range(0, len(frames), MODULATION_BLOCK):
+        block = frames[start : start + MODULATION_BLOCK] * window
+        spectra = scipy.fft.rfft(block, options.modulation_fft_size, axis=-1)[..., :bins]
+        if options.remove_mean:
+            spectra[..., 1:] -= spectra[..., :1] * mean[1:]
+        yield np.abs(spectra)
+
+
+def envelopes(samples: np.ndarray, options: ModulationOptions) -> np.ndarray:
+    """The envelope of every band, a modulation frame long at least: the root of its energy, samples in ±1.
+
+    Arguments and errors as for `modulation_cepstra`.
+
+    Returns:
+        float64[T × K], `envelope_rate` values a second; for `envelope: power` the energy itself.
+    """
+    signal = unit_scale(samples)
+    least = (options.modulation_frame - 1) * options.shift + options.length
+    signal = np.pad(signal, (0, max(least - len(signal), 0)), mode="symmetric")
+    frames = framed(signal, options.length, options.shift, 1 + (len(signal) - options.length) // options.shift)
+    window = scipy.signal.get_window("hann", options.length)
+    bank = _bank(options)
+    energies = np.empty((len(frames), options.bands))
+    for start in range(0, len(frames), FRAME_BLOCK):
+        block = slice(start, start + FRAME_BLOCK)
+        spectrum = scipy.fft.rfft(frames[block] * window, options.fft_size, axis=1)
+        np.matmul(np.square(spectrum.real) + np.square(spectrum.imag), bank, out=energies[block])
+    return np.sqrt(energies, out=energies) if options.envelope == "sqrt" else energies
+
+
+def _bank(options: ModulationOptions) -> np.ndarray:
+    shape = triangles if options.shape == "triangular" else gaussians
+    return shape(options.sample_rate, options.fft_size, options.bands, options.low_frequency, options.high_frequency)

@@ -1,0 +1,245 @@
+"""What lies behind the table: calibration, fusions, intervals, differences, breakdown and t-DCF of all systems at once.
+
+Systems and fusions go by their titles here, which are unique.
+"""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from afn.common.errors import UserError
+from afn.metrics import bootstrap, breakdown, calibration, fusion, results, tdcf
+from afn.metrics.bootstrap import Bootstrap, Interval
+from afn.metrics.breakdown import Group
+from afn.metrics.conditions import Conditions
+from afn.metrics.fusion import Fusion, Settings
+from afn.metrics.results import SUBSETS, Measured
+from afn.metrics.tdcf import Tandem, Verifier
+from afn.metrics.trials import Trials
+
+
+@dataclass(frozen=True, eq=False)
+class System:
+    """The scores of one system in the order of the trials, float[N]; subsets and seeds without scores are absent."""
+
+    name: str
+    title: str
+    averaged: Mapping[str, np.ndarray] = field(default_factory=dict)  # subset -> scores
+    seeds: Mapping[str, Mapping[int, np.ndarray]] = field(default_factory=dict)  # subset -> seed -> scores
+    trained_on: str = "train"
+
+    @property
+    def tells_on_dev(self) -> bool:
+        """Whether its dev scores are of utterances it has not learnt, so that dev may teach and choose."""
+        return "dev" in self.averaged and not results.knows_dev(self.trained_on)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What log-likelihood ratios cost in bits, and what the best calibration would make of it."""
+
+    cllr: float
+    min_cllr: float
+
+
+@dataclass(frozen=True, eq=False)
+class Ratios:
+    """Log-likelihood ratios by a regression trained on dev: of several systems a fusion, of one its calibration."""
+
+    model: Fusion
+    llrs: Mapping[str, np.ndarray]  # subset -> float64[N]
+    measured: Mapping[str, Measured]  # those of dev are of the very trials that trained the model
+    costs: Mapping[str, Cost]  # of subsets that have both classes
+    cross_validated: Measured  # on dev, without knowing the trial's speaker and configuration
+    cross_validated_cost: Cost | None
+    remark: str  # how it was cross-validated, or why not
+
+
+@dataclass(frozen=True, eq=False)
+class Fused:
+    """One fusion; without `ratios`, `reason` says why it is not run."""
+
+    name: str
+    title: str
+    paper: Mapping[str, float]
+    members: Sequence[str]
+    ratios: Ratios | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """Everything there is to say of the systems' averaged scores beyond the EERs of the table."""
+
+    calibrated: Mapping[str, Ratios] = field(default_factory=dict)  # systems whose scores could be calibrated on dev
+    fusions: Sequence[Fused] = ()
+    bootstraps: Mapping[str, Bootstrap] = field(default_factory=dict)  # subset -> seeds, averages and fusions
+    resamples: int = 0
+    judged: str = ""  # the subset of differences, breakdown and t-DCF
+    best: str = ""  # the system of the lowest dev EER, to which others are compared
+    differences: Mapping[str, Interval] = field(default_factory=dict)  # EER minus that of `best`
+    groups: Sequence[Group] = ()
+    verifier: Verifier | None = None
+    tandem: Mapping[str, Mapping[int, Tandem]] = field(default_factory=dict)  # title -> definition -> minimum t-DCF
+    tandem_remark: str = ""  # why there is none though an ASV is given
+
+    def interval(self, subset: str, title: str, seed: int | None = None) -> Interval | None:
+        """The 95 % interval of a system's or fusion's averaged scores, or of one seed's."""
+        boot = self.bootstraps.get(subset)
+        return boot.interval(key(title, seed)) if boot and key(title, seed) in boot.eers else None
+
+
+def key(title: str, seed: int | None = None) -> str:
+    """What a bootstrap calls a system's averaged scores or one of its seeds."""
+    return title if seed is None else f"{title}\tseed {seed}"
+
+
+def analyse(
+    trials: Mapping[str, Trials],
+    systems: Sequence[System],
+    fusions: Mapping[str, tuple[str, Settings]],
+    conditions: Conditions | None = None,
+    resamples: int = bootstrap.RESAMPLES,
+    verifier: Verifier | None = None,
+) -> Analysis:
+    """Calibrate and fuse on dev, then see how sure every figure is and where systems fail.
+
+    Args:
+        trials: subset (dev, eval) -> its trials; a subset may be absent, or hold one class only.
+        systems: those that have scores.
+        fusions: name -> title and settings.
+        conditions: what the codes of replay conditions mean in this corpus.
+        resamples: of the bootstrap.
+        verifier: the ASV before which the minimum t-DCF is taken.
+
+    Nothing is chosen on eval: regressions are trained on dev, and the system that the others are compared to is the
+    best on dev.
+    """
+    complete = [subset for subset in SUBSETS if subset in trials and 0 < trials[subset].genuine.mean() < 1]
+    calibrated = {s.title: r for s in systems if (r := calibrate(trials, s)) is not None}
+    fused = [fuse(trials, systems, name, title, settings) for name, (title, settings) in fusions.items()]
+    judged = complete[-1] if complete else ""
+    vectors: dict[str, dict[str, np.ndarray]] = {}
+    bootstraps = {}
+    for subset in complete:
+        vectors[subset] = {s.title: s.averaged[subset] for s in systems if subset in s.averaged}
+        vectors[subset] |= {f.title: f.ratios.llrs[subset] for f in fused if f.ratios and subset in f.ratios.llrs}
+        seeds = {key(s.title, n): v for s in systems for n, v in s.seeds.get(subset, {}).items()}
+        if vectors[subset] or seeds:
+            bootstraps[subset] = bootstrap.bootstrap(
+                trials[subset], vectors[subset] | seeds, resamples, label=f"bootstrap {subset}"
+            )
+    best = best_on_dev(trials, systems, judged)
+    compared = dict(vectors.get(judged, {}))
+    if judged == "dev":  # fusions are trained there
+        compared = {s.title: compared[s.title] for s in systems if s.title in compared}
+    tandem, tandem_remark = tandems(trials[judged], compared, verifier) if verifier and compared else ({}, "")
+    return Analysis(
+        calibrated,
+        fused,
+        bootstraps,
+        resamples,
+        judged,
+        best,
+        {t: bootstraps[judged].difference(t, best) for t in compared if t != best} if best else {},
+        breakdown.breakdown(trials[judged], compared, conditions) if compared else (),
+        verifier,
+        tandem,
+        tandem_remark,
+    )
+
+
+def ratios(
+    trials: Mapping[str, Trials], members: Sequence[str], scores: Mapping[str, np.ndarray], logits: bool
+) -> Ratios:
+    """Train on dev, apply to all of `scores`: subset -> float[N × members]. UserError where that cannot be done."""
+    dev = trials["dev"]
+    with warnings.catch_warnings():
+        # Of classes that hardly overlap: the regression's solver then takes another, and its answer is as good
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = fusion.train(scores["dev"], dev.genuine, members, logits)
+        validated = fusion.cross_validate(scores["dev"], dev, members, logits)
+    llrs = {subset: model.llrs(matrix) for subset, matrix in scores.items()}
+    classes = {subset: (v[trials[subset].genuine], v[~trials[subset].genuine]) for subset, v in llrs.items()}
+    return Ratios(
+        model,
+        llrs,
+        {subset: results.measure(*both) for subset, both in classes.items()},
+        {subset: found for subset, both in classes.items() if (found := cost(*both))},
+        results.measure(validated.genuine, validated.spoof),
+        cost(validated.genuine, validated.spoof),
+        validated.remark,
+    )
+
+
+def cost(genuine: np.ndarray, spoof: np.ndarray) -> Cost | None:
+    """Cllr and minimum Cllr of log-likelihood ratios; None where a class is missing."""
+    if not genuine.size or not spoof.size:
+        return None
+    return Cost(calibration.cllr(genuine, spoof), calibration.min_cllr(genuine, spoof))
+
+
+def calibrate(trials: Mapping[str, Trials], system: System) -> Ratios | None:
+    """The log-likelihood ratios of one system; None where dev does not allow to train them."""
+    if not system.tells_on_dev:
+        return None
+    try:
+        columns = {subset: scores[:, None] for subset, scores in system.averaged.items()}
+        return ratios(trials, [system.name], columns, logits=False)
+    except UserError:  # one class, or one score for all
+        return None
+
+
+def fuse(trials: Mapping[str, Trials], systems: Sequence[System], name: str, title: str, settings: Settings) -> Fused:
+    """One fusion of single systems, or why it cannot be."""
+    found = {s.name: s.averaged for s in systems if s.tells_on_dev}
+    members, missing = settings.chosen(found)
+    made = Fused(name, title, settings.paper, members)
+    if learnt := [s.name for s in systems if s.name in missing and "dev" in s.averaged]:
+        return _not_run(made, f"a fusion learns from dev, which {', '.join(learnt)} already knows")
+    if missing:
+        return _not_run(made, f"no averaged dev scores of {', '.join(missing)}")
+    if len(members) < 2:
+        return _not_run(made, f"{len(members) or 'no'} system{'' if len(members) == 1 else 's'} to fuse")
+    matrices = {
+        subset: np.column_stack([found[member][subset] for member in members])
+        for subset in trials
+        if all(subset in found[member] for member in members)
+    }
+    try:
+        return Fused(name, title, settings.paper, members, ratios(trials, members, matrices, settings.logits))
+    except UserError as error:
+        return _not_run(made, str(error))
+
+
+def _not_run(made: Fused, reason: str) -> Fused:
+    return Fused(made.name, made.title, made.paper, made.members, reason=reason)
+
+
+def best_on_dev(trials: Mapping[str, Trials], systems: Sequence[System], judged: str) -> str:
+    """The title of the system with the lowest dev EER among those with `judged` scores; of equals the first."""
+    eers = {}
+    for system in systems:
+        if system.tells_on_dev and judged in system.averaged:
+            scores, genuine = system.averaged["dev"], trials["dev"].genuine
+            measured = results.measure(scores[genuine], scores[~genuine])
+            if measured.eers:
+                eers[system.title] = measured.eers["linear_roc"]
+    return min(eers, key=eers.__getitem__, default="")
+
+
+def tandems(
+    trials: Trials, scores: Mapping[str, np.ndarray], verifier: Verifier
+) -> tuple[dict[str, dict[int, Tandem]], str]:
+    """The minimum t-DCF of every system by both definitions; the remark says why where it is not defined."""
+    genuine = trials.genuine
+    try:
+        return {
+            title: {year: tdcf.minimum(v[genuine], v[~genuine], verifier, year) for year in (2019, 2021)}
+            for title, v in scores.items()
+        }, ""
+    except UserError as error:
+        return {}, str(error)

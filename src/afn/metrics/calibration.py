@@ -1,0 +1,61 @@
+"""Calibration: scores as log-likelihood ratios, and what they cost as such.
+
+A log-likelihood ratio (natural logarithm, genuine : spoof) lets a user decide at any prior and cost with the Bayes
+threshold, without looking at scores of the test. Source: Brümmer and du Preez, "Application-independent evaluation of
+speaker detection" (Computer Speech & Language 20, 2006).
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import isotonic_regression
+from scipy.special import logit
+
+from afn.metrics import fusion
+from afn.metrics.eer import checked
+from afn.metrics.fusion import Fusion
+
+
+def train(scores: np.ndarray, genuine: np.ndarray, system: str) -> Fusion:
+    """The affine map from a system's scores, float[N], to log-likelihood ratios, by logistic regression.
+
+    It is the fusion of a single member; arguments and errors as in `evaluation.fusion.train`. Apply it with
+    `.llrs(scores[:, None])`.
+    """
+    return fusion.train(scores[:, None], genuine, [system])
+
+
+def cllr(genuine: ArrayLike, spoof: ArrayLike) -> float:
+    """The cost of log-likelihood ratios in bits a trial at equal priors: 0 is perfect, 1 that of knowing nothing.
+
+    Above 1 the ratios mislead. Arguments are vectors of both classes; raises UserError for an empty class, NaN or
+    infinity. Source: Brümmer and du Preez (2006), the definition of C_llr.
+    """
+    return _cost(*checked(genuine, spoof))
+
+
+def min_cllr(genuine: ArrayLike, spoof: ArrayLike) -> float:
+    """The C_llr (0..1) that the best non-falling map from these scores to log-likelihood ratios would reach.
+
+    It measures discrimination alone; what C_llr has above it is due to calibration. Arguments and errors as in `cllr`;
+    any scores will do, higher = more genuine. Source: Brümmer and du Preez (2006): the map by pool adjacent violators.
+    """
+    return _cost(*optimal_llrs(genuine, spoof))
+
+
+def optimal_llrs(genuine: ArrayLike, spoof: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """The log-likelihood ratios of `min_cllr` for both classes, in the order given; infinite where a class is alone."""
+    genuine, spoof = checked(genuine, spoof)
+    values, place = np.unique(np.concatenate([genuine, spoof]), return_inverse=True)
+    counts = np.bincount(place, minlength=values.size)
+    share = np.bincount(place[: genuine.size], minlength=values.size) / counts  # genuine among equal scores
+    posterior = isotonic_regression(share, weights=counts).x
+    # Pools are means of counts: what differs from 0 or 1 by rounding is 0 or 1.
+    nothing = 0.5 / counts.sum()
+    posterior = np.where(posterior < nothing, 0.0, np.where(posterior > 1 - nothing, 1.0, posterior))
+    llrs = logit(posterior) - np.log(genuine.size / spoof.size)
+    return llrs[place[: genuine.size]], llrs[place[genuine.size :]]
+
+
+def _cost(genuine: np.ndarray, spoof: np.ndarray) -> float:
+    bits = np.logaddexp(0.0, -genuine).mean(), np.logaddexp(0.0, spoof).mean()
+    return float(sum(bits) / (2 * np.log(2)))

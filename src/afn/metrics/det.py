@@ -1,0 +1,38 @@
+"""Detection error trade-off (DET) curves: the miss rate against the false alarm rate on normal-deviate axes.
+
+Source: Martin et al., "The DET curve in assessment of detection task performance", Eurospeech 1997.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import ndtri
+
+from afn.metrics.eer import roc
+
+
+def points(genuine: ArrayLike, spoof: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """The DET curve's vertices: false alarm rates and miss rates, two float64 vectors within 0..1.
+
+    False alarms rise, misses fall, from (0, 1) to (1, 0); one vertex per distinct score. The straight lines between
+    them are those of the linear-ROC EER. Arguments and errors as in `evaluation.eer.roc`.
+    """
+    false, true = roc(genuine, spoof)
+    return false / false[-1], (true[-1] - true) / true[-1]
+
+
+def normal_deviate(rate: ArrayLike) -> np.ndarray:
+    """Where a rate (0..1) lies on a DET axis: the standard normal quantile; -inf at 0, +inf at 1."""
+    return ndtri(np.asarray(rate, dtype=np.float64))
+
+
+def curve(
+    false_alarms: np.ndarray, misses: np.ndarray, low: float, high: float, resolution: int = 2000
+) -> tuple[np.ndarray, np.ndarray]:
+    """A drawable DET curve in normal deviates, from `points`; both rates limited to low..high.
+
+    Straight lines between vertices bend on these axes; the curve is filled up to about `resolution` points for that.
+    """
+    index = np.arange(false_alarms.size, dtype=np.float64)
+    fill = -(-resolution // max(false_alarms.size - 1, 1))  # points per line
+    fine = np.linspace(0.0, false_alarms.size - 1, (false_alarms.size - 1) * fill + 1)
+    return tuple(normal_deviate(np.clip(np.interp(fine, index, rates), low, high)) for rates in (false_alarms, misses))

@@ -1,0 +1,207 @@
+"""Score fusion: one log-likelihood ratio out of the scores of several systems, by logistic regression trained on dev.
+
+Each member's scores are brought to mean 0 and standard deviation 1 on dev, then weighted and added to a bias. Source:
+Lai et al. (ICASSP 2019) for members and training on dev; Brümmer et al., "Fusion of heterogeneous speaker
+recognition systems in the STBU submission for the NIST SRE 2006" (IEEE TASLP 15(7), 2007) for the regression.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy.special import logit
+from sklearn.linear_model import LogisticRegression
+
+from afn.common.errors import UserError
+from afn.metrics.trials import UNKNOWN, Trials
+
+ALL = "all"
+SUBSETS = ("dev", "eval")  # of which the paper has figures
+# The regression has a unique finite answer only where the classes overlap; this holds the weights of classes that do
+# not, and changes those of others by less than 1e-6 of their size.
+INVERSE_PENALTY = 1e8
+NEAREST_TO_ONE = 1 - 2.0**-24  # single precision, in which networks put probabilities out, knows none beyond
+GROUPS = 10  # at most, of speakers and of configurations in cross-validation: 100 regressions of milliseconds
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A YAML of conf/fusion: the systems to fuse by the names of their folders, or `all` that have scores."""
+
+    title: str  # its name in tables and figures
+    members: Any  # list of names, or "all"
+    logits: bool = False  # members' scores are probabilities; fuse their log odds
+    paper: dict[str, float] = field(default_factory=dict)  # EERs in percent: Lai et al. (ICASSP 2019), Table 2
+
+    def __post_init__(self) -> None:
+        listed = isinstance(self.members, list) and all(isinstance(name, str) and name for name in self.members)
+        if self.members != ALL and not (listed and len(set(self.members)) == len(self.members) > 1):
+            raise ValueError(f"members: {self.members!r} must be a list of two or more systems, or {ALL}")
+        if unknown := self.paper.keys() - set(SUBSETS):
+            raise ValueError(f"paper: {min(unknown)!r} must be one of: {', '.join(SUBSETS)}")
+
+    def chosen(self, available: Iterable[str]) -> tuple[list[str], list[str]]:
+        """The members to fuse, and those of them that are not `available` (then there is nothing to fuse yet)."""
+        available = sorted(available, key=str.encode)
+        members = available if self.members == ALL else self.members
+        return members, [name for name in members if name not in available]
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """A trained fusion: llr = bias + Σ weight · (score - mean) / deviation, with natural logarithms."""
+
+    members: tuple[str, ...]
+    means: tuple[float, ...]  # of each member's scores on dev
+    deviations: tuple[float, ...]  # with n
+    weights: tuple[float, ...]
+    bias: float
+    logits: bool = False  # the scores are probabilities, and their log odds take their place above
+
+    def llrs(self, scores: np.ndarray) -> np.ndarray:
+        """Log-likelihood ratios genuine : spoof, float64[N], of the members' scores, float[N × members].
+
+        Raises UserError where `logits` is set and a score is no probability.
+        """
+        normalised = (self._scaled(scores) - np.array(self.means)) / np.array(self.deviations)
+        return normalised @ np.array(self.weights) + self.bias
+
+    def _scaled(self, scores: np.ndarray) -> np.ndarray:
+        return log_odds(scores, self.members) if self.logits else scores
+
+    def plain(self) -> dict[str, Any]:
+        """Everything there is to know of it, for JSON or YAML."""
+        columns = zip(self.members, self.means, self.deviations, self.weights, strict=True)
+        return {
+            "logits": self.logits,
+            "members": {
+                name: {"mean": mean, "standard_deviation": deviation, "weight": weight}
+                for name, mean, deviation, weight in columns
+            },
+            "bias": self.bias,
+        }
+
+    def __str__(self) -> str:
+        terms = [f"{weight:+.4f} {name}" for name, weight in zip(self.members, self.weights, strict=True)]
+        of = "log odds " if self.logits else ""
+        return f"llr = {' '.join(terms)} {self.bias:+.4f}   ({of}scores normalised on dev)"
+
+
+def matrix(trials: Trials, members: Mapping[str, Mapping[str, float]]) -> np.ndarray:
+    """The scores of `members` (name -> utterance -> score) as float64[N × members].
+
+    Raises UserError, naming the member and the first odd utterance, unless each scores the utterances of `trials`.
+    """
+    return np.column_stack([trials.vector(found, f"the scores of {name}") for name, found in members.items()])
+
+
+def log_odds(scores: np.ndarray, members: Sequence[str]) -> np.ndarray:
+    """The natural-log odds of probabilities, float[N × members]; limited to ±16.6, the range of single precision.
+
+    Raises UserError, naming the member, for scores outside 0..1.
+    """
+    for name, column in zip(members, scores.T, strict=True):
+        if column.min() < 0 or column.max() > 1:
+            odd = column.min() if column.min() < 0 else column.max()
+            raise UserError(f"{name}: a score is {odd:g} and no probability; fuse it without `logits: true`")
+    return logit(np.clip(scores, 1 - NEAREST_TO_ONE, NEAREST_TO_ONE))
+
+
+def train(scores: np.ndarray, genuine: np.ndarray, members: Sequence[str], logits: bool = False) -> Fusion:
+    """The fusion of `members` that fits the training trials best.
+
+    Args:
+        scores: float[N × members], higher = more genuine; of one member, this is its calibration.
+        genuine: bool[N]; both classes weigh the same whatever their sizes (effective prior 0.5), which makes the
+            outcome a log-likelihood ratio rather than log odds of this particular set.
+        members: their names.
+        logits: the scores are probabilities, and their log odds are to be fused.
+
+    Raises UserError where a class is missing or a member gives every utterance the same score.
+    """
+    for label, there in (("genuine", genuine.any()), ("spoof", not genuine.all())):
+        if not there:
+            raise UserError(f"no {label} utterance to train a fusion on; it needs both classes")
+    scores = log_odds(scores, members) if logits else scores
+    means, deviations = scores.mean(axis=0), scores.std(axis=0)
+    for name, deviation, column in zip(members, deviations, scores.T, strict=True):
+        if deviation <= 1e-12 * np.abs(column).max():
+            raise UserError(f"{name}: every utterance has the score {column[0]:g}; leave it out of the fusion")
+    regression = LogisticRegression(
+        C=INVERSE_PENALTY, class_weight="balanced", solver="newton-cholesky", tol=1e-10, max_iter=1000
+    )
+    regression.fit((scores - means) / deviations, genuine)
+    weights, bias = regression.coef_[0], regression.intercept_[0]
+    return Fusion(tuple(members), *(tuple(map(float, v)) for v in (means, deviations, weights)), float(bias), logits)
+
+
+@dataclass(frozen=True, eq=False)
+class CrossValidated:
+    """Log-likelihood ratios of trials whose speaker and replay configuration the regression has not been trained on.
+
+    Either vector is empty where that cannot be done; `remark` says how it was done, or why not.
+    """
+
+    genuine: np.ndarray
+    spoof: np.ndarray
+    remark: str
+
+
+def cross_validate(
+    scores: np.ndarray, trials: Trials, members: Sequence[str], logits: bool = False, groups: int = GROUPS
+) -> CrossValidated:
+    """What a fusion (or, of one member, a calibration) reaches on the set it is trained on, without knowing it.
+
+    Speakers are dealt into at most `groups` groups, and so are replay configurations. For each pair of a group of
+    speakers and one of configurations a regression, normalisation included, is trained on the trials that have neither,
+    and judges the replays that have both and the genuine speech of those speakers. A replay is so judged once. Genuine
+    speech, which has no configuration, is judged once for each group of configurations and comes that often in the
+    result; no rate, EER or Cllr minds, being means over a class. Training and test share neither speaker nor
+    configuration. The members are not trained anew: dev has not trained them, though networks choose their epoch on it.
+
+    Arguments as in `train`, `scores` in the order of `trials`. The grouping is the same every time.
+    """
+    spoof = ~trials.genuine
+    speakers = deal(trials.speakers, groups)
+    configurations = np.full(len(trials.utts), -1)  # genuine speech is in no group of configurations
+    configurations[spoof] = deal(trials.configurations[spoof], groups)
+    counts = speakers.max(initial=-1) + 1, configurations.max(initial=-1) + 1
+    for count, what in zip(counts, ("speaker", "replay configuration"), strict=True):
+        if count < 2:
+            return _impossible(f"there are not two {what}s to part")
+    if (trials.configurations[spoof] == UNKNOWN).any():
+        return _impossible("the replay configuration of some replays is not known")
+    judged: dict[bool, list[np.ndarray]] = {True: [], False: []}
+    for speaker in range(counts[0]):
+        for configuration in range(counts[1]):
+            others = (speakers != speaker) & (configurations != configuration)
+            if trials.genuine[others].all() or not trials.genuine[others].any():
+                return _impossible("without the test's speakers and configurations a class has no trial left")
+            model = train(scores[others], trials.genuine[others], members, logits)
+            for label, among in judged.items():
+                chosen = (speakers == speaker) & (trials.genuine if label else configurations == configuration)
+                among.append(model.llrs(scores[chosen]))
+    remark = (
+        f"cross-validated: {counts[0]} × {counts[1]} groups of speakers × replay configurations, "
+        "neither of them on both sides"
+    )
+    return CrossValidated(np.concatenate(judged[True]), np.concatenate(judged[False]), remark)
+
+
+def deal(levels: np.ndarray, groups: int) -> np.ndarray:
+    """The group (0, 1, …) of each trial: trials of one level share theirs; at most `groups`, of about equal size.
+
+    The largest level goes first, each into the group that is smallest so far; names decide between equals.
+    """
+    names, inverse, sizes = np.unique(levels, return_inverse=True, return_counts=True)
+    filled = np.zeros(min(groups, names.size), dtype=np.int64)
+    group = np.empty(names.size, dtype=np.int64)
+    for level in np.argsort(-sizes, kind="stable"):
+        group[level] = np.argmin(filled)
+        filled[group[level]] += sizes[level]
+    return group[inverse]
+
+
+def _impossible(reason: str) -> CrossValidated:
+    return CrossValidated(np.empty(0), np.empty(0), f"cannot be cross-validated: {reason}")

@@ -1,0 +1,139 @@
+"""The tandem detection cost (t-DCF) of a countermeasure in front of a given speaker verifier (ASV), at its minimum.
+
+Source: for 2019, Kinnunen et al., "t-DCF: a detection cost function for the tandem assessment of spoofing
+countermeasures and automatic speaker verification" (Odyssey 2018), as evaluated by ASVspoof 2019; for 2021, Kinnunen et
+al., "Tandem assessment of spoofing countermeasures and automatic speaker verification: fundamentals" (IEEE/ACM TASLP
+28, 2020), as evaluated by ASVspoof 2021.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from afn.common.errors import UserError
+from afn.metrics import eer
+from afn.metrics.score_files import NUMBER
+
+KEYS = ("target", "nontarget", "spoof")
+LOWEST = 0.001  # how far below the lowest score the scripts of ASVspoof put the threshold that accepts everything
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Priors of the three kinds of trial (they add up to 1) and costs of the errors made on them."""
+
+    target: float
+    nontarget: float
+    spoof: float
+    miss: float = 1.0  # of a target by the ASV; by either subsystem in the 2021 definition
+    false_alarm: float = 10.0  # of a nontarget
+    false_alarm_spoof: float = 10.0  # of a replay
+    miss_countermeasure: float = 1.0  # of a target by the countermeasure; the 2019 definition only
+
+
+# The evaluation plans of 2019 and 2021 have the same
+ASVSPOOF = Costs(target=0.9405, nontarget=0.0095, spoof=0.05)
+
+
+@dataclass(frozen=True)
+class Verifier:
+    """What an ASV does at its threshold; rates are fractions."""
+
+    threshold: float
+    false_alarm: float  # nontargets accepted
+    miss: float  # targets rejected
+    false_alarm_spoof: float  # replays accepted
+
+
+@dataclass(frozen=True)
+class Tandem:
+    """The least normalised t-DCF over all thresholds of the countermeasure, and the constants that lead there.
+
+    t-DCF(t) = c0 + c1 · P_miss(t) + c2 · P_fa(t), divided by c0 + min(c1, c2), which is the cost of the better of a
+    countermeasure that accepts everything and one that rejects everything.
+    """
+
+    minimum: float  # 0 at best; 1 that of no countermeasure worth having
+    threshold: float  # in units of the countermeasure's scores; those above it are taken for genuine
+    c0: float
+    c1: float
+    c2: float
+
+
+def verifier(target: ArrayLike, nontarget: ArrayLike, spoof: ArrayLike) -> Verifier:
+    """An ASV at the threshold of its own EER (official definition, targets against nontargets).
+
+    Arguments are vectors of ASV scores, higher = more like the speaker; what reaches the threshold is accepted. Raises
+    UserError where a kind of trial is missing or a score is NaN or infinite.
+    """
+    target, nontarget = eer.checked(target, nontarget)
+    _, spoof = eer.checked(target, spoof)
+    threshold = eer.official_threshold(target, nontarget)
+    accepted = [float(np.mean(kind >= threshold)) for kind in (nontarget, spoof)]
+    return Verifier(threshold, accepted[0], float(np.mean(target < threshold)), accepted[1])
+
+
+def minimum(
+    genuine: ArrayLike,
+    spoof: ArrayLike,
+    asv: Verifier,
+    definition: Literal[2019, 2021] = 2021,
+    costs: Costs = ASVSPOOF,
+) -> Tandem:
+    """The minimum normalised t-DCF of a countermeasure's scores (higher = more genuine) before the verifier `asv`.
+
+    The definition of 2019 leaves out c0, the cost of the ASV's own errors, so that a perfect countermeasure costs 0.
+    Raises UserError where a class is missing, a score is NaN or infinite, or the ASV is so poor that c1 or c2 falls
+    below 0, where a countermeasure's errors would pay.
+    """
+    false, true = eer.roc(genuine, spoof)
+    scores = np.unique(np.concatenate([np.ravel(genuine), np.ravel(spoof)]).astype(np.float64))[::-1]
+    # Vertex k accepts the k highest of the distinct scores; the threshold is the next one, which it rejects.
+    thresholds = np.append(scores, scores[-1] - LOWEST)
+    misses, false_alarms = (true[-1] - true) / true[-1], false / false[-1]
+    of_asv = costs.target * costs.miss * asv.miss + costs.nontarget * costs.false_alarm * asv.false_alarm
+    c2 = costs.spoof * costs.false_alarm_spoof * asv.false_alarm_spoof
+    if definition == 2019:
+        c0, c1 = 0.0, costs.target * costs.miss_countermeasure - of_asv
+    else:
+        c0, c1 = of_asv, costs.target * costs.miss - of_asv
+    if c1 < 0 or c2 < 0 or c0 + min(c1, c2) == 0:
+        raise UserError(
+            f"the t-DCF is not defined for this verifier (P_miss {asv.miss:.3g}, P_fa {asv.false_alarm:.3g}, "
+            f"P_fa of replays {asv.false_alarm_spoof:.3g}); give ASV scores that tell speakers apart"
+        )
+    curve = ((c0 + c1 * misses + c2 * false_alarms) / (c0 + min(c1, c2)))[::-1]
+    best = int(np.argmin(curve))  # of equally good thresholds the lowest, as in the scripts of ASVspoof
+    return Tandem(float(curve[best]), float(thresholds[::-1][best]), c0, c1, c2)
+
+
+def read_asv(path: Path | str) -> dict[str, np.ndarray]:
+    """The ASV scores of a file in the form of ASVspoof 2019, `name target|nontarget|spoof score` a line, by kind.
+
+    Raises UserError, naming file and line, for what is not such a line; and where a kind is missing.
+    """
+    path = Path(path)
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; name a file of `name target|nontarget|spoof score` lines") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not a text file; write `name target|nontarget|spoof score` lines") from None
+    found: Mapping[str, list[float]] = {key: [] for key in KEYS}
+    for number, line in enumerate(lines, 1):
+        fields = line.split()
+        if not fields:
+            continue
+        if len(fields) != 3 or fields[1] not in KEYS or not NUMBER.fullmatch(fields[2]):
+            raise UserError(f"{path}:{number}: not a line of `name target|nontarget|spoof score`; mend it")
+        if not np.isfinite(float(fields[2])):
+            raise UserError(f"{path}:{number}: the score is {fields[2]}; scores must be finite")
+        found[fields[1]].append(float(fields[2]))
+    for key, values in found.items():
+        if not values:
+            raise UserError(f"{path}: no {key} score; the t-DCF needs scores of all of {', '.join(KEYS)}")
+    return {key: np.array(values) for key, values in found.items()}

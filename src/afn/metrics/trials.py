@@ -1,0 +1,73 @@
+"""The trials of a test: label, speaker and replay condition behind every score, as vectors."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from afn.metrics import score_files
+from afn.metrics.score_files import GENUINE
+
+UNKNOWN = "-"  # in a data directory, where a condition is not known; and of genuine speech
+
+
+class Described(Protocol):
+    """What a trial is made of: an utterance of a data directory has it all."""
+
+    utt: str
+    label: str
+    speaker: str
+    environment: str
+    playback: str
+    recorder: str
+
+
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """N utterances, one entry each in every vector; the conditions of genuine speech are `-`."""
+
+    utts: tuple[str, ...]
+    genuine: np.ndarray  # bool[N]
+    speakers: np.ndarray  # str[N], as the following
+    environments: np.ndarray
+    playbacks: np.ndarray
+    recorders: np.ndarray
+    configurations: np.ndarray  # the three in one
+
+    @classmethod
+    def of(cls, utterances: Iterable[Described]) -> "Trials":
+        """The trials of `utterances`, in their order."""
+        listed = list(utterances)
+        conditions = [(u.environment, u.playback, u.recorder) for u in listed]
+        columns = [np.array([c[i] for c in conditions], dtype=str) for i in range(3)]
+        return cls(
+            tuple(u.utt for u in listed),
+            np.array([u.label == GENUINE for u in listed], dtype=bool),
+            np.array([u.speaker for u in listed], dtype=str),
+            *columns,
+            np.array([configuration(*c) for c in conditions], dtype=str),
+        )
+
+    def vector(self, found: Mapping[str, float], name: Path | str = "scores") -> np.ndarray:
+        """The scores of one system as float64[N], in the order of the trials.
+
+        Raises UserError, naming `name` and the first odd utterance, unless `found` scores these very utterances.
+        """
+        labels = {utt: GENUINE if g else score_files.SPOOF for utt, g in zip(self.utts, self.genuine, strict=True)}
+        vector = np.empty(len(self.utts))
+        vector[self.genuine], vector[~self.genuine] = score_files.join(found, labels, name, "the list of trials")
+        return vector
+
+
+def configuration(environment: str, playback: str, recorder: str) -> str:
+    """The name of a replay configuration: E18P18R12 of ASVspoof's codes, `-` where nothing is known.
+
+    Other names are joined by blanks, which no name holds, so that two configurations never share a name.
+    """
+    parts = (environment, playback, recorder)
+    if set(parts) == {UNKNOWN}:
+        return UNKNOWN
+    codes = all(part[:1] == kind and part[1:].isdecimal() for part, kind in zip(parts, "EPR", strict=True))
+    return ("" if codes else " ").join(parts)

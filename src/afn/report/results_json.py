@@ -1,0 +1,145 @@
+"""results.json: every figure of a corpus in full precision, EERs in percent; the same results give the same text."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from afn.metrics import eer
+from afn.metrics.analysis import Analysis, Cost, Fused, Ratios
+from afn.metrics.bootstrap import LEVEL, Interval
+from afn.metrics.fusion import Fusion
+from afn.metrics.results import SUBSETS, Measured, Row, Table, spread
+
+
+def text(table: Table, analysis: Analysis) -> str:
+    """The text of results.json. Figures of the paper are in it only where ours may be compared with them."""
+    content: dict[str, Any] = {
+        "corpus": {"name": table.corpus, "kind": table.kind},
+        "unit": "percent",
+        "definitions": {definition.name: definition.source for definition in eer.DEFINITIONS},
+        "subsets": {
+            s: dict(zip(("genuine", "spoof"), table.counts[s], strict=True)) if s in table.counts else None
+            for s in SUBSETS
+        },
+        "remark": table.remark,
+        "systems": [_row(row, table.with_paper, analysis) for row in table.rows if row.run],
+        "fusions": [_fused(fused, table.with_paper, analysis) for fused in analysis.fusions],
+        "not_run": [row.name for row in table.rows if not row.run],
+    }
+    if analysis.bootstraps:
+        content["bootstrap"] = {
+            "level": LEVEL,
+            "resamples": analysis.resamples,
+            "definition": eer.LINEAR_ROC.name,
+            **{subset: boot.remark for subset, boot in analysis.bootstraps.items()},
+        }
+    if analysis.best:
+        content["differences"] = {
+            "subset": analysis.judged,
+            "to": analysis.best,
+            "systems": {title: _interval(found, value=True) for title, found in analysis.differences.items()},
+        }
+    if analysis.groups:
+        content["breakdown"] = {
+            "subset": analysis.judged,
+            "groups": [
+                {
+                    "factor": group.factor,
+                    "code": group.code,
+                    "label": group.label,
+                    "threats": list(group.threats),
+                    "replays": group.replays,
+                    "eer": {title: 100 * rate for title, rate in group.eers.items()},
+                }
+                for group in analysis.groups
+            ],
+        }
+    if analysis.verifier:
+        content["minimum_tdcf"] = {
+            "subset": analysis.judged,
+            "asv": dataclasses.asdict(analysis.verifier),
+            "systems": {
+                title: {str(year): dataclasses.asdict(found) for year, found in both.items()}
+                for title, both in analysis.tandem.items()
+            },
+            "remark": analysis.tandem_remark,
+        }
+    return dump(content)
+
+
+def dump(content: Mapping[str, Any]) -> str:
+    """JSON text in the order of `content`, floats in full precision; NaN is refused."""
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def model(corpus: str, title: str, fusion: Fusion) -> str:
+    """The text of fusion.json and calibration.json: all that turns scores into log-likelihood ratios."""
+    return dump({"corpus": corpus, "title": title, "trained_on": "dev", **fusion.plain()})
+
+
+def _figures(measured: Measured | None) -> dict[str, float] | None:
+    """The EERs in percent and the official threshold by name."""
+    if measured is None or measured.eers is None:
+        return None
+    return {name: 100 * value for name, value in measured.eers.items()} | {"official_threshold": measured.threshold}
+
+
+def _interval(found: Interval, value: bool = False) -> dict[str, float]:
+    ends = {"low": 100 * found.low, "high": 100 * found.high}
+    return {"value": 100 * found.value} | ends if value else ends
+
+
+def _row(row: Row, with_paper: bool, analysis: Analysis) -> dict[str, Any]:
+    content: dict[str, Any] = {"name": row.name, "title": row.title, "trained_on": row.trained_on}
+    content |= {"seeds": list(row.all_seeds), "averaged_seeds": list(row.averaged_seeds)}
+    for subset in SUBSETS:
+        seeds = row.seeds.get(subset, {})
+        spreads = {d.name: spread(seeds.values(), d.name) for d in eer.DEFINITIONS}
+        content[subset] = {
+            "per_seed": {str(seed): _figures(seeds[seed]) for seed in sorted(seeds)},
+            "mean": {name: 100 * found[0] for name, found in spreads.items() if found},
+            "standard_deviation": {
+                name: None if found[1] is None else 100 * found[1] for name, found in spreads.items() if found
+            },
+            "averaged": _figures(row.averaged.get(subset)),
+        }
+        if found := analysis.interval(subset, row.title):
+            content[subset]["interval"] = _interval(found)
+        of_seeds = {str(s): _interval(i) for s in sorted(seeds) if (i := analysis.interval(subset, row.title, s))}
+        if of_seeds:
+            content[subset]["per_seed_interval"] = of_seeds
+        if with_paper:
+            content[subset]["paper"] = row.paper.get(subset)
+    if ratios := analysis.calibrated.get(row.title):
+        content["calibration"] = ratios.model.plain() | _costs(ratios)
+    content["remarks"] = list(row.remarks)
+    return content
+
+
+def _costs(ratios: Ratios) -> dict[str, Any]:
+    """What the ratios cost, with what dev says without knowing the answer."""
+    return {
+        "cost": {subset: dataclasses.asdict(cost) for subset, cost in ratios.costs.items()},
+        "cross_validated_cost": _cost(ratios.cross_validated_cost),
+        "remark": ratios.remark,
+    }
+
+
+def _cost(cost: Cost | None) -> dict[str, float] | None:
+    return None if cost is None else dataclasses.asdict(cost)
+
+
+def _fused(fused: Fused, with_paper: bool, analysis: Analysis) -> dict[str, Any]:
+    content: dict[str, Any] = {"name": fused.name, "title": fused.title, "members": list(fused.members)}
+    if with_paper:
+        content["paper"] = {subset: fused.paper.get(subset) for subset in SUBSETS}
+    if fused.ratios is None:
+        return content | {"run": False, "reason": fused.reason}
+    content |= {"run": True, "fusion": fused.ratios.model.plain()}
+    for subset, measured in fused.ratios.measured.items():
+        content[subset] = {"trained_on": subset == "dev", "fused": _figures(measured)}
+        if found := analysis.interval(subset, fused.title):
+            content[subset]["interval"] = _interval(found)
+    content["dev"]["cross_validated"] = _figures(fused.ratios.cross_validated)
+    return content | _costs(fused.ratios)

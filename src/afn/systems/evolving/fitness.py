@@ -1,0 +1,45 @@
+"""How fit networks are to tell genuine speech from replays: ease of classification, or the plain EER.
+
+Source: Valenti et al., Odyssey 2018, as an independent implementation understands it, down to its treatment of ties:
+github.com/Maxwell1447/Neuro-evolution-in-speaker-recognition.
+"""
+
+import numpy as np
+
+from afn.metrics.eer import linear_roc_eer
+
+
+def ease(scores: np.ndarray, genuine: np.ndarray) -> np.ndarray:
+    """How easily each network classifies each utterance: 1 less the share of the other class on its wrong side.
+
+    Args:
+        scores: float64[networks × utterances], higher = more genuine.
+        genuine: bool[utterances], both classes among them.
+
+    Returns:
+        float64[networks × utterances], 0…1. An equal score is on the wrong side, so that a network that says the same
+        of all utterances finds none of them easy.
+    """
+    found = np.empty_like(scores)
+    for row, eased in zip(scores, found, strict=True):
+        of_genuine, of_spoof = np.sort(row[genuine]), np.sort(row[~genuine])
+        eased[genuine] = np.searchsorted(of_spoof, row[genuine], side="left") / of_spoof.size
+        eased[~genuine] = 1 - np.searchsorted(of_genuine, row[~genuine], side="right") / of_genuine.size
+    return found
+
+
+def fitness(scores: np.ndarray, genuine: np.ndarray) -> np.ndarray:
+    """The fitness of each network, float64[networks], 0…1: its ease, averaged over utterances by how hard these are.
+
+    Arguments as in `ease`. An utterance weighs as much as the mean ease of all networks falls short of 1.
+    """
+    eased = ease(scores, genuine)
+    hardness = 1 - eased.mean(axis=0)
+    if not hardness.any():  # every network classifies every utterance without a fault
+        return np.ones(len(scores))
+    return eased @ hardness / hardness.sum()
+
+
+def eer_fitness(scores: np.ndarray, genuine: np.ndarray) -> np.ndarray:
+    """1 less the EER (0…1, linear ROC) of each network, float64[networks]; arguments as in `ease`."""
+    return np.array([1 - linear_roc_eer(row[genuine], row[~genuine]) for row in scores])

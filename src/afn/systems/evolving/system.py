@@ -1,0 +1,64 @@
+"""Evolved recurrent networks over the raw waveform: the row Evolving RNN."""
+
+from pathlib import Path
+
+import numpy as np
+
+from afn.common.paths import ROOT
+from afn.common.progress import Progress
+from afn.systems.evolving import evolution, genomes, rnn
+from afn.systems.settings import Evolving
+from afn.systems.subset import Subset
+
+UTTERANCES = 8 * rnn.LANES  # scored at a time: enough for every core, few enough for the memory
+
+
+class EvolvingSystem:
+    """A network evolved by systems/evolution.py; the score is the mean of its score output, 0…1, genuine above.
+
+    Args:
+        settings: the row's YAML.
+        seed: decides all that evolution draws.
+    """
+
+    picture = "evolving"
+    averaged = "scores"
+    at_once = UTTERANCES
+
+    def __init__(self, settings: Evolving, seed: int):
+        self.settings, self.seed = settings, seed
+        self.config = genomes.configuration(ROOT / "conf" / settings.neat, settings.train.population)
+        self.genome: genomes.Genome | None = None
+        self.network: rnn.Network | None = None
+        self.history: list[dict[str, float | None]] = []  # a row a generation, for pictures
+
+    def fit(self, train: Subset, dev: Subset, directory: Path) -> None:
+        """Evolve to the last generation, or on to it from where an earlier run in `directory` was interrupted."""
+        rate = self.settings.features.sample_rate
+        evolution.Evolution(self.config, train, dev, self.settings.train, rate, self.seed, directory).run()
+
+    def weights(self, directory: Path) -> Path:
+        """The file in a training's `directory` that holds the grand champion."""
+        return directory / evolution.BEST
+
+    def load(self, directory: Path) -> None:
+        """Take up the grand champion of a training's `directory`."""
+        self.genome = evolution.champion(self.weights(directory), self.config)
+        self.network = genomes.network(self.genome, self.config)
+        self.history = evolution.history(directory)
+
+    def score(self, subset: Subset) -> dict[str, float]:
+        """The mean of the score output over the samples at which the gate is open; 0.5 where it never is."""
+        found = {}
+        with Progress(f"score {subset.name}", len(subset.utterances)) as progress:
+            for begin in range(0, len(subset.utterances), UTTERANCES):
+                utterances = subset.utterances[begin : begin + UTTERANCES]
+                blocks = rnn.blocks([subset.features[utt].ravel() for utt in utterances])
+                scores = rnn.scores([self.network], blocks)[0]
+                found |= zip(utterances, scores.tolist(), strict=True)
+                progress.advance(len(utterances))
+        return found
+
+    def trace(self, features: np.ndarray) -> np.ndarray:
+        """Gate and score output after every sample of an utterance, float[N × 1]: float64[N × 2]."""
+        return rnn.trace(self.network, features.ravel())

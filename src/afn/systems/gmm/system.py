@@ -1,0 +1,126 @@
+"""Two Gaussian mixtures, genuine and replayed: CQCC-GMM and its like.
+
+Source: the official ASVspoof 2017 baseline: 512 diagonal components a class, EM from random frames; the score of an
+utterance is the mean log-likelihood ratio of its frames.
+"""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from afn.common.errors import UserError
+from afn.common.progress import Progress
+from afn.systems import device as devices
+from afn.systems import em
+from afn.systems.gmm.models import DiagonalGMM, mean_log_likelihood_ratio
+from afn.systems.gmm.pca import PrincipalComponents
+from afn.systems.neural import training
+from afn.systems.settings import GaussianMixtures
+from afn.systems.subset import Subset
+
+MODEL = "mixtures.pt"
+CLASSES = ("genuine", "spoof")
+
+log = logging.getLogger("train")
+
+
+class MixturePair:
+    """A mixture for each class; the score is their mean log-likelihood ratio a frame, in nats, above 0 for genuine.
+
+    Args:
+        settings: the row's YAML.
+        seed: draws the frames that EM begins with.
+    """
+
+    picture = "gmm"
+    averaged = "scores"
+    at_once = 1
+
+    def __init__(self, settings: GaussianMixtures, seed: int):
+        self.settings, self.seed = settings, seed
+        self.reduction: PrincipalComponents | None = None
+        self.mixtures: dict[str, DiagonalGMM] = {}
+        self.device = torch.device("cpu")
+
+    @property
+    def blocks(self) -> int:
+        """Into how many equal parts the dimensions of its frames fall: statics, slopes, slopes of slopes."""
+        return getattr(self.settings.reduction or self.settings.features, "deltas", 0) + 1
+
+    def fit(self, train: Subset, dev: Subset, directory: Path) -> None:
+        """Train both mixtures, or on from where an earlier run in `directory` was interrupted."""
+        self.device = devices.choose()
+        subset = em.pooled(self.settings.trained_on, train, dev)
+        if self.settings.reduction:
+            try:
+                self.reduction = PrincipalComponents.fit(list(subset.features.values()), self.settings.reduction)
+            except ValueError as error:
+                raise UserError(str(error)) from None
+        recipe, learner = self.settings.train, em.Learner(directory)
+        for name in CLASSES:
+            frames = [self.frames(subset.features[utt]) for utt, label in subset.labels.items() if label == name]
+            log.info(f"{name}: {sum(map(len, frames))} frames of {frames[0].shape[1]} dimensions")
+            self.mixtures[name] = learner.run(
+                name,
+                recipe.iterations,
+                lambda of=frames: DiagonalGMM.drawn(of, self.settings.model.components, self.seed),
+                DiagonalGMM.from_state_dict,
+                lambda mixture, after, of=frames: mixture.fit(
+                    of, recipe.iterations, recipe.tolerance, recipe.variance_floor, after=after
+                ),
+            )
+        training.save(directory / MODEL, self._state())
+
+    def weights(self, directory: Path) -> Path:
+        """The file in a training's `directory` that holds both mixtures."""
+        return directory / MODEL
+
+    def load(self, directory: Path) -> None:
+        """Take up what `fit` left in a training's `directory`."""
+        self.device = devices.choose()
+        em.load(self.weights(directory), self._take)
+
+    def score(self, subset: Subset) -> dict[str, float]:
+        """The mean log-likelihood ratio of every utterance; the features are read as they are needed."""
+        found = {}
+        with Progress(f"score {subset.name}", len(subset.utterances)) as progress:
+            for utt in subset.utterances:
+                frames = self.frames(subset.features[utt])
+                try:
+                    found[utt] = mean_log_likelihood_ratio(frames, *(self.mixtures[name] for name in CLASSES))
+                except ValueError as error:
+                    raise UserError(f"{utt}: {error}; make the features anew with stage -1 --force") from None
+                progress.advance()
+        return found
+
+    def frames(self, features: np.ndarray) -> Tensor:
+        """What the mixtures see of an utterance: float32[T × D] reduced, as a tensor."""
+        return torch.tensor(self.reduction(features) if self.reduction else features, device=self.device)
+
+    def explain(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Where an utterance's score comes from: over time, and over the dimensions of its frames.
+
+        Returns:
+            The log-likelihood ratio of every frame, float64[T], and what every dimension adds to their mean,
+            float64[D + 1], last the component weights' share. The sum of the second is the mean of the first: log p(x)
+            is the posterior mean of log w_k + Σ_d log N_kd(x_d) plus the entropy of the posterior.
+        """
+        frames = self.frames(features).double()
+        ratios, shares = 0.0, 0.0
+        for name, sign in zip(CLASSES, (1, -1), strict=True):
+            likelihood, dimensions = self.mixtures[name].shares(frames)
+            ratios, shares = ratios + sign * likelihood, shares + sign * dimensions
+        return ratios.cpu().numpy(), shares.cpu().numpy()
+
+    def _state(self) -> dict[str, Any]:
+        mixtures = {name: self.mixtures[name].state_dict() for name in CLASSES}
+        return mixtures | {"reduction": self.reduction.state_dict() if self.reduction else None}
+
+    def _take(self, state: dict[str, Any]) -> None:
+        self.mixtures = {name: DiagonalGMM.from_state_dict(state[name]) for name in CLASSES}
+        reduction = state["reduction"]
+        self.reduction = PrincipalComponents.from_state_dict(reduction) if reduction else None

@@ -1,0 +1,183 @@
+"""i-vectors and a back-end: the rows that summarise an utterance as one vector of fixed length.
+
+Sources: Lai et al., ICASSP 2019, sec. 4 (Kaldi's sre08 recipe, cosine and Gaussian back-ends); Chettri et al.,
+arXiv 2010.07913 (whitening and WCCN).
+"""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from afn.common.errors import UserError
+from afn.common.progress import Progress
+from afn.systems import device as devices
+from afn.systems import em
+from afn.systems.gmm.models import DiagonalGMM, FullGMM
+from afn.systems.ivector.backends import CosineBackend, GaussianBackend, Projection
+from afn.systems.ivector.extractor import IVectorExtractor
+from afn.systems.ivector.kaldi import KaldiIVectors
+from afn.systems.neural import training
+from afn.systems.neural.batches import in_order
+from afn.systems.settings import IVectors
+from afn.systems.subset import Subset
+
+BACK_END = "backend.pt"
+KALDI = "kaldi"  # the folder of what its programs make
+AT_ONCE = 32  # utterances
+BACK_ENDS = {"cosine": CosineBackend, "gaussian": GaussianBackend}
+
+log = logging.getLogger("train")
+
+
+class IVectorSystem:
+    """A background model, an extractor on it, and a back-end on its i-vectors.
+
+    The score is a difference of cosines (between -2 and 2), or a log-likelihood ratio in nats; above 0 for genuine.
+
+    Args:
+        settings: the row's YAML.
+        seed: draws the loadings that the extractor's EM begins with; the background model knows no chance. (With
+            Kaldi's programs: systems/kaldi_ivectors.py.)
+    """
+
+    picture = ""
+    averaged = "scores"
+    at_once = AT_ONCE
+
+    def __init__(self, settings: IVectors, seed: int):
+        self.settings, self.seed = settings, seed
+        self.extractor: IVectorExtractor | None = None
+        self.kaldi: KaldiIVectors | None = None
+        self.projection: Projection | None = None
+        self.back_end: CosineBackend | GaussianBackend | None = None
+        self.device = torch.device("cpu")
+
+    def fit(self, train: Subset, dev: Subset, directory: Path) -> None:
+        """Train the background model, the extractor and the back-end, or on from where an earlier run stopped."""
+        self.device = devices.choose()
+        subset = em.pooled(self.settings.trained_on, train, dev)
+        if self.settings.programs == "kaldi":
+            self.kaldi = KaldiIVectors(self.settings, self.seed, directory / KALDI)
+            self.kaldi.fit(subset)
+        else:
+            learner = em.Learner(directory)
+            self.extractor = self._extractor(self._tensors(list(subset.features.values())), learner)
+        vectors, genuine = self.extract(subset), subset.genuine
+        if self.settings.back_end.per_speaker:
+            vectors, genuine = speaker_means(vectors, genuine, [subset.speakers[utt] for utt in subset.utterances])
+        self._fit_back_end(vectors, genuine)
+        training.save(directory / BACK_END, self._state())
+
+    def weights(self, directory: Path) -> Path:
+        """The file in a training's `directory` that holds the extractor and the back-end."""
+        return directory / BACK_END
+
+    def load(self, directory: Path) -> None:
+        """Take up what `fit` left in a training's `directory`."""
+        self.device = devices.choose()
+        if self.settings.programs == "kaldi":
+            self.kaldi = KaldiIVectors(self.settings, self.seed, directory / KALDI)
+        em.load(self.weights(directory), self._take)
+
+    def score(self, subset: Subset) -> dict[str, float]:
+        """The back-end's score of every utterance; the features are read as they are needed."""
+        vectors = self.extract(subset)
+        # As they were extracted: the last bits of a product of matrices depend on how many rows it has.
+        parts = [vectors[places.start : places.stop] for places in in_order(len(vectors), AT_ONCE)]
+        scores = np.concatenate([self.back_end.score(self.projection(part)) for part in parts])
+        return dict(zip(subset.utterances, scores.tolist(), strict=True))
+
+    def extract(self, subset: Subset) -> np.ndarray:
+        """The i-vectors of a subset, float64[U × dimension], in the order of its utterances."""
+        if self.kaldi:
+            return self.kaldi.extract(subset)
+        found = []
+        with Progress(f"i-vectors {subset.name}", len(subset.utterances)) as progress:
+            for places in in_order(len(subset.utterances), AT_ONCE):
+                utterances = [subset.utterances[place] for place in places]
+                try:
+                    vectors = self.extractor.extract(self._tensors([subset.features[utt] for utt in utterances]))
+                except ValueError as error:
+                    raise UserError(f"{utterances[0]} … {utterances[-1]}: {error}; run stage -1 with --force") from None
+                found.append(vectors.cpu().numpy())
+                progress.advance(len(utterances))
+        return np.concatenate(found)
+
+    def _extractor(self, utterances: list[torch.Tensor], learner: em.Learner) -> IVectorExtractor:
+        of, total = self.settings.ubm, self.settings.extractor
+        ubm: DiagonalGMM | FullGMM = learner.run(
+            "ubm",
+            of.iterations,
+            lambda: DiagonalGMM.grown(utterances, of.components, of.split_iterations, of.variance_floor),
+            DiagonalGMM.from_state_dict,
+            lambda mixture, after: mixture.fit(utterances, of.iterations, 0.0, of.variance_floor, after=after),
+        )
+        if of.covariance == "full":
+            diagonal = ubm
+            ubm = learner.run(
+                "ubm_full",
+                of.full_iterations,
+                lambda: FullGMM.from_diagonal(diagonal),
+                FullGMM.from_state_dict,
+                lambda mixture, after: mixture.fit(utterances, of.full_iterations, 0.0, of.variance_floor, after=after),
+            )
+
+        def fit(extractor: IVectorExtractor, after: Any) -> None:
+            if len(extractor.trace) < total.iterations:
+                extractor.to(self.device)
+                extractor.fit(extractor.alignment.statistics(utterances, seconds=True), total.iterations, after=after)
+
+        return learner.run(
+            "extractor",
+            total.iterations,
+            lambda: IVectorExtractor.drawn(ubm, total.dimension, self.seed, total.selected, total.least_posterior),
+            IVectorExtractor.from_state_dict,
+            fit,
+        )
+
+    def _fit_back_end(self, vectors: np.ndarray, genuine: np.ndarray) -> None:
+        of = self.settings.back_end
+        try:
+            self.projection = Projection.fit(vectors, genuine, of.centre, of.whiten, of.wccn, of.unit_length)
+            self.back_end = BACK_ENDS[of.scoring].fit(self.projection(vectors), genuine)
+        except ValueError as error:
+            raise UserError(f"back_end: {error}") from None
+
+    def _tensors(self, matrices: Sequence[np.ndarray]) -> list[torch.Tensor]:
+        return [torch.tensor(matrix, device=self.device) for matrix in matrices]
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "extractor": self.kaldi.state() if self.kaldi else self.extractor.state_dict(),
+            "projection": _tensors(vars(self.projection)),
+            "back_end": _tensors(vars(self.back_end)),
+        }
+
+    def _take(self, state: dict[str, Any]) -> None:
+        if self.kaldi:
+            self.kaldi.take(state["extractor"])
+        else:
+            self.extractor = IVectorExtractor.from_state_dict(state["extractor"]).to(self.device)
+        self.projection = Projection(**_arrays(state["projection"]))
+        self.back_end = BACK_ENDS[self.settings.back_end.scoring](**_arrays(state["back_end"]))
+
+
+def speaker_means(vectors: np.ndarray, genuine: np.ndarray, speakers: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """One mean i-vector for each speaker and class, and whether it is genuine, bool; in the order of their names."""
+    of = list(zip(speakers, genuine.tolist(), strict=True))
+    pairs = sorted(set(of))
+    places = np.array([pairs.index(pair) for pair in of])
+    means = np.stack([vectors[places == place].mean(axis=0) for place in range(len(pairs))])
+    return means, np.array([real for _, real in pairs])
+
+
+def _tensors(values: dict[str, Any]) -> dict[str, Any]:
+    return {k: torch.from_numpy(v) if isinstance(v, np.ndarray) else v for k, v in values.items()}
+
+
+def _arrays(values: dict[str, Any]) -> dict[str, Any]:
+    return {k: v.cpu().numpy() if isinstance(v, torch.Tensor) else v for k, v in values.items()}

@@ -1,0 +1,54 @@
+"""A Gaussian back-end on a network's embeddings: the score is the log likelihood ratio of two classes.
+
+Source: Lavrentyeva et al., Interspeech 2017, sec. 3.2: one Gaussian a class on the Light CNN's embeddings.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from afn.systems.neural.batches import Tiled, in_order
+
+RIDGE = 0.01  # of the mean variance, added to the diagonal: a class may have fewer utterances than dimensions
+
+
+class EmbeddingGaussians(nn.Module):
+    """Scores batches by Gaussians on `network.embed`, means Tensor[2 × D] and precisions; 0 = genuine, 1 = spoof.
+
+    `dims` is the size D of the embedding.
+    """
+
+    def __init__(self, network: nn.Module, dims: int):
+        super().__init__()
+        self.network = network
+        self.register_buffer("means", torch.zeros(2, dims, dtype=torch.float64))
+        self.register_buffer("factors", torch.eye(dims, dtype=torch.float64).repeat(2, 1, 1))  # Cholesky, covariances
+
+    @classmethod
+    @torch.inference_mode()
+    def fitted(cls, network: nn.Module, train: Tiled, device: torch.device) -> "EmbeddingGaussians":
+        """Fit both Gaussians, with full covariances, on the embeddings of the training utterances."""
+        network.eval()
+        embeddings = torch.cat(
+            [network.embed(train.batch(indices)[0].to(device)).double() for indices in in_order(len(train), 16)]
+        )
+        scorer = cls(network, embeddings.shape[1]).to(device)
+        for row, target in enumerate((1.0, 0.0)):
+            of_class = embeddings[(train.targets == target).to(device)]
+            covariance = of_class.T.cov(correction=0)
+            spread = covariance.diagonal().mean().clamp_min(1e-12)
+            covariance = covariance + RIDGE * spread * torch.eye(len(covariance), dtype=torch.float64, device=device)
+            scorer.means[row] = of_class.mean(dim=0)
+            scorer.factors[row] = torch.linalg.cholesky(covariance)
+        return scorer
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Tensor[B × 1 × bins × frames] to log likelihood ratios Tensor[B]; above 0: genuine."""
+        embedding = self.network.embed(x).double()
+        genuine, spoof = (self._log_likelihood(embedding, row) for row in range(2))
+        return genuine - spoof
+
+    def _log_likelihood(self, embedding: Tensor, row: int) -> Tensor:
+        """Up to the constant that both classes share."""
+        factor = self.factors[row]
+        white = torch.linalg.solve_triangular(factor, (embedding - self.means[row]).T, upper=False)
+        return -0.5 * white.square().sum(dim=0) - factor.diagonal().log().sum()

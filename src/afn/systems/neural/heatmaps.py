@@ -1,0 +1,158 @@
+"""Figures of what attention does: spectrogram, mask and filtered spectrogram; class means and profiles.
+
+Each for one system as a file, and for several systems side by side as the bytes of a PNG.
+"""
+
+from collections.abc import Mapping
+from itertools import product
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from afn.common import files
+from afn.report.plots import plain, png
+from afn.systems.neural.maps import Maps
+
+FRAME_SHIFT = 0.01  # s
+NYQUIST = 8.0  # kHz
+COLOURS = {"genuine": "#0072b2", "spoof": "#d55e00"}  # Okabe and Ito: told apart by everybody
+MARGINS = {"bottom": 0.075, "top": 0.925}
+ACROSS = 4  # panels side by side, at most
+
+
+def draw_utterance(
+    path: Path, spectrogram: np.ndarray, mask: np.ndarray, filtered: np.ndarray, title: str, limits: tuple[float, float]
+) -> None:
+    """One utterance as three panels over its true length.
+
+    Args:
+        path: the PNG to write.
+        spectrogram, mask, filtered: float[257 × T]: S in natural-log power, A, and S*.
+        title: shown above.
+        limits: the colour range of the mask; the same for all utterances makes their pictures comparable.
+    """
+    figure = Figure(figsize=(9, 7.5))  # margins by hand: matplotlib draws everything once more to find them
+    panels = figure.subplots(3, 1, sharex=True, gridspec_kw={**MARGINS, "left": 0.07, "right": 0.99, "hspace": 0.09})
+    span = float(np.quantile(np.abs(spectrogram), 0.995)) or 1.0
+    _image(panels[0], spectrogram, "log power S, mean removed", "magma", (-span, span))
+    _image(panels[1], mask, "attention A", "viridis", limits)
+    span = float(np.quantile(np.abs(filtered), 0.995)) or 1.0
+    _image(panels[2], filtered, "filtered S*", "magma", (-span, span))
+    panels[2].set_xlabel("time (s)")
+    figure.suptitle(title, y=0.98)
+    save(figure, path)
+
+
+def draw_class_means(path: Path, means: dict[str, np.ndarray], deviations: dict[str, np.ndarray], title: str) -> None:
+    """The mean mask of each class, and its profile over frequency.
+
+    Args:
+        path: the PNG to write.
+        means: label -> float[257 × T], the mask averaged over utterances.
+        deviations: label -> float[257], the standard deviation over utterances of the mask's mean over time.
+        title: shown above.
+    """
+    figure = Figure(figsize=(11, 7))
+    grid = figure.add_gridspec(len(means), 2, **MARGINS, left=0.045, right=0.985, width_ratios=(2, 1), wspace=0.24)
+    profile = figure.add_subplot(grid[:, 1])
+    limits = (min(m.min() for m in means.values()), max(m.max() for m in means.values()))
+    for row, (label, mean) in enumerate(means.items()):
+        panel = figure.add_subplot(grid[row, 0])
+        _image(panel, mean, f"mean A, {label}", "viridis", limits)
+        panel.set_xlabel("time in the tiled input (s)")
+        _profile(profile, mean.mean(axis=1), deviations[label], label, label)
+    profile.set(ylim=(0, NYQUIST), ylabel="frequency (kHz)", xlabel="mean A over time (± sd over utterances)")
+    profile.locator_params(axis="x", nbins=4)
+    profile.legend(frameon=False)
+    profile.grid(alpha=0.3)
+    figure.suptitle(title, y=0.98)
+    save(figure, path)
+
+
+def common(maps: Mapping[str, Maps], per_class: int) -> list[str]:
+    """Up to `per_class` genuine, then as many replayed utterances of which every system has a mask."""
+    first = next(iter(maps.values()), None)
+    found = [utt for utt in first.labels if all(utt in m.masks for m in maps.values())] if first else []
+    return [utt for label in COLOURS for utt in [utt for utt in found if first.labels[utt] == label][:per_class]]
+
+
+def side_by_side_png(maps: Mapping[str, Maps], utt: str) -> bytes:
+    """One utterance: its spectrogram, then the mask that each system (title -> maps) lays over it.
+
+    The colours of a system span the same range in the pictures of all utterances, its own.
+    """
+    first = next(iter(maps.values()))
+    spectrogram = first.spectrograms[utt].astype(np.float32)
+    span = float(np.quantile(np.abs(spectrogram), 0.995)) or 1.0
+    panels = [("log power S, mean removed", spectrogram, "magma", (-span, span))]
+    for title, system in maps.items():
+        values = np.concatenate([mask.ravel() for mask in system.masks.values()]).astype(np.float32)
+        limits = float(np.quantile(values, 0.005)), float(np.quantile(values, 0.995))
+        panels.append((title, system.masks[utt].astype(np.float32), "viridis", limits))
+    rows = -(-len(panels) // ACROSS)
+    columns = -(-len(panels) // rows)
+    with png(0.4 + 3.9 * columns, 0.3 + 2.5 * rows, dpi=110) as (figure, buffer):
+        figure.set_layout_engine("constrained")
+        grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+        for axes in grid.ravel()[len(panels) :]:
+            axes.set_visible(False)
+        for index, (axes, (title, values, colours, limits)) in enumerate(zip(grid.ravel(), panels, strict=False)):
+            _image(axes, values, "", colours, limits)
+            axes.set_title(plain(title), loc="left", fontsize=10)
+            axes.set_ylabel("frequency (kHz)" if index % columns == 0 else "")
+            if index + columns >= len(panels):
+                axes.set_xlabel("time (s)")
+                axes.tick_params(labelbottom=True)
+    return buffer.getvalue()
+
+
+def profiles_png(maps: Mapping[str, Maps]) -> bytes:
+    """How much each system attends to each frequency: mean ± sd over utterances of both classes, a panel a system."""
+    rows = -(-len(maps) // ACROSS)
+    columns = -(-len(maps) // rows)
+    with png(0.4 + 3.1 * columns, 0.3 + 3.4 * rows, dpi=110) as (figure, buffer):
+        figure.set_layout_engine("constrained")
+        grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
+        for axes in grid.ravel()[len(maps) :]:
+            axes.set_visible(False)
+        for (row, column), (title, system) in zip(product(range(rows), range(columns)), maps.items(), strict=False):
+            axes = grid[row, column]
+            for label, (mean, deviation) in system.profiles.items():
+                _profile(axes, mean, deviation, label, f"{label} ({system.averaged[label]})")
+            axes.set_title(plain(title), loc="left", fontsize=10)
+            axes.set(ylim=(0, NYQUIST), xlabel="mean A over time")
+            axes.set_ylabel("frequency (kHz)" if column == 0 else "")
+            axes.locator_params(axis="x", nbins=4)
+            axes.grid(alpha=0.3)
+            axes.legend(frameon=False, fontsize=8)
+    return buffer.getvalue()
+
+
+def _profile(axes: Axes, mean: np.ndarray, deviation: np.ndarray, label: str, shown: str) -> None:
+    kilohertz = np.linspace(0, NYQUIST, len(mean))
+    axes.plot(mean, kilohertz, color=COLOURS[label], label=shown)
+    axes.fill_betweenx(kilohertz, mean - deviation, mean + deviation, color=COLOURS[label], alpha=0.2, linewidth=0)
+
+
+def _image(axes: Axes, values: np.ndarray, label: str, colours: str, limits: tuple[float, float]) -> None:
+    image = axes.imshow(
+        values,
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+        cmap=mpl.colormaps[colours],
+        vmin=limits[0],
+        vmax=limits[1],
+        extent=(0, values.shape[1] * FRAME_SHIFT, 0, NYQUIST),
+    )
+    axes.set_ylabel("frequency (kHz)")
+    axes.figure.colorbar(image, ax=axes, label=label, pad=0.01)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write the figure as a PNG, whole or not at all."""
+    with files.whole(path, "wb") as file:
+        figure.savefig(file, format="png", dpi=110, metadata={"Software": None})

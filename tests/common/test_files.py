@@ -1,0 +1,131 @@
+"""Files are whole or absent, and errors are one line."""
+
+import errno
+import functools
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from afn.common import errors, files, parallel, record
+from afn.common.errors import UserError
+
+
+def test_a_failure_leaves_what_stood(tmp_path):
+    path = tmp_path / "a.txt"
+    files.write_text(path, "old")
+    with pytest.raises(RuntimeError), files.whole(path) as file:
+        file.write("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_killed_writer_leaves_no_final_name(tmp_path):
+    code = (
+        "import os, sys; from afn.common import files\n"
+        "with files.whole(sys.argv[1]) as f: f.write('half'); f.flush(); os._exit(9)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "a.txt"], check=False)
+    assert done.returncode == 9
+    assert not (tmp_path / "a.txt").exists()
+    files.write_text(tmp_path / "a.txt", "new")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "line"),
+    [
+        (UserError("x.wav: too\nlong"), 2, "error: x.wav: too long\n"),
+        (PermissionError(13, "Permission denied", "/x/y"), 2, "error: /x/y: Permission denied"),
+        (OSError(28, "No space left on device"), 2, "error: No space left on device"),
+        (KeyboardInterrupt(), 130, "error: interrupted"),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_a_code(capsys, raised, code, line):
+    def main():
+        raise raised
+
+    with pytest.raises(SystemExit) as stop:
+        errors.run(main)
+    assert stop.value.code == code
+    said = capsys.readouterr().err
+    assert line in said
+    assert said.count("\n") == 1
+
+
+def test_our_own_mistakes_keep_their_traceback():
+    with pytest.raises(ZeroDivisionError):
+        errors.run(lambda: 1 / 0)
+
+
+def test_a_record_stands_only_for_the_same_settings_and_inputs(tmp_path):
+    source = tmp_path / "in.txt"
+    files.write_text(source, "1")
+    made_from = record.make({"a": {"b": 1}, "c": (1, 2)}, {"in": source})
+    assert not record.stands(tmp_path, made_from)
+    record.write(tmp_path, made_from)
+    assert record.stands(tmp_path, made_from)
+    files.write_text(source, "2")
+    changed = record.make({"a": {"b": 2}, "c": (1, 2)}, {"in": source})
+    assert not record.stands(tmp_path, changed)
+    assert [line.split(":")[0] for line in record.differences(tmp_path, changed)] == ["a.b", "made_from.in"]
+    record.remove(tmp_path)
+    assert not record.stands(tmp_path, made_from)
+
+
+def test_a_parallel_map_keeps_order_and_passes_errors_on():
+    items = [f"{n}" for n in range(100)]
+    assert list(parallel.ordered_map(int, items, 2)) == list(parallel.ordered_map(int, items, 1)) == list(range(100))
+    with pytest.raises(ValueError, match="invalid literal"):
+        list(parallel.ordered_map(int, [*items, "x"], 2))
+
+
+@pytest.fixture
+def for_workers(monkeypatch):
+    """The functions of for_workers.py, imported as workers import them."""
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    return importlib.import_module("for_workers")
+
+
+def test_workers_put_parts_of_any_size_beside_each_other_in_order(tmp_path, for_workers):
+    sizes, path = [7, 1, 5, 3, 0, 8, 2, 9, 4] * 3, tmp_path / "whole"
+    path.write_bytes(b"")
+    starts = list(parallel.ordered_map(functools.partial(for_workers.put, path), sizes, 3, chunk_size=2))
+    assert starts == [sum(sizes[:i]) for i in range(len(sizes))]
+    assert path.read_bytes() == b"".join(bytes([size]) * size for size in sizes)
+
+
+def test_a_part_that_fails_keeps_nobody_waiting(tmp_path, for_workers):
+    (tmp_path / "whole").write_bytes(b"")
+    put = functools.partial(for_workers.put, tmp_path / "whole")
+    with pytest.raises(ValueError, match="-1"):
+        list(parallel.ordered_map(put, [1, 2, -1, *[3] * 50], 3, chunk_size=1))
+
+
+def test_a_worker_that_is_killed_is_one_line(for_workers):
+    done = []
+    with pytest.raises(UserError, match="a worker process was killed, perhaps for memory; give a lower --nj"):
+        for item in parallel.ordered_map(for_workers.killed, range(50), 2, chunk_size=1):
+            done.append(item)
+    assert 1 in done and 9 not in done
+
+
+def test_of_files_written_together_the_one_that_cannot_be_written_is_named(tmp_path):
+    with (
+        pytest.raises(OSError, match="No space left") as refused,
+        files.whole(tmp_path / "list"),
+        files.whole(tmp_path / "archive"),
+    ):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert refused.value.filename == str(tmp_path / "archive")
+    assert not list(tmp_path.iterdir())
+
+
+def test_rows_become_a_table_under_their_columns(tmp_path):
+    files.write_csv(tmp_path / "a.csv", [{"a": 1, "b": 0.5}, {"a": 2, "b": None}])
+    files.write_csv(tmp_path / "none.csv", [])
+    assert (tmp_path / "a.csv").read_bytes() == b"a,b\n1,0.5\n2,\n"
+    assert (tmp_path / "none.csv").read_bytes() == b""

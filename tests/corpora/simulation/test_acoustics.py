@@ -1,0 +1,206 @@
+"""Rooms, devices, measured responses and the chain from speech to recording."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import scipy.signal
+import soundfile
+
+from afn.common import config
+from afn.common.errors import UserError
+from afn.corpora.simulation import devices, impulse_responses, rooms
+from afn.corpora.simulation.acoustics import Chain, coloured_noise
+from afn.corpora.simulation.plan import Trial
+from afn.corpora.simulation.random_streams import deal, stream
+from afn.corpora.simulation.simulated import Simulated
+
+RATE = 16000
+GENUINE = Trial("E_1000001", "genuine", 0, 0, "E05", 0)
+SPOOF = Trial("E_1000001", "spoof", 0, 0, "E05", 0, "E06", "P15", "R05")
+SPEECH = slice(4000, 20000)
+
+
+@pytest.fixture(scope="module")
+def settings(pytestconfig):
+    return config.load(Simulated, pytestconfig.rootpath / "conf/corpora/simulated.yaml").acoustics
+
+
+@pytest.fixture(scope="module")
+def speech():
+    """White noise for speech, so that the recording's spectrum is the chain's."""
+    samples = np.zeros(24000)
+    samples[SPEECH] = stream(1, "speech").standard_normal(16000)
+    return samples
+
+
+def magnitude(device, frequencies):
+    """dB at `frequencies` (Hz) of a device's filters."""
+    _, response = scipy.signal.sosfreqz(device.sections, frequencies, fs=RATE)
+    return 20 * np.log10(np.abs(response))
+
+
+def test_the_reverberation_time_is_the_rooms(settings):
+    long = replace(settings.rooms, order=30)
+    for asked in (0.3, 0.6):
+        response = rooms.response(long, asked, 1, "E01", 0, RATE)
+        decay = 10 * np.log10(np.cumsum(response[::-1] ** 2)[::-1])
+        early, late = np.argmax(decay < -5), np.argmax(decay < -25)  # Schroeder's integral, T20
+        assert 3 * (late - early) / RATE == pytest.approx(asked, rel=0.4)
+
+
+def test_a_place_is_the_same_wherever_it_occurs_and_places_and_rooms_differ(settings):
+    first = rooms.response(settings.rooms, 0.4, 1, "E01", 0, RATE)
+    rooms.response.cache_clear()
+    assert np.array_equal(rooms.response(settings.rooms, 0.4, 1, "E01", 0, RATE), first)
+    for other in ((1, "E01", 1), (1, "E02", 0), (2, "E01", 0)):
+        response = rooms.response(settings.rooms, 0.4, *other, RATE)
+        assert response.shape != first.shape or not np.allclose(response, first)
+
+
+def test_every_response_begins_with_the_direct_sound(settings):
+    for place in range(4):
+        response = rooms.response(settings.rooms, 0.4, 1, "E01", place, RATE)
+        assert np.abs(response).argmax() < 0.02 * RATE
+        assert np.abs(response[:60]).max() > 0.1
+
+
+def test_a_room_too_large_for_its_reverberation_time_is_as_dry_as_can_be(settings):
+    large = replace(settings.rooms, length=(20, 20), width=(20, 20), height=(8, 8))
+    assert np.isfinite(rooms.response(large, 0.1, 1, "E01", 0, RATE)).all()
+
+
+def test_poor_loudspeakers_have_narrower_bands_and_rougher_responses(settings):
+    good, poor = (devices.draw(replace(settings.loudspeaker, scatter=0), q, 1, "P01", RATE) for q in (0, 1))
+    smooth = replace(settings.loudspeaker, resonances=0, scatter=0)
+    for quality, device in ((0, good), (1, poor)):
+        plain = devices.draw(smooth, quality, 1, "P01", RATE)
+        edges = np.array([smooth.low_cut[quality], smooth.high_cut[quality]])
+        assert magnitude(plain, edges) == pytest.approx([-3, -3], abs=0.5)
+        assert plain.drive == device.drive == smooth.drive[quality]
+    band = np.geomspace(700, 3500, 200)
+    assert np.std(magnitude(poor, band)) > 1.5 * np.std(magnitude(good, band))
+
+
+def test_a_device_is_the_same_wherever_it_occurs(settings):
+    one, same, other = (devices.draw(settings.recorder, 0.5, 1, code, RATE) for code in ("R01", "R01", "R02"))
+    assert np.array_equal(one.sections, same.sections)
+    assert not np.allclose(one.sections, other.sections)
+
+
+def test_a_resonance_peaks_where_and_as_high_as_it_should():
+    sections = devices.resonance(1000.0, 6.0, 3.0, RATE)
+    frequencies = np.array([10.0, 1000.0, 7900.0])
+    _, response = scipy.signal.sosfreqz(sections, frequencies, fs=RATE)
+    assert 20 * np.log10(np.abs(response)) == pytest.approx([0, 6, 0], abs=0.05)
+
+
+def test_saturation_bends_loud_samples_and_depends_on_the_drive_alone():
+    identity = np.array([[1.0, 0, 0, 1, 0, 0]])
+    quiet, loud = 1e-3 * np.ones(100), np.full(100, 4.0)
+    device = devices.Device(0.5, identity)
+    assert device(quiet, 1.0) == pytest.approx(quiet, rel=1e-3)
+    assert device(loud, 1.0) == pytest.approx(np.tanh(2.0) / 0.5 * np.ones(100))
+    assert device(10 * loud, 10.0) == pytest.approx(10 * device(loud, 1.0))
+    assert np.array_equal(devices.Device(0.0, identity)(loud, 1.0), loud)
+
+
+def test_genuine_and_replayed_recordings_end_alike_but_for_the_hop(settings, speech):
+    chain = Chain(settings, 1, RATE)
+    genuine, spoof = (chain.record(speech, SPEECH, trial).astype(float) for trial in (GENUINE, SPOOF))
+    assert len(genuine) == len(spoof) == len(speech)
+    level = [np.sqrt((x[SPEECH] ** 2).mean()) for x in (genuine, spoof)]
+    assert level[0] == pytest.approx(level[1], rel=0.02)
+    power = [np.abs(np.fft.rfft(x[SPEECH])) ** 2 for x in (genuine, spoof)]
+    frequency = np.fft.rfftfreq(16000, 1 / RATE)
+    lost = [10 * np.log10(p[(frequency > 5500) & (frequency < 7000)].mean() / p.mean()) for p in power]
+    assert lost[0] - lost[1] > 10  # P15 is a poor phone
+
+
+def test_the_recording_does_not_depend_on_what_was_recorded_before(settings, speech):
+    chain = Chain(settings, 1, RATE)
+    chain.record(speech, SPEECH, GENUINE)
+    assert np.array_equal(chain.record(speech, SPEECH, SPOOF), Chain(settings, 1, RATE).record(speech, SPEECH, SPOOF))
+
+
+def test_the_signal_to_noise_ratio_is_the_one_asked_for(settings, speech):
+    quiet = replace(settings, noise=replace(settings.noise, snr=(20.0, 20.0)))
+    recording = Chain(quiet, 1, RATE).record(speech, SPEECH, GENUINE).astype(float)
+    signal, noise = recording[SPEECH], recording[:3900]
+    assert 20 * np.log10(np.std(signal) / np.std(noise)) == pytest.approx(20, abs=1)
+
+
+def test_loud_settings_turn_the_recording_down_instead_of_clipping_it(settings, speech):
+    loud = replace(settings, level=(-10.0, -10.0))
+    recording = Chain(loud, 1, RATE).record(5 * speech**3, SPEECH, GENUINE)
+    assert 0.95 * 32767 < np.abs(recording.astype(int)).max() < 0.99 * 32767
+
+
+@pytest.mark.parametrize("tilt", [0.0, 1.0, 2.0])
+def test_noise_falls_as_steeply_as_asked(tilt):
+    power = np.abs(np.fft.rfft(coloured_noise(stream(1), 1 << 16, tilt, RATE))) ** 2
+    octave = [power[k : 2 * k].mean() for k in (2048, 4096)]
+    assert 10 * np.log10(octave[0] / octave[1]) == pytest.approx(3.01 * tilt, abs=0.5)
+
+
+def test_dealing_gives_everything_equally_often():
+    dealt = deal(stream(1), "abc", 8)
+    assert sorted(dealt.count(letter) for letter in "abc") == [2, 3, 3]
+    assert deal(stream(1), "abc", 8) == dealt
+
+
+@pytest.fixture
+def measured(tmp_path):
+    """Two microphones, one loudspeaker, three rooms and a file without a role; each has its echo after k+1 ms."""
+    names = (
+        "mics/a.wav",
+        "mics/Room-less.wav",
+        "phone/FrontSpeaker.wav",
+        "rir/x.wav",
+        "rir/y.wav",
+        "rir/z.wav",
+        "n/q.wav",
+    )
+    for k, name in enumerate(names):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        response = np.zeros((4800, 2))
+        response[2400, 0], response[2400 + 48 * (k + 1), 0] = 0.9, 0.4
+        soundfile.write(path, response, 48000, subtype="PCM_24")
+    return tmp_path
+
+
+def test_measured_responses_are_dealt_by_the_words_in_their_names_each_once(measured):
+    codes = {"room": ["E01", "E02"], "loudspeaker": ["P01", "P02"], "microphone": ["R01", "R02", "microphone 1"]}
+    responses = impulse_responses.assign(measured, codes, 1, RATE)
+    assert set(responses) == {"E01", "E02", "P01", "R01"}  # "Room-less" is a room by its own name
+    echoes = {}
+    for code, response in responses.items():
+        after = np.abs(response).argmax() + 8  # clear of the resampled peak
+        echoes[code] = 8 + np.abs(response[after:]).argmax()
+    assert echoes["P01"] == 3 * 16 and echoes["R01"] == 1 * 16
+    assert echoes["E01"] != echoes["E02"]
+    assert all(np.sum(response**2) == pytest.approx(1) for response in responses.values())
+
+
+def test_measured_responses_take_the_place_of_simulated_ones(settings, speech, measured):
+    trial = replace(GENUINE, room="E01")
+    made, real = (Chain(settings, 1, RATE, folder).record(speech, SPEECH, trial) for folder in (None, measured))
+    assert not np.array_equal(made, real)
+
+
+def test_a_folder_without_usable_responses_is_named(tmp_path, settings):
+    soundfile.write(tmp_path / "thing.wav", np.ones(100), RATE)
+    with pytest.raises(UserError, match=f"{tmp_path.name}: holds no usable impulse response"):
+        Chain(settings, 1, RATE, tmp_path)
+    with pytest.raises(UserError, match="absent: no such folder"):
+        Chain(settings, 1, RATE, tmp_path / "absent")
+
+
+def test_an_undecodable_or_empty_response_is_named(tmp_path, settings):
+    (tmp_path / "rir.wav").write_bytes(b"no audio")
+    with pytest.raises(UserError, match=r"rir\.wav: not a readable recording"):
+        Chain(settings, 1, RATE, tmp_path)
+    soundfile.write(tmp_path / "rir.wav", np.zeros(100), RATE)
+    with pytest.raises(UserError, match=r"rir\.wav: holds only zeros"):
+        Chain(settings, 1, RATE, tmp_path)

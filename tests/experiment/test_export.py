@@ -1,0 +1,161 @@
+"""ONNX files give the scores of stage 2, in onnxruntime and without PyTorch."""
+
+import importlib.util
+import io
+import json
+import subprocess
+import sys
+from contextlib import redirect_stdout
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+import trained_corpus
+from afn.common import config, record
+from afn.common.errors import UserError
+from afn.common.paths import ROOT
+from afn.experiment import command_line, export
+from afn.metrics import eer, score_files
+from afn.systems.neural.embedding_gaussians import EmbeddingGaussians
+from afn.systems.neural.light_cnn import OriginalLightCNN
+from trained_corpus import FRAMES, LABELS, folders
+
+EXAMPLE = ROOT / "examples" / "score_without_torch.py"
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory, golden):
+    return trained_corpus.trained(tmp_path_factory.getbasetemp(), golden)
+
+
+@pytest.fixture
+def run(tree, monkeypatch):
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["export.py", *map(str, ("--system", "lcnn", *folders(tree), *arguments))])
+        export.main()
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def packages():
+    for name in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(name, reason=f"{name} is not installed: pip install -r requirements-export.txt")
+
+
+@pytest.fixture(scope="module")
+def exported(packages, tree):
+    """The file of seed 2, and what was said when it was made."""
+    said = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(said):
+        patch.setattr(sys, "argv", ["export.py", "--system", "lcnn", "--seed", "2", *map(str, folders(tree))])
+        export.main()
+    return tree / "exp" / "mine" / "lcnn" / "seed2" / export.MODEL, said.getvalue()
+
+
+@pytest.fixture
+def model(tree):
+    """Where the file of seed 1 goes; it is not there."""
+    return tree / "exp" / "mine" / "lcnn" / "seed1" / export.MODEL
+
+
+def test_an_exported_network_gives_the_scores_of_stage_2_without_pytorch(exported, tree, golden):
+    import onnxruntime
+
+    model, said = exported
+    assert "of PyTorch's scores" in said
+    session = onnxruntime.InferenceSession(model)
+    (given,), (output,) = session.get_inputs(), session.get_outputs()
+    assert (given.name, given.shape[1:], given.type) == ("spectrogram", [1, 257, FRAMES], "tensor(float)")
+    assert isinstance(given.shape[0], str) and output.name == "score"  # the batch has any size
+    about = session.get_modelmeta().custom_metadata_map
+    theirs = score_files.read(model.parent / "scores" / "dev.txt")
+    assert float(about["threshold"]) == eer.official_threshold(*score_files.join(theirs, LABELS))
+    assert (about["title"], about["seed"], about["frames"], about["bins"]) == ("LCNN", "2", str(FRAMES), "257")
+    features = tree / "data" / "mine" / "dev" / "spectrogram" / record.NAME
+    assert json.loads(about["features"]) == config.read(features)
+    assert "mean of the sigmoids" in about["several_seeds"]
+    assert str(ROOT).encode() not in model.read_bytes()  # PyTorch notes where its source lies
+
+    blocked = "import runpy, sys; sys.modules['torch'] = None; runpy.run_path(sys.argv[0], run_name='__main__')"
+    for utt in ("g01_male_us", "g03_short030"):  # of the first, which is long, the first frames, as stage 2
+        arguments = [str(EXAMPLE), str(model), str(golden / f"{utt}.wav")]
+        code = f"import sys; sys.argv = {arguments!r}; {blocked}"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        score = float(done.stdout.split("score ")[1].split(",")[0])
+        assert score == pytest.approx(theirs[utt], abs=1e-4 + 5e-5)
+        if abs(theirs[utt] - float(about["threshold"])) > 1e-3:  # which is the score of one of the four
+            decision = "genuine" if theirs[utt] > float(about["threshold"]) else "replayed"
+            assert done.stdout.endswith(f": {decision}\n")
+
+
+def test_a_file_that_disagrees_with_pytorch_is_not_kept(exported, run, model, monkeypatch):
+    import onnx
+
+    monkeypatch.setattr(export, "converted", lambda *_: onnx.load(exported[0]))  # of the other seed
+    with pytest.raises(UserError, match=r"model\.onnx: not written, for its scores are off PyTorch's by"):
+        run("--seed", 1)
+    for off in (2e-4, float("nan")):
+        monkeypatch.setattr(export, "difference", lambda *_, off=off: off)
+        with pytest.raises(UserError, match=r"model\.onnx: not written, for its scores are off PyTorch's by"):
+            run("--seed", 1)
+        assert not model.exists() and not list(model.parent.glob(".*"))
+
+
+def test_the_check_sees_a_difference(packages):
+    class Sum(torch.nn.Module):
+        def __init__(self, offset):
+            super().__init__()
+            self.offset = offset
+
+        def forward(self, x):
+            return x.sum(dim=(1, 2, 3)) / 10 + self.offset
+
+    shape = SimpleNamespace(bins=2, frames=5, seed=1)
+    content = export.converted(Sum(0.0), shape).SerializeToString()
+    assert export.difference(Sum(0.0), content, shape) < 1e-6
+    assert 1e-4 < export.difference(Sum(1e-3), content, shape) <= 1.1e-3
+
+
+def test_gaussians_on_embeddings_are_exported_too(packages):
+    torch.manual_seed(3)
+    scorer = EmbeddingGaussians(OriginalLightCNN(bins=32, frames=40), 32)
+    lower = 0.1 * torch.randn(2, 32, 32, dtype=torch.float64).tril(-1) + torch.eye(32)
+    scorer.means.copy_(torch.randn(2, 32))
+    scorer.factors.copy_(lower)
+    plain = export.exportable(scorer)
+    x = torch.randn(3, 1, 32, 40)
+    with torch.inference_mode():
+        torch.testing.assert_close(plain(x), scorer.eval()(x), rtol=1e-9, atol=1e-9)
+    shape = SimpleNamespace(bins=32, frames=40, seed=1)
+    content = export.converted(plain, shape).SerializeToString()
+    assert export.difference(plain, content, shape) < 1e-4
+
+
+def test_missing_packages_are_named_in_one_line(run, model, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"onnx and onnxscript missing; pip install -r requirements-export\.txt"):
+        run("--seed", 1)
+    assert not model.exists()
+
+
+def test_other_systems_are_refused(tree, tmp_path, monkeypatch):
+    directory = tmp_path / "exp" / "mine" / "cqcc_gmm" / "seed1"
+    record.write(directory, {"settings": config.read(ROOT / "conf" / "systems" / "cqcc_gmm.yaml")})
+    record.write(directory / "scores", {})
+    (directory / command_line.TRAINED).touch()
+    monkeypatch.setattr(sys, "argv", ["export.py", "--experiment", str(directory)])
+    with pytest.raises(UserError, match="CQCC-GMM.* is no neural network; only those are exported"):
+        export.main()
+
+
+def test_the_example_is_short_and_refuses_what_it_cannot_read(exported, golden, tmp_path):
+    assert len(EXAMPLE.read_text().splitlines()) <= 40
+    (tmp_path / "a.wav").write_bytes((golden / "g03_short030.wav").read_bytes()[:30])
+    cases = (([], "give two files"), ([exported[0], tmp_path / "a.wav"], "a.wav: not a readable recording"))
+    for arguments, words in cases:
+        command = [sys.executable, EXAMPLE, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 2 and words in done.stderr and len(done.stderr.splitlines()) == 1

@@ -1,0 +1,115 @@
+"""One run at a time: the second is refused and told whose the first is; what a killed run left does not matter."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from afn.common.errors import UserError
+from afn.experiment import locks
+
+HOLD = """
+import sys
+from pathlib import Path
+from afn.experiment import locks
+with locks.hold(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def other(tmp_path):
+    """Another process that holds the folder `seed1` until its stdin is closed."""
+    command = [sys.executable, "-c", HOLD, tmp_path / "seed1"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def test_a_second_run_is_refused_and_told_whose_the_first_is(other, tmp_path):
+    with pytest.raises(UserError) as refused, locks.hold(tmp_path / "seed1"):
+        pass
+    message = str(refused.value)
+    assert message.startswith(f"{tmp_path / 'seed1'}: process {other.pid} on {socket.gethostname()} since ")
+    assert "(-c " in message
+    assert message.endswith("is at work here; wait for it to end, or end it")
+    with locks.hold(tmp_path / "seed2"):
+        pass
+
+
+def test_a_folder_is_free_again_and_without_litter_when_its_holder_has_ended(other, tmp_path):
+    other.stdin.close()
+    other.wait()
+    assert not list(tmp_path.iterdir())
+    with locks.hold(tmp_path / "seed1"):
+        assert [path.name for path in tmp_path.iterdir()] == [".seed1.lock"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_holder_left_is_taken_over(other, tmp_path):
+    other.send_signal(signal.SIGKILL)
+    other.wait()
+    stale = tmp_path / ".seed1.lock"
+    assert f"process {other.pid} " in stale.read_text()
+    with locks.hold(tmp_path / "seed1"):
+        assert f"process {os.getpid()} " in stale.read_text()
+    assert not stale.exists()
+
+
+def test_the_number_of_a_living_process_in_a_stale_file_keeps_nobody_out(tmp_path):
+    stale = f"process {os.getppid()} on {socket.gethostname()} since 2020-01-01 00:00:00: train.py\n"
+    (tmp_path / ".seed1.lock").write_text(stale)
+    with locks.hold(tmp_path / "seed1"):
+        pass
+
+
+def test_a_patient_run_waits_for_the_other_to_end(other, tmp_path):
+    threading.Timer(0.3, other.stdin.close).start()
+    began = time.monotonic()
+    with locks.hold(tmp_path / "seed1", patience=60):
+        assert 0.2 < time.monotonic() - began < 30
+    with pytest.raises(UserError), locks.hold(tmp_path / "seed1"), locks.hold(tmp_path / "seed1", patience=0.2):
+        pass
+
+
+def test_a_folder_that_fails_inside_is_free_again(tmp_path):
+    with pytest.raises(ZeroDivisionError), locks.hold(tmp_path / "seed1"):
+        1 / 0  # noqa: B018
+    with locks.hold(tmp_path / "deep" / "seed1"):
+        (tmp_path / "deep" / "seed1").mkdir()
+
+
+def test_only_one_of_many_runs_is_inside_at_a_time(tmp_path):
+    code = """
+import sys
+from pathlib import Path
+from afn.experiment import locks
+locks.PAUSE = 0.001
+folder = Path(sys.argv[1])
+for _ in range(20):
+    with locks.hold(folder, patience=60):
+        (folder.parent / "inside").mkdir()
+        (folder.parent / "inside").rmdir()
+"""
+    command = [sys.executable, "-c", code, tmp_path / "seed1"]
+    processes = [subprocess.Popen(command) for _ in range(3)]
+    assert [process.wait() for process in processes] == [0, 0, 0]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_system_without_locks_is_used_unguarded(tmp_path, monkeypatch):
+    def unsupported(*_):
+        raise OSError(locks.errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(locks.fcntl, "flock", unsupported)
+    with locks.hold(tmp_path / "seed1"), locks.hold(tmp_path / "seed1"):
+        pass

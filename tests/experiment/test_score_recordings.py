@@ -1,0 +1,271 @@
+"""One's own recordings get the scores that stage 2 gives them, and a decision."""
+
+import csv
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+import trained_corpus
+from afn.common import config, record
+from afn.common.paths import ROOT
+from afn.experiment import command_line, recording_scorer, score_recordings
+from afn.features.archives import FeatureArchive
+from afn.metrics import eer, score_files
+from afn.systems import build
+from afn.systems.neural import training
+from afn.systems.neural.system import NeuralSystem
+from afn.systems.settings import System
+from afn.systems.subset import Subset
+from trained_corpus import FRAMES, LABELS, folders
+
+SHORT = [utt for utt in LABELS if utt != "g01_male_us"]  # no longer than the networks' input
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory, golden):
+    return trained_corpus.trained(tmp_path_factory.getbasetemp(), golden)
+
+
+@pytest.fixture
+def run(tree, monkeypatch, capsys):
+    """Runs score_wav.py within this process: exit code, stdout, stderr."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["score_wav.py", *map(str, ("--system", "lcnn", *folders(tree), *arguments))])
+        capsys.readouterr()
+        code = 0
+        try:
+            score_recordings.main()
+        except SystemExit as end:
+            code = end.code
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+def table(run, *arguments):
+    """The scores by utterance id, from --json."""
+    code, out, _ = run("--json", *arguments)
+    assert code == 0
+    return {Path(r["file"]).stem: r["score"] for r in json.loads(out)["recordings"]}
+
+
+def stands(tree, *parts):
+    return score_files.read(tree.joinpath("exp", "mine", "lcnn", *parts, "scores", "dev.txt"))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_recording_gets_the_score_of_stage_2(run, tree, golden, seed):
+    found = table(run, "--seed", seed, *(golden / f"{utt}.wav" for utt in SHORT))
+    theirs = stands(tree, f"seed{seed}")
+    assert found == {utt: theirs[utt] for utt in SHORT}  # to the last bit
+    assert len(set(found.values())) == len(SHORT)
+
+
+def test_the_file_name_is_the_id_that_seeds_the_dither(run, tree, golden, tmp_path):
+    shutil.copy(golden / "g03_short030.wav", tmp_path / "other.wav")
+    (tmp_path / "x").mkdir()
+    shutil.copy(golden / "g03_short030.wav", tmp_path / "x" / "g03_short030.wav")
+    found = table(run, "--seed", 1, tmp_path / "other.wav", tmp_path / "x")
+    theirs = stands(tree, "seed1")["g03_short030"]
+    assert found["g03_short030"] == theirs
+    assert found["other"] != theirs
+
+
+def test_several_seeds_score_as_stage_2_averages_them_with_the_threshold_of_that(run, tree, golden):
+    code, out, _ = run("--json", *(golden / f"{utt}.wav" for utt in SHORT))
+    assert code == 0
+    content = json.loads(out)
+    theirs = stands(tree)
+    assert {Path(r["file"]).stem: r["score"] for r in content["recordings"]} == {utt: theirs[utt] for utt in SHORT}
+    genuine, spoof = score_files.join(theirs, LABELS)
+    assert content["threshold"] == eer.official_threshold(genuine, spoof)
+    assert content["dev_eer"] == eer.official_eer(genuine, spoof)
+    assert content["seeds"] == [1, 2]
+    for recording in content["recordings"]:
+        assert recording["decision"] == ("genuine" if recording["score"] > content["threshold"] else "replayed")
+    assert "sigmoid (0 to 1) of the network's logit, averaged over the seeds" in content["meaning"]
+
+
+def test_a_long_recording_is_scored_over_windows(run, tree, golden):
+    code, out, _ = run("--json", "--seed", 1, golden / "g01_male_us.wav")
+    (recording,) = json.loads(out)["recordings"]
+    matrix = FeatureArchive(tree / "data" / "mine" / "dev" / "spectrogram" / "feats.scp", ROOT)["g01_male_us"]
+    assert len(matrix) == 330
+    parts = {"a": matrix[:FRAMES], "b": matrix[-FRAMES:]}
+    directory = tree / "exp" / "mine" / "lcnn" / "seed1"
+    system = build(config.build(System, config.read(directory / record.NAME)["settings"], "settings"), 1)
+    system.load(directory)
+    one_by_one = system.score(Subset("windows", dict.fromkeys(parts, "genuine"), parts))
+    assert recording["score"] == (one_by_one["a"] + one_by_one["b"]) / 2
+    assert one_by_one["a"] == stands(tree, "seed1")["g01_male_us"]  # the paper's rule: the first frames
+    assert (recording["windows"], recording["notes"]) == (2, ["330 frames: the mean score of 2 windows of 250"])
+
+
+@pytest.mark.parametrize(
+    ("count", "starts"),
+    [(1, [0]), (10, [0]), (11, [0, 1]), (15, [0, 5]), (16, [0, 5, 6]), (25, [0, 5, 10, 15]), (27, [0, 5, 10, 15, 17])],
+)
+def test_windows_overlap_by_half_and_the_last_ends_with_the_recording(count, starts):
+    features = np.arange(count)[:, None]
+    found = recording_scorer.windows(features, 10)
+    assert [int(window[0, 0]) for window in found] == starts
+    assert all(len(window) == min(count, 10) for window in found)
+    assert found[-1][-1, 0] == count - 1
+
+
+def test_a_line_a_recording_and_one_that_says_what_the_score_is(run, tree, golden):
+    path = golden / "g03_short030.wav"
+    code, out, err = run("--seed", 1, "--threshold", "-1000", path)
+    theirs = stands(tree, "seed1")["g03_short030"]
+    lines = out.splitlines()
+    assert lines[0] == f"{path}: score {theirs:+.4f}, threshold -1000.0000: genuine"
+    assert len(lines) == 2 and "LCNN" in lines[1] and "higher = more genuine" in lines[1] and "logit" in lines[1]
+    assert (code, err) == (0, "")
+    assert "replayed" in run("--seed", 1, "--threshold", "1000", path)[1].splitlines()[0]
+
+
+def test_a_folder_is_searched_and_one_bad_file_does_not_stop_the_others(run, golden, tmp_path):
+    (tmp_path / "b" / "c").mkdir(parents=True)
+    (tmp_path / "empty").mkdir()
+    names = ["b/c/z.wav", "b/a $(x) 'y\".WAV", "a.flac"]
+    samples, rate = soundfile.read(golden / "g03_short030.wav", dtype="int16")
+    for name in names:
+        soundfile.write(tmp_path / name, samples, rate, format="FLAC" if name.endswith("flac") else "WAV")
+    for name in ("b/bad.wav", "b/._z.wav", "b/notes.txt"):
+        (tmp_path / name).write_text("no recording")
+    code, out, err = run("--csv", "--seed", 1, tmp_path, tmp_path / "empty", tmp_path / "gone.wav")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [row["file"] for row in rows] == [str(tmp_path / name) for name in sorted(names)]
+    assert all(float(row["score"]) and row["decision"] in ("genuine", "replayed") for row in rows)
+    errors = [line for line in err.splitlines() if "error:" in line]
+    assert [line.split(": ")[2] for line in errors] == [str(tmp_path / n) for n in ("b/bad.wav", "empty", "gone.wav")]
+    assert "holds no wav or flac file" in errors[1] and "no such recording" in errors[2]
+    assert code == 2 and "Traceback" not in err
+
+
+def test_other_rates_and_channels_are_told(run, golden, tmp_path):
+    soundfile.write(tmp_path / "stereo.wav", np.zeros((44100, 2)), 44100, subtype="PCM_16")
+    code, out, err = run(tmp_path / "stereo.wav")
+    assert code == 2 and "has 2 channels; choose one with --channel N" in err and len(err.splitlines()) == 1
+    code, out, err = run("--channel", "2", tmp_path / "stereo.wav")
+    assert code == 0
+    assert "channel 2 of 2" in err and "44100 Hz resampled to 16000 Hz" in err
+
+
+def test_what_has_no_attention_has_no_heatmap_and_says_so(run, golden, tmp_path):
+    code, out, err = run("--heatmap", tmp_path / "maps", golden / "g03_short030.wav")
+    assert code == 0 and "LCNN has no attention to look at" in err
+    assert not (tmp_path / "maps").exists()
+
+
+@pytest.fixture
+def attentive(tmp_path):
+    """An experiment of an attentive network with its initial weights."""
+    settings = ["model.channels=2", "model.frames=904", "features.backend=native"]
+    row = config.load(System, ROOT / "conf" / "systems" / "afn.yaml", settings)
+    directory = tmp_path / "exp" / "mine" / "afn" / "seed3"
+    training.save(directory / training.BEST, {"model": NeuralSystem(row, 3).model.state_dict()})
+    record.write(directory, {"system": "afn", "seed": 3, "settings": config.plain(row)})
+    (directory / command_line.TRAINED).touch()
+    return directory
+
+
+def test_heatmaps_are_drawn_and_none_replaces_another(run, golden, tmp_path, attentive):
+    (tmp_path / "x").mkdir()
+    shutil.copy(golden / "g03_short030.wav", tmp_path / "x")
+    files = [golden / "g03_short030.wav", tmp_path / "x"]
+    code, out, err = run("--json", "--experiment", attentive, "--threshold", 0, "--heatmap", tmp_path / "maps", *files)
+    assert code == 0 and "no longer stand" in err  # this training never had features
+    drawn = [recording["heatmap"] for recording in json.loads(out)["recordings"]]
+    assert drawn == [str(tmp_path / "maps" / name) for name in ("g03_short030.png", "g03_short030-2.png")]
+    assert all(Path(name).read_bytes().startswith(b"\x89PNG") for name in drawn)
+
+
+def test_the_options_of_the_extractor_are_those_of_training(run, tree, golden, monkeypatch, tmp_path):
+    monkeypatch.setattr("afn.experiment.extraction.CONF", tmp_path)  # conf/ has changed since
+    found = table(run, "--seed", 1, golden / "g03_short030.wav")
+    assert found["g03_short030"] == stands(tree, "seed1")["g03_short030"]
+
+
+def test_features_that_stand_no_more_are_told(run, tree, golden):
+    contents = {path: path.read_text() for path in (tree / "data" / "mine").glob(f"*/spectrogram/{record.NAME}")}
+    assert len(contents) == 3
+    try:
+        for path, content in contents.items():
+            path.write_text(content + "more: 1\n")
+        _, _, err = run("--seed", 1, golden / "g03_short030.wav")
+    finally:
+        for path, content in contents.items():
+            path.write_text(content)
+    assert "no longer stand" in err
+
+
+KALDI = """
+config, rspecifier, wspecifier = sys.argv[1:]
+assert "--window-type=hamming" in Path(config.removeprefix("--config=")).read_text()
+utt, wav = Path(rspecifier[4:]).read_text().split()
+samples = (Path(wav).stat().st_size - 44) // 2
+rows, columns = (n.to_bytes(4, "little") for n in (3, 257))
+import struct
+matrix = struct.pack("<771f", *range(samples, samples + 771))
+sys.stdout.buffer.write(utt.encode() + b" \\0BFM \\4" + rows + b"\\4" + columns + matrix)
+"""
+
+
+class Experiment:
+    """Stands in for a trained one whose features Kaldi extracted."""
+
+    directory = Path("exp")
+
+    def features(self):
+        options = ["--sample-frequency=8000  # Hz", "--window-type=hamming", "--dither=0"]
+        made = {"kind": "spectrogram", "name": "s", "conf": "gone.conf", "backend": "kaldi"}
+        return made | {"cmn_window": 300, "norm_vars": False, "options": options, "made_from": {"corpus": "0"}}, True
+
+
+def test_kaldis_features_are_extracted_by_kaldi_where_it_is(kaldi_installed, kaldi_program, capsys):
+    kaldi_program(kaldi_installed, "compute-spectrogram-feats", KALDI)
+    extract = recording_scorer.front_end(Experiment())
+    assert extract.sample_rate == 8000
+    matrix = extract("any name | at all", np.zeros(500, dtype=np.int16))
+    np.testing.assert_array_equal(matrix, np.arange(500, 1271, dtype=np.float32).reshape(3, 257))
+    (kaldi_installed / "copy-feats").unlink()
+    own = recording_scorer.front_end(Experiment())
+    assert "our own extractor stands in" in capsys.readouterr().err
+    assert (own.options.window_type, own.options.dither, own.sample_rate) == ("hamming", 0, 8000)
+
+
+def test_a_score_that_is_no_number_is_a_failure(run, golden, tmp_path, attentive):
+    path = attentive / training.BEST
+    state = torch.load(path, weights_only=True)
+    state["model"]["classifier.head.2.bias"].fill_(torch.nan)
+    training.save(path, state)
+    code, out, err = run("--experiment", attentive, "--threshold", 0, golden / "g03_short030.wav")
+    assert code == 2 and "its score is nan" in err and len(out.splitlines()) == 1
+
+
+def test_run_sh_takes_files_from_where_the_user_stands(tree, golden, warm):
+    done = subprocess.run(
+        [ROOT / "run.sh", "score", "g03_short030.wav", "--system", "lcnn", "--seed", "1", *folders(tree)],
+        cwd=golden,
+        env={**os.environ, "PYTHON": str(warm)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    theirs = stands(tree, "seed1")["g03_short030"]
+    assert done.stdout.startswith(f"g03_short030.wav: score {theirs:+.4f}, threshold ")
+    done = subprocess.run([ROOT / "run.sh", "--force", "score", "x"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "score comes before its options" in done.stderr

@@ -1,0 +1,80 @@
+"""Front ends: the features that settings describe, the same for a whole corpus and for one recording."""
+
+import numpy as np
+import pytest
+import soundfile
+
+from afn.common import config
+from afn.common.errors import UserError
+from afn.common.paths import ROOT
+from afn.features import archives, native
+from afn.features.cmvn import sliding_cmvn
+from afn.features.front_end import front_end
+from afn.features.kaldi_options import SpectrogramOptions
+from afn.features.log_magnitude import LogMagnitudeOptions, log_magnitude
+from afn.features.spectrogram import log_spectrogram
+from afn.systems.settings import Neural
+
+CONF = ROOT / "conf"
+
+
+def of(system):
+    return front_end(config.load(Neural, CONF / "systems" / f"{system}.yaml").features, CONF)
+
+
+def wave(count, seed=0):
+    return np.random.default_rng(seed).normal(0, 1000, count).astype(np.int16)
+
+
+def test_the_spectrogram_is_kaldis_after_the_sliding_mean():
+    samples = wave(60000)
+    expected = sliding_cmvn(log_spectrogram(samples, SpectrogramOptions(snip_edges=False), "u1"), 300)
+    np.testing.assert_array_equal(of("afn")("u1", samples), expected)
+
+
+@pytest.mark.parametrize("system", ["afn", "lcnn_stc"])
+def test_a_corpus_and_a_single_recording_give_the_same_bytes(tmp_path, system):
+    recordings = []
+    for k in range(20):
+        soundfile.write(tmp_path / f"{k}.wav", wave(3000 + 100 * k, k), 16000)
+        recordings.append((f"u{k:02}", str(tmp_path / f"{k}.wav")))
+    alone = [native.features_of(of(system), recording) for recording in recordings]
+    for jobs in (1, 2):
+        counts = []
+        assert native.write(tmp_path / f"{jobs}", recordings, of(system), jobs, "feats.ark", counts.append) == 20
+        assert sum(counts) == 20
+        together = archives.read(tmp_path / f"{jobs}" / "feats.ark")
+        assert [(utt, matrix.tobytes()) for utt, matrix in together] == [(utt, m.tobytes()) for utt, m in alone]
+    for name in ("feats.ark", "feats.scp", "utt2num_frames"):
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
+
+
+def test_the_log_magnitude_of_a_tone_peaks_in_its_bin_at_its_level():
+    t = np.arange(16000) / 16000
+    frequency = 100 * 16000 / 1728  # the centre of bin 100
+    features = log_magnitude(10000 * np.sin(2 * np.pi * frequency * t), LogMagnitudeOptions(preemphasis=0.0))
+    assert features.shape == (99, 864)
+    assert features.dtype == np.float32
+    features = features[:-1]  # the last frame is filled with zeros
+    assert (features.argmax(axis=1) == 100).all()
+    window = np.hamming(401)[:-1].sum()  # a windowed sine of amplitude a has magnitude a/2 times the window's sum
+    np.testing.assert_allclose(features[:, 100], np.log(10000 / 32768 / 2 * window), atol=0.01)
+
+
+def test_frames_of_the_log_magnitude_cover_the_recording():
+    for count, frames in ((1, 1), (400, 1), (401, 2), (560, 2), (561, 3)):
+        assert log_magnitude(wave(count), LogMagnitudeOptions()).shape == (frames, 864)
+    assert np.isfinite(log_magnitude(np.zeros(999, np.int16), LogMagnitudeOptions())).all()
+
+
+@pytest.mark.parametrize("system", ["afn", "lcnn_stc"])
+def test_an_unusable_recording_is_named(tmp_path, system):
+    soundfile.write(tmp_path / "a.wav", wave(10), 8000)
+    with pytest.raises(UserError, match=r"a\.wav: 8000 Hz"):
+        native.features_of(of(system), ("u1", str(tmp_path / "a.wav")))
+
+
+def test_too_few_samples_for_a_frame_are_refused_with_file_and_utterance(tmp_path):
+    soundfile.write(tmp_path / "a.wav", wave(79), 16000)
+    with pytest.raises(UserError, match=r"a\.wav \(u1\): 79 samples"):
+        native.features_of(of("afn"), ("u1", str(tmp_path / "a.wav")))

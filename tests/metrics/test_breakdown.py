@@ -1,0 +1,127 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from afn.common.errors import UserError
+from afn.corpora import asvspoof2017
+from afn.metrics import breakdown, eer
+from afn.metrics.conditions import ASVSPOOF_2017, Conditions
+from afn.metrics.trials import Trials
+
+# Spoof utterances of ASVspoof 2017 V2's evaluation set, RC1 to RC57
+PER_CONFIGURATION = """
+55 67 122 102 114 108 120 98 244 82 272 75 113 279 150 116 266 265 120 275 22 183 1138 179 42 184 96 240 454 74 145 180
+183 181 178 181 48 184 183 116 182 153 84 179 346 181 342 1200 180 748 169 181 181 105 178 182 183
+"""
+PER_THREAT = {
+    "environment": {"low": 1039, "medium": 9336, "high": 1633},
+    "playback": {"low": 4612, "medium": 1568, "high": 5828},
+    "recorder": {"low": 5092, "medium": 1592, "high": 5324},
+}
+
+
+def trials_of(*conditions, genuine=2):
+    """Genuine trials, and one replay of each of `conditions`, as E01P01R01."""
+    common = {"speaker": "S", "environment": "-", "playback": "-", "recorder": "-"}
+    listed = [SimpleNamespace(utt=f"g{i}", label="genuine", **common) for i in range(genuine)]
+    for i, text in enumerate(conditions):
+        codes = dict(zip(("environment", "playback", "recorder"), (text[:3], text[3:6], text[6:]), strict=True))
+        listed.append(SimpleNamespace(utt=f"s{i}", label="spoof", **common | codes))
+    return Trials.of(listed)
+
+
+def by_factor(groups, factor):
+    return [group for group in groups if group.factor == factor]
+
+
+def test_every_group_is_held_against_all_genuine_speech():
+    trials = trials_of("E01P01R01", "E01P01R01", "E02P01R02", genuine=4)
+    scores = np.array([1.0, 2.0, 3.0, 4.0, 0.0, 2.5, 3.5])
+    groups = breakdown.breakdown(trials, {"a": scores, "b": -scores})
+    (everything,) = by_factor(groups, "all")
+    assert everything.eers["a"] == eer.linear_roc_eer(scores[:4], scores[4:])
+    first, second = by_factor(groups, "environment")
+    assert (first.code, first.replays, second.code, second.replays) == ("E01", 2, "E02", 1)
+    assert first.eers["a"] == eer.linear_roc_eer([1, 2, 3, 4], [0, 2.5])
+    assert second.eers == {"a": eer.linear_roc_eer([1, 2, 3, 4], [3.5]), "b": 0.25}
+    (loudspeaker,) = by_factor(groups, "playback")
+    assert loudspeaker.eers == everything.eers
+    assert [g.code for g in by_factor(groups, "configuration")] == ["E01P01R01", "E02P01R02"]
+    hulls = breakdown.breakdown(trials, {"a": scores}, compute=eer.convex_hull_eer)
+    assert hulls[0].eers["a"] == eer.convex_hull_eer(scores[:4], scores[4:])
+
+
+def test_codes_of_another_corpus_have_no_threat_and_no_number():
+    trials = trials_of("E01P01R01", "E08P20R19")
+    groups = breakdown.breakdown(trials, {"a": np.arange(4.0)})
+    assert not [group for group in groups if "threat" in group.factor]
+    assert not any(threat for group in groups for threat in group.threats)
+    assert [group.label for group in by_factor(groups, "configuration")] == ["E01P01R01", "E08P20R19"]
+
+
+def test_a_corpus_may_have_threat_groups_of_its_own():
+    own = Conditions(threats={"playback": {"P01": "high", "P02": "low"}})
+    groups = breakdown.breakdown(trials_of("E01P01R01", "E01P02R01", "E01P03R01"), {"a": np.arange(5.0)}, own)
+    assert [(g.code, g.replays) for g in by_factor(groups, "playback threat")] == [("low", 1), ("high", 1)]
+    assert [g.threats for g in by_factor(groups, "playback")] == [("high",), ("low",), (None,)]
+    assert by_factor(groups, "configuration")[0].threats == (None, "high", None)
+
+
+def test_the_evaluation_sets_configurations_come_by_number():
+    trials = trials_of("E08P20R19", "E24P23R23", "E18P18R12", "E99P99R99")
+    groups = breakdown.breakdown(trials, {"a": np.arange(6.0)}, ASVSPOOF_2017)
+    labels = [group.label for group in by_factor(groups, "configuration")]
+    assert labels == ["RC01 E18P18R12", "RC02 E08P20R19", "RC57 E24P23R23", "E99P99R99"]
+    assert [g.label for g in by_factor(groups, "environment")][:2] == ["E08 home 2", "E18 office 6"]
+    assert by_factor(groups, "configuration")[2].threats == ("high", "high", "high")
+
+
+def test_what_is_not_known_is_left_out_or_said():
+    common = {"speaker": "S", "playback": "-", "recorder": "-"}
+    listed = [SimpleNamespace(utt="g", label="genuine", environment="-", **common)]
+    listed += [SimpleNamespace(utt=e, label="spoof", environment=e, **common) for e in ("kitchen", "-")]
+    groups = breakdown.breakdown(Trials.of(listed), {"a": np.arange(3.0)})
+    assert [g.label for g in by_factor(groups, "environment")] == ["unknown", "kitchen"]
+    assert [g.label for g in by_factor(groups, "configuration")] == ["unknown", "kitchen - -"]
+    assert not by_factor(groups, "playback") and not by_factor(groups, "recorder")
+
+
+def test_a_missing_class_is_refused():
+    with pytest.raises(UserError, match="no genuine scores"):
+        breakdown.breakdown(trials_of("E01P01R01", genuine=0), {"a": np.arange(1.0)})
+
+
+def test_the_facts_agree_with_each_other():
+    assert sorted(ASVSPOOF_2017.numbers.values()) == list(range(1, 58))
+    for part, kind, count in (("environment", "E", 26), ("playback", "P", 26), ("recorder", "R", 25)):
+        codes = {f"{kind}{i:02d}" for i in range(1, count + 1)}
+        assert ASVSPOOF_2017.threats[part].keys() == codes
+        assert codes <= ASVSPOOF_2017.names.keys()
+    used = {code[i : i + 3] for code in ASVSPOOF_2017.numbers for i in (0, 3, 6)}
+    assert used <= ASVSPOOF_2017.names.keys()
+
+
+def test_the_protocols_counts_are_the_published_ones(published):
+    trials, scores = published["eval"]
+    gmm = trials.vector(scores["gmm"])
+    groups = breakdown.breakdown(trials, {"gmm": gmm}, ASVSPOOF_2017)
+    configurations = by_factor(groups, "configuration")
+    assert [group.replays for group in configurations] == list(map(int, PER_CONFIGURATION.split()))
+    assert [int(group.label[2:4]) for group in configurations] == list(range(1, 58))
+    assert sum(group.replays for group in configurations) == asvspoof2017.COUNTS["eval"]["spoof"]
+    for part, counts in PER_THREAT.items():
+        assert {g.code: g.replays for g in by_factor(groups, f"{part} threat")} == counts
+        assert sum(group.replays for group in by_factor(groups, part)) == 12008
+    (first, *_) = configurations
+    chosen = trials.configurations == "E18P18R12"
+    assert first.eers["gmm"] == eer.linear_roc_eer(gmm[trials.genuine], gmm[chosen])
+
+
+def test_dev_has_other_configurations(published):
+    trials, scores = published["dev"]
+    groups = breakdown.breakdown(trials, {"gmm": trials.vector(scores["gmm"])}, ASVSPOOF_2017)
+    configurations = by_factor(groups, "configuration")
+    assert len(configurations) == 10 and sum(group.replays for group in configurations) == 950
+    numbers = [int(group.label[2:4]) for group in configurations if group.label.startswith("RC")]
+    assert numbers == [27, 29, 31, 40, 43, 51, 54]

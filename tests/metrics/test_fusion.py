@@ -1,0 +1,257 @@
+"""Fusion on made-up scores, whose best weights are known, and on published ones against an independent computation."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.spatial import ConvexHull
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_curve
+from sklearn.preprocessing import StandardScaler
+
+from afn.common import config
+from afn.common.errors import UserError
+from afn.metrics import eer, fusion
+from afn.metrics.fusion import Settings
+
+CONF = Path(__file__).parents[2] / "conf" / "fusion"
+
+
+def scores_of(genuine, seed=0):
+    """Two members with independent noise: unit normal classes at ±1, and classes of deviation 2 at 5 ± 1."""
+    rng = np.random.default_rng(seed)
+    sign = np.where(genuine, 1.0, -1.0)
+    return np.column_stack([sign + rng.normal(size=sign.size), 5 + sign + 2 * rng.normal(size=sign.size)])
+
+
+def test_finds_the_likelihood_ratio_whatever_the_classes_sizes():
+    genuine = np.arange(40000) < 4000
+    scores = scores_of(genuine)
+    found = fusion.train(scores, genuine, ["a", "b"])
+    # log N(x; 1, 1) / N(x; -1, 1) = 2x, and of the second member 2 (y - 5) / 4: they add up
+    assert found.llrs(scores) == pytest.approx(2 * scores[:, 0] + (scores[:, 1] - 5) / 2, abs=0.5)
+    slopes = np.array(found.weights) / found.deviations
+    assert slopes == pytest.approx([2.0, 0.5], rel=0.04)
+
+
+def test_the_normalisation_and_the_weights_are_kept_in_full():
+    genuine = np.arange(100) < 30
+    scores = scores_of(genuine)
+    found = fusion.train(scores, genuine, ["a", "b"])
+    assert found.means == pytest.approx(scores.mean(axis=0)) and found.deviations == pytest.approx(scores.std(axis=0))
+    kept = found.plain()
+    by_hand = kept["bias"] + sum(
+        member["weight"] * (scores[:, i] - member["mean"]) / member["standard_deviation"]
+        for i, member in enumerate(kept["members"].values())
+    )
+    assert found.llrs(scores) == pytest.approx(by_hand, abs=1e-12)
+    assert f"{found.weights[0]:+.4f} a {found.weights[1]:+.4f} b {found.bias:+.4f}" in str(found)
+
+
+def test_eval_does_not_enter_the_normalisation():
+    genuine = np.arange(100) < 30
+    found = fusion.train(scores_of(genuine), genuine, ["a", "b"])
+    one, many = found.llrs(np.array([[0.5, 5.0]])), found.llrs(np.array([[0.5, 5.0], [9.0, 9.0]]))
+    assert one[0] == many[0]
+
+
+def test_scale_and_order_of_members_do_not_matter():
+    genuine = np.arange(200) < 80
+    scores = scores_of(genuine)
+    found = fusion.train(scores, genuine, ["a", "b"]).llrs(scores)
+    other = scores[:, ::-1] * [-3.0, 1e4] + 7
+    assert fusion.train(other, genuine, ["b", "a"]).llrs(other) == pytest.approx(found, abs=1e-6)
+
+
+def test_the_regression_is_not_shrunk():
+    genuine = np.arange(300) < 100
+    scores = scores_of(genuine)
+    found = fusion.train(scores, genuine, ["a", "b"])
+    posterior = 1 / (1 + np.exp(-found.llrs(scores)))
+    # Where the likelihood is at its maximum its gradient, class by class of equal weight, is 0.
+    residual = np.where(genuine, (1 - posterior) / 100, -posterior / 200)
+    normalised = (scores - scores.mean(axis=0)) / scores.std(axis=0)
+    assert [*(residual @ normalised), residual.sum()] == pytest.approx([0, 0, 0], abs=1e-8)
+
+
+def test_classes_apart_still_have_finite_weights():
+    genuine = np.array([True, True, False, False])
+    found = fusion.train(np.array([[4.0], [3.0], [1.0], [0.0]]), genuine, ["a"])
+    llrs = found.llrs(np.array([[4.0], [3.0], [1.0], [0.0]]))
+    assert np.isfinite(llrs).all() and llrs[1] > 5 and llrs[2] < -5
+
+
+def test_log_odds_of_probabilities():
+    genuine = np.arange(200) < 80
+    odds = scores_of(genuine)[:, :1]
+    found = fusion.train(1 / (1 + np.exp(-odds)), genuine, ["a"], logits=True)
+    plain = fusion.train(odds, genuine, ["a"])
+    assert found.llrs(1 / (1 + np.exp(-odds))) == pytest.approx(plain.llrs(odds), abs=1e-6)
+    assert np.isfinite(found.llrs(np.array([[0.0], [1.0]]))).all()
+    with pytest.raises(UserError, match=r"a: a score is 1\.5 and no probability"):
+        found.llrs(np.array([[0.5], [1.5]]))
+
+
+def test_members_of_other_utterances_are_refused(crossed):
+    trials = crossed(2, 2)
+    whole = dict.fromkeys(trials.utts, 0.5)
+    short = {utt: score for utt, score in whole.items() if utt not in ("G0_1", "X1_0_0")}
+    with pytest.raises(UserError, match=r"the scores of b: no score for G0_1 \(and 1 more\)"):
+        fusion.matrix(trials, {"a": whole, "b": short})
+    with pytest.raises(UserError, match="the scores of b: no label in the list of trials for odd"):
+        fusion.matrix(trials, {"a": whole, "b": whole | {"odd": 1.0}})
+
+
+def test_the_matrix_is_in_the_order_of_the_trials(crossed):
+    trials = crossed(2, 2)
+    named = {utt: float(i) for i, utt in enumerate(trials.utts)}
+    backwards = dict(reversed({utt: -score for utt, score in named.items()}.items()))
+    found = fusion.matrix(trials, {"a": named, "b": backwards})
+    assert found[:, 0].tolist() == list(range(len(trials.utts)))
+    assert (found[:, 1] == -found[:, 0]).all()
+
+
+def test_what_cannot_be_trained_is_refused():
+    with pytest.raises(UserError, match="no spoof utterance to train a fusion on"):
+        fusion.train(np.array([[1.0], [2.0]]), np.array([True, True]), ["a"])
+    with pytest.raises(UserError, match="b: every utterance has the score 3;"):
+        fusion.train(np.array([[1.0, 3.0], [2.0, 3.0]]), np.array([True, False]), ["a", "b"])
+
+
+# Cross-validation
+
+
+def test_no_speaker_and_no_configuration_is_on_both_sides(crossed, monkeypatch):
+    """Every trial's score is its speaker and configuration, so that a training set tells whom it holds."""
+    trials = crossed(5, 4, genuine=2, spoof=2)
+    numbers = (
+        np.unique(trials.speakers, return_inverse=True)[1] * 100
+        + (np.unique(trials.configurations, return_inverse=True)[1])
+    )
+    judged = []
+
+    class Spy:
+        def __init__(self, scores, genuine):
+            self.speakers = set(scores[:, 0] // 100)
+            self.configurations = set(scores[~genuine, 0] % 100)
+
+        def llrs(self, scores):
+            assert not self.speakers & set(scores[:, 0] // 100)
+            assert not self.configurations & (set(scores[:, 0] % 100) - {0.0})  # 0: genuine, none
+            judged.append(len(scores))
+            return scores[:, 0]
+
+    monkeypatch.setattr(fusion, "train", lambda scores, genuine, members, logits: Spy(scores, genuine))
+    found = fusion.cross_validate(numbers[:, None].astype(float), trials, ["a"], groups=3)
+    assert found.remark.startswith("cross-validated: 3 × 3 groups of speakers × replay configurations")
+    assert len(judged) == 2 * 9
+    assert sorted(found.spoof) == sorted(numbers[~trials.genuine])  # each replay once
+    assert sorted(found.genuine) == sorted(np.repeat(numbers[trials.genuine], 3))  # once for each of three groups
+
+
+def test_cross_validation_shows_what_training_on_the_test_hides(crossed, noisy):
+    trials = crossed(6, 5, genuine=6, spoof=2)
+    members = np.column_stack([noisy(trials, seed, 0.0) for seed in range(25)])  # that know nothing
+    names = [str(i) for i in range(25)]
+    llrs = fusion.train(members, trials.genuine, names).llrs(members)
+    found = fusion.cross_validate(members, trials, names)
+    assert eer.linear_roc_eer(llrs[trials.genuine], llrs[~trials.genuine]) < 0.3
+    assert eer.linear_roc_eer(found.genuine, found.spoof) > 0.4
+    again = fusion.cross_validate(members, trials, names)
+    assert (again.genuine == found.genuine).all() and (again.spoof == found.spoof).all()
+
+
+@pytest.mark.parametrize(
+    ("speakers", "configurations", "reason"),
+    [(1, 3, "not two speakers"), (3, 1, "not two replay configurations"), (3, 0, "not two replay configurations")],
+)
+def test_says_when_it_cannot_be_cross_validated(crossed, speakers, configurations, reason):
+    trials = crossed(speakers, configurations)
+    found = fusion.cross_validate(np.zeros((len(trials.utts), 1)), trials, ["a"])
+    assert found.genuine.size == found.spoof.size == 0
+    assert found.remark == f"cannot be cross-validated: there are {reason} to part"
+
+
+def test_levels_are_dealt_evenly_and_stay_together():
+    levels = np.repeat(["a", "b", "c", "d", "e"], [5, 9, 1, 4, 5])
+    group = fusion.deal(levels, 2)
+    assert all(len(set(group[levels == level])) == 1 for level in "abcde")
+    assert np.bincount(group).tolist() == [13, 11]  # 9 | 5, 5 | 4 to the first, 1 to the second
+    assert len(set(fusion.deal(levels, 10))) == 5
+
+
+# Settings
+
+
+@pytest.mark.parametrize("path", sorted(CONF.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_yaml_is_sound(path):
+    settings = config.load(Settings, path)
+    systems = {row.stem for row in (CONF.parent / "systems").glob("*.yaml")}
+    assert settings.members == "all" or systems.issuperset(settings.members)
+    figures = {"everything": set(), "mdf": {"eval"}}  # the paper has no dev figure of the latter
+    assert settings.paper.keys() == figures.get(path.stem, {"dev", "eval"})
+
+
+def test_all_pairs_and_the_triple_of_the_paper_are_there():
+    settings = {path.stem: config.load(Settings, path) for path in CONF.glob("*.yaml")}
+    attentive = {"afn", "afn_softmax_t", "afn_softmax_f"}
+    members = {frozenset(s.members) for s in settings.values() if attentive.issuperset(s.members)}
+    assert sorted(map(len, members)) == [2, 2, 2, 3]
+    assert settings["sigmoid_softmax_t"].paper == {"dev": 6.09, "eval": 8.54}
+    assert settings["everything"].chosen(["drn", "afn"]) == (["afn", "drn"], [])
+    assert settings["sigmoid_softmax_t"].chosen(["drn", "afn"]) == (["afn", "afn_softmax_t"], ["afn_softmax_t"])
+
+
+@pytest.mark.parametrize("members", ["afn", ["afn"], ["afn", "afn"], ["afn", 3], [], None])
+def test_members_are_systems_or_all(members):
+    with pytest.raises(UserError, match=r"x\.yaml: members: .* must be a list of two or more systems, or all"):
+        config.build(Settings, {"title": "x", "members": members}, "x.yaml")
+
+
+def test_unknown_keys_are_refused():
+    with pytest.raises(UserError, match="unknown key membres; did you mean members"):
+        config.build(Settings, {"title": "x", "membres": "all"}, "x.yaml")
+    with pytest.raises(UserError, match="'train' must be one of: dev, eval"):
+        config.build(Settings, {"title": "x", "members": "all", "paper": {"train": 1.0}}, "x.yaml")
+
+
+# Published scores
+
+
+def hull_eer(labels, scores):
+    """The convex-hull EER from scikit-learn's ROC and SciPy's hull."""
+    false, true, _ = roc_curve(labels, scores)
+    hull = ConvexHull(np.column_stack([np.append(false, 1.0), np.append(true, 0.0)]))  # closed at the lower right
+    vertices = hull.points[hull.vertices]
+    upper = vertices[vertices[:, 1] >= vertices[:, 0]]
+    upper = upper[np.lexsort((upper[:, 1], upper[:, 0]))]
+    side = upper.sum(axis=1) - 1
+    after = int(np.argmax(side >= 0))
+    share = -side[after - 1] / (side[after] - side[after - 1])
+    return upper[after - 1, 0] + share * (upper[after, 0] - upper[after - 1, 0])
+
+
+def test_published_scores_fuse_as_an_independent_computation_says(published):
+    (dev, dev_scores), (test, test_scores) = published["dev"], published["eval"]
+    members = list(dev_scores)
+    found = fusion.train(fusion.matrix(dev, dev_scores), dev.genuine, members)
+    llrs = found.llrs(fusion.matrix(test, test_scores))
+    ours = eer.convex_hull_eer(llrs[test.genuine], llrs[~test.genuine])
+
+    columns, others = (
+        np.array([[scores[member][utt] for member in members] for utt in trials.utts])
+        for trials, scores in ((dev, dev_scores), (test, test_scores))
+    )
+    scaler = StandardScaler().fit(columns)
+    regression = LogisticRegression(C=np.inf, class_weight="balanced", tol=1e-10, max_iter=10000)
+    regression.fit(scaler.transform(columns), dev.genuine)
+    theirs = regression.decision_function(scaler.transform(others))
+    assert llrs == pytest.approx(theirs, abs=1e-4)
+    assert ours == pytest.approx(hull_eer(test.genuine, theirs), abs=1e-6)
+    assert 100 * ours == pytest.approx(8.945, abs=0.005)  # better than its members: 13.74 and 10.67
+    crossed = fusion.cross_validate(fusion.matrix(dev, dev_scores), dev, members)
+    assert (crossed.genuine.size, crossed.spoof.size) == (760 * 10, 950)
+    trained_on = found.llrs(fusion.matrix(dev, dev_scores))
+    assert eer.convex_hull_eer(crossed.genuine, crossed.spoof) > eer.convex_hull_eer(
+        trained_on[dev.genuine], trained_on[~dev.genuine]
+    )

@@ -1,0 +1,96 @@
+"""The minimum t-DCF against golden numbers of the official scripts, and by hand."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from afn.common.errors import UserError
+from afn.metrics import tdcf
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+TDCF = json.loads((GOLDEN / "tdcf.json").read_text())
+CLASSES = json.loads((GOLDEN / "eer_official_and_hull.json").read_text())
+
+
+def classes(name):
+    if "rng" in CLASSES[name]:  # too many scores to store; the golden file says how they are drawn
+        rng = np.random.default_rng(2)
+        return rng.normal(2.4, 1, 2548), rng.normal(0, 1.3, 22296)
+    return CLASSES[name]["bona"], CLASSES[name]["spoof"]
+
+
+@pytest.mark.parametrize("name", TDCF["asv"])
+def test_the_verifier_is_that_of_the_scripts(name):
+    asv = TDCF["asv"][name]
+    found = tdcf.verifier(asv["tar"], asv["non"], asv["spoof"])
+    assert found == tdcf.Verifier(asv["thr"], asv["Pfa"], asv["Pmiss"], asv["Pfa_spoof"])
+
+
+@pytest.mark.parametrize("asv", TDCF["asv"])
+@pytest.mark.parametrize("name", TDCF["sets"])
+def test_both_definitions_are_those_of_the_scripts(name, asv):
+    given, expected = TDCF["asv"][asv], TDCF["sets"][name]
+    verifier = tdcf.verifier(given["tar"], given["non"], given["spoof"])
+    new, old = (tdcf.minimum(*classes(name), verifier, year) for year in (2021, 2019))
+    assert new.minimum == pytest.approx(expected[f"min_tDCF_2021_{asv}"], abs=1e-12)
+    assert new.threshold == expected[f"thr_min_tDCF_2021_{asv}"]
+    assert old.minimum == pytest.approx(expected[f"min_tDCF_2019_{asv}"], abs=1e-12)
+    assert old.minimum == pytest.approx(expected[f"min_tDCF_legacy_{asv}"], abs=1e-12)
+    assert old.threshold == expected[f"thr_min_tDCF_2019_{asv}"]
+    assert (new.c0, new.c1, new.c2) == pytest.approx(given["C012"], abs=1e-15)
+
+
+def test_by_hand():
+    asv = tdcf.Verifier(0.0, false_alarm=0.1, miss=0.2, false_alarm_spoof=0.5)
+    costs = tdcf.Costs(0.5, 0.3, 0.2, miss=1, false_alarm=2, false_alarm_spoof=4, miss_countermeasure=3)
+    # c0 = .5·1·.2 + .3·2·.1 = .16; c1 = .5·1 - .16 = .34; c2 = .2·4·.5 = .4
+    # Scores above 2: misses 1/2, false alarms 0: .16 + .17 = .33; above 1: 0 and 1/2: .16 + .2 = .36
+    found = tdcf.minimum([3.0, 2.0], [2.0, 1.0], asv, 2021, costs)
+    assert (found.minimum, found.threshold) == (pytest.approx(0.33 / (0.16 + 0.34)), 2.0)
+    # 2019: c1 = .5·3 - .16 = 1.34, normalised by c2: above 1 it is .2 / .4
+    found = tdcf.minimum([3.0, 2.0], [2.0, 1.0], asv, 2019, costs)
+    assert (found.minimum, found.threshold, found.c0) == (pytest.approx(0.5), 1.0, 0.0)
+
+
+def test_a_perfect_countermeasure_leaves_the_errors_of_the_verifier():
+    asv = tdcf.Verifier(0.0, 0.02, 0.02, 0.7)
+    assert tdcf.minimum([2.0, 3.0], [0.0, 1.0], asv, 2019).minimum == 0.0
+    found = tdcf.minimum([2.0, 3.0], [0.0, 1.0], asv, 2021)
+    assert found.minimum == pytest.approx(found.c0 / (found.c0 + found.c2))
+
+
+def test_a_verifier_that_knows_no_speaker_is_refused():
+    costs = tdcf.Costs(0.1, 0.85, 0.05)
+    with pytest.raises(UserError, match=r"not defined for this verifier \(P_miss 0.5"):
+        tdcf.minimum([1.0], [0.0], tdcf.Verifier(0.0, 0.5, 0.5, 0.5), 2021, costs)
+
+
+def test_reads_the_scores_of_a_verifier(tmp_path):
+    path = tmp_path / "asv.txt"
+    path.write_text("- target 2.5\r\n\nA01 spoof -1e-1\nLA_0001 nontarget -3\n- target 1\n")
+    found = tdcf.read_asv(path)
+    assert {key: values.tolist() for key, values in found.items()} == {
+        "target": [2.5, 1.0],
+        "nontarget": [-3.0],
+        "spoof": [-0.1],
+    }
+    assert tdcf.verifier(**found).threshold == -3.0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("- target 1\n- bonafide 2\n", "asv.txt:2: not a line of"),
+        ("- target x\n", "asv.txt:1: not a line of"),
+        ("- target nan\n", "asv.txt:1: the score is nan"),
+        ("- target 1\n- nontarget 2\n", "asv.txt: no spoof score"),
+    ],
+)
+def test_a_malformed_file_is_refused_by_line(tmp_path, text, message):
+    (tmp_path / "asv.txt").write_text(text)
+    with pytest.raises(UserError, match=message):
+        tdcf.read_asv(tmp_path / "asv.txt")
+    with pytest.raises(UserError, match="absent.txt: no such file"):
+        tdcf.read_asv(tmp_path / "absent.txt")

@@ -1,0 +1,302 @@
+"""The script of stage 3: on a single score file, and on a corpus of made-up scores."""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import made_up_corpus
+from afn.common import errors, record
+from afn.common.errors import UserError
+from afn.metrics import eer, score_files
+from afn.report import evaluation
+from made_up_corpus import AFN, Tree, row, sure
+
+SCRIPT = Path(__file__).parents[2] / "src" / "evaluate.py"
+REAL_DATA = os.environ.get("REAL_DATA")
+
+
+@pytest.fixture
+def run(warm):
+    """Run the script in a process of its own."""
+
+    def run(*arguments):
+        command = [warm, SCRIPT, *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
+
+    return run
+
+
+@pytest.fixture
+def main(monkeypatch, capsys, tmp_path):
+    """Run the script within this process, with the rows of `tmp_path`/conf and no figures; returns its stdout."""
+    return made_up_corpus.runner(monkeypatch, capsys, tmp_path, drawn=False)
+
+
+# A score file
+
+LABELS = "a genuine\nb genuine\nc spoof\nd spoof\n"
+
+
+def pair(tmp_path, score_lines, label_lines=LABELS):
+    (tmp_path / "s.txt").write_text(score_lines)
+    (tmp_path / "l.txt").write_text(label_lines)
+    return "--scores", tmp_path / "s.txt", "--labels", tmp_path / "l.txt"
+
+
+def test_prints_the_eer_of_a_score_file_by_every_definition(run, tmp_path):
+    found = run(*pair(tmp_path, "d 2.5\na 3\nb 2\nc 1\n"))
+    assert (found.returncode, found.stderr) == (0, "")
+    lines = found.stdout.splitlines()
+    assert "2 genuine, 2 spoof" in lines[0]
+    assert lines[1].startswith("EER, linear ROC") and " 50.0000 %" in lines[1]
+    assert lines[2].startswith("EER, convex hull") and " 25.0000 %" in lines[2]
+    assert lines[3].startswith("EER, official ASVspoof") and " 50.0000 %" in lines[3]
+
+
+def test_json_has_full_precision_counts_and_threshold(run, tmp_path):
+    rng = np.random.default_rng(5)
+    genuine, spoof = rng.normal(1, 1, 37), rng.normal(0, 1, 53)
+    named = {f"g{i}": score for i, score in enumerate(genuine)} | {f"s{i}": score for i, score in enumerate(spoof)}
+    score_files.write(tmp_path / "s.txt", named)
+    labels = [f"g{i} genuine\n" for i in range(37)] + [f"s{i} spoof\n" for i in range(53)]
+    (tmp_path / "l.txt").write_text("".join(labels))
+    found = run("--scores", tmp_path / "s.txt", "--labels", tmp_path / "l.txt", "--json")
+    assert (found.returncode, found.stderr) == (0, "")
+    content = json.loads(found.stdout)
+    assert (content["genuine"], content["spoof"], content["unit"]) == (37, 53, "percent")
+    for definition in eer.DEFINITIONS:
+        assert content["eer"][definition.name] == 100 * definition.compute(genuine, spoof)
+        assert content["definitions"][definition.name] == definition.source
+    assert content["threshold"] == {"official": eer.official_threshold(genuine, spoof)}
+
+
+@pytest.mark.parametrize(
+    ("score_lines", "label_lines", "message"),
+    [
+        ("a 1\nd 1\n", LABELS, "s.txt: no score for b (and 1 more)"),
+        ("a 1\nb 1\nc 1\nd 1\ne 1\n", LABELS, "l.txt for e; scores and labels"),
+        ("a 1\nb 1\nc 1\nd 1\na 1\n", LABELS, "s.txt:5: a stands here a second time"),
+        ("a 1\nb nan\nc 1\nd 1\n", LABELS, "s.txt:2: the score of b is nan"),
+        ("a 1\nb 2\n", "a genuine\nb genuine\n", "l.txt: no spoof utterance"),
+        ("a 1\nb 2\n", "a spoof\nb spoof\n", "l.txt: no genuine utterance"),
+        ("a 1 genuine\n", LABELS, "s.txt:1: 3 fields"),
+    ],
+    ids=["missing", "extra", "duplicate", "nan", "no spoof", "no genuine", "columns"],
+)
+def test_mistakes_in_a_score_file_are_one_line_and_exit_2(
+    tmp_path, monkeypatch, capsys, score_lines, label_lines, message
+):
+    monkeypatch.setattr(sys, "argv", ["evaluate.py", *map(str, pair(tmp_path, score_lines, label_lines)), "--json"])
+    with pytest.raises(SystemExit) as left:
+        errors.run(evaluation.main)
+    stdout, stderr = capsys.readouterr()
+    assert (left.value.code, stdout) == (2, "")
+    assert stderr.count("\n") == 1 and stderr.startswith("evaluate.py: error: ")
+    assert message in stderr
+
+
+def test_a_mistake_leaves_the_process_with_2_and_one_line(run, tmp_path):
+    found = run(*pair(tmp_path, "a 1\nb nan\nc 1\nd 1\n"))
+    assert (found.returncode, found.stdout) == (2, "")
+    assert found.stderr == f"evaluate.py: error: {tmp_path / 's.txt'}:2: the score of b is nan; scores must be finite\n"
+
+
+def test_labels_and_json_need_scores(main, tmp_path):
+    for arguments in (["--json"], ["--labels", tmp_path / "l"], ["--scores", tmp_path / "s"]):
+        with pytest.raises(UserError, match="go together"):
+            main(*arguments)
+
+
+@pytest.mark.skipif(not REAL_DATA, reason="REAL_DATA does not name a folder with published scores")
+def test_a_published_score_file(main, tmp_path):
+    lines = Path(REAL_DATA, "scores", "gmm", "eval_prediction.txt").read_text().splitlines()
+    fields = [line.split() for line in lines]
+    both = pair(tmp_path, *("".join(f"{f[0]} {f[column]}\n" for f in fields) for column in (2, 1)))
+    content = json.loads(main(*both, "--json"))
+    assert (content["genuine"], content["spoof"]) == (1298, 12008)
+    assert content["eer"]["convex_hull"] == pytest.approx(13.74, abs=0.005)
+    assert content["eer"]["linear_roc"] == pytest.approx(13.79, abs=0.005)
+
+
+# A corpus
+
+
+@pytest.fixture
+def tree(tmp_path):
+    return made_up_corpus.two_systems(tmp_path)
+
+
+def test_results_of_two_systems_with_three_seeds(main, tree):
+    printed = main(*tree.arguments)
+    content = tree.json
+    assert [system["name"] for system in content["systems"]] == ["afn", "drn"]
+    assert content["subsets"] == {"dev": {"genuine": 40, "spoof": 50}, "eval": {"genuine": 60, "spoof": 90}}
+    assert content["corpus"] == {"name": "made_up", "kind": "datadir"}
+    for system in content["systems"]:
+        assert system["seeds"] == system["averaged_seeds"] == [1, 2, 3]
+        assert system["remarks"] == []
+        for subset in ("dev", "eval"):
+            found = system[subset]
+            averaged = tree.classes(f"{system['name']}/scores", subset)
+            assert found["averaged"]["official_threshold"] == eer.official_threshold(*averaged)
+            for definition in eer.DEFINITIONS:
+                name = definition.name
+                files = {str(seed): f"{system['name']}/seed{seed}/scores" for seed in (1, 2, 3)}
+                per_seed = {s: 100 * definition.compute(*tree.classes(file, subset)) for s, file in files.items()}
+                assert {s: figures[name] for s, figures in found["per_seed"].items()} == per_seed
+                assert found["mean"][name] == pytest.approx(statistics.mean(per_seed.values()))
+                assert found["standard_deviation"][name] == pytest.approx(statistics.stdev(per_seed.values()))
+                assert found["averaged"][name] == 100 * definition.compute(*averaged)
+    dev, evaluation = content["systems"][0]["dev"], content["systems"][0]["eval"]
+    linear = [
+        *(f"{s['mean']['linear_roc']:.2f} ± {s['standard_deviation']['linear_roc']:.2f}" for s in (dev, evaluation)),
+        *(sure(s["averaged"]["linear_roc"], s["interval"]) for s in (dev, evaluation)),
+    ]
+    assert row(tree.page, AFN) == [AFN, "train", "1-3", *linear]
+    assert row(tree.page, AFN, 1)[5:] == [f"{s['averaged']['convex_hull']:.2f}" for s in (dev, evaluation)]
+    assert row(tree.page, AFN, 2)[5:] == [f"{s['averaged']['official']:.2f}" for s in (dev, evaluation)]
+    first = [sure(s["per_seed"]["1"]["linear_roc"], s["per_seed_interval"]["1"]) for s in (dev, evaluation)]
+    assert row(tree.page, AFN, 3) == [AFN, "1", *first]
+    assert "](det.png)" in tree.page and (tree.exp / "det.png").read_bytes().startswith(b"\x89PNG")
+    assert AFN in printed and linear[1] in printed and str(tree.exp / "RESULTS.md") in printed
+
+
+def test_a_single_seed_has_no_deviation(main, tmp_path):
+    tree = Tree(tmp_path)
+    tree.system("afn", 1.5, seeds=(4,), title=AFN)
+    main(*tree.arguments)
+    found = tree.json["systems"][0]["eval"]
+    assert found["standard_deviation"] == dict.fromkeys(found["mean"])
+    assert row(tree.page, AFN)[2:5:2] == ["4", f"{found['mean']['linear_roc']:.2f} ± –"]
+
+
+def test_only_seeds_with_scores_count_and_are_named(main, tree):
+    (tree.exp / "drn" / "seed2" / "scores" / "eval.txt").unlink()
+    (tree.exp / "drn" / "seed7").mkdir()
+    printed = main(*tree.arguments)
+    system = tree.json["systems"][1]
+    assert system["seeds"] == [1, 2, 3]
+    assert list(system["eval"]["per_seed"]) == ["1", "3"]
+    assert system["remarks"] == ["no eval scores of seed 2; run stage 2 with --force"]
+    assert "DRN(ReLU): no eval scores of seed 2" in tree.page and "no eval scores of seed 2" in printed
+
+
+def test_averaged_scores_of_other_seeds_are_pointed_out(main, tree):
+    tree.average("drn", [1, 2])
+    main(*tree.arguments)
+    (remark,) = tree.json["systems"][1]["remarks"]
+    assert remark == "the averaged scores are of seeds 1-2, the single ones of seeds 1-3; run stage 2"
+    assert tree.json["systems"][1]["averaged_seeds"] == [1, 2]
+
+
+def test_averaged_scores_of_an_earlier_training_are_pointed_out(main, tree):
+    record.write(tree.exp / "drn" / "seed2" / "scores", {"weights": "others"})
+    main(*tree.arguments)
+    assert tree.json["systems"][1]["remarks"] == ["the averaged scores are older than those of seed 2; run stage 2"]
+
+
+def test_scores_that_are_not_complete_do_not_count(main, tree):
+    record.remove(tree.exp / "drn" / "seed3" / "scores")
+    record.remove(tree.exp / "afn" / "scores")
+    main(*tree.arguments)
+    afn, drn = tree.json["systems"]
+    assert drn["seeds"] == [1, 2] and "seeds 1-3, the single ones of seeds 1-2" in drn["remarks"][0]
+    assert afn["eval"]["averaged"] is None and "no averaged eval scores; run stage 2" in afn["remarks"]
+
+
+def test_absent_averaged_scores_are_pointed_out(main, tmp_path):
+    tree = Tree(tmp_path)
+    tree.system("afn", 1.5, title=AFN, averaged=False)
+    (tree.exp / "det.png").write_bytes(b"of older scores")
+    main(*tree.arguments)
+    assert row(tree.page, AFN)[5:] == ["–", "–"]
+    assert len(tree.json["systems"][0]["remarks"]) == 2
+    assert not (tree.exp / "det.png").exists() and "det.png" not in tree.page
+
+
+def test_a_subset_that_the_corpus_lacks_is_no_error(main, tmp_path):
+    tree = Tree(tmp_path, sizes={"train": (4, 4), "dev": (40, 50)})
+    tree.system("afn", 1.5, title=AFN)
+    main(*tree.arguments)
+    assert row(tree.page, AFN)[4:7:2] == ["–", "–"]
+    assert tree.json["subsets"]["eval"] is None
+    assert tree.json["systems"][0]["remarks"] == []
+
+
+def test_a_subset_with_one_class_only_says_so(main, tmp_path):
+    tree = Tree(tmp_path, kind="asvspoof2017", sizes={"dev": (7, 5), "eval": (0, 3)})
+    tree.system("afn", 1.5, title=AFN)
+    main(*tree.arguments)
+    assert row(tree.page, AFN)[4:7:2] == ["one class only", "one class only"]
+    assert tree.json["systems"][0]["eval"]["averaged"] is None
+    assert tree.json["systems"][0]["dev"]["averaged"]["linear_roc"] >= 0
+
+
+def test_other_corpora_have_no_column_of_the_papers_figures(main, tree):
+    main(*tree.arguments)
+    assert "paper" not in tree.json["systems"][0]["eval"]
+    assert len(row(tree.page, AFN)) == 7 and "eval, paper" not in tree.page and "8.99" not in tree.page
+    assert "cannot be compared" in tree.page
+
+
+def test_the_papers_figures_stand_beside_those_on_the_complete_asvspoof2017(main, tmp_path):
+    tree = Tree(tmp_path, kind="asvspoof2017", sizes={"dev": (760, 950), "eval": (1298, 12008)})
+    tree.system("afn", 1.5, title=AFN, paper="{dev: 6.55, eval: 8.99}")
+    tree.system("mine", 1.4, title="mine", paper="{dev: null}")
+    printed = main(*tree.arguments)
+    assert "eval, paper" in tree.page and "eval, paper" in printed
+    assert row(tree.page, AFN)[7:] == ["6.55", "8.99"]
+    assert row(tree.page, "mine")[7:] == ["–", "–"]
+    assert "The paper's 8.99 %" in tree.page and "grey" not in tree.report.split("</style>")[1]
+    assert [system["eval"]["paper"] for system in tree.json["systems"]] == [8.99, None]
+
+
+def test_a_part_of_asvspoof2017_is_not_compared_with_the_paper(main, tmp_path):
+    tree = Tree(tmp_path, kind="asvspoof2017", sizes={"dev": (760, 950), "eval": (1298, 12007)})
+    tree.system("afn", 1.5, title=AFN, paper="{dev: 6.55, eval: 8.99}")
+    main(*tree.arguments)
+    assert "8.99" not in tree.page and "paper" not in tree.json["systems"][0]["eval"]
+    assert "Only a part of the corpus is here (eval: 13305 of 13306 utterances)" in tree.page
+
+
+def test_systems_of_one_title_are_told_apart(main, tmp_path):
+    tree = Tree(tmp_path)
+    for name in ("afn", "afn_short"):
+        tree.system(name, 1.5, title=AFN)
+    main(*tree.arguments)
+    assert [system["title"] for system in tree.json["systems"]] == [f"{AFN} [afn]", f"{AFN} [afn_short]"]
+
+
+def test_a_system_without_a_title_goes_by_its_folder(main, tmp_path):
+    tree = Tree(tmp_path)
+    tree.system("nameless", 1.5)
+    main(*tree.arguments)
+    assert row(tree.page, "nameless")[1:3] == ["train", "1-3"]
+
+
+def test_without_scores_stage_2_is_named(run, tmp_path):
+    tree = Tree(tmp_path)
+    (tree.exp / "afn" / "seed1").mkdir(parents=True)
+    found = run(*tree.arguments)
+    assert (found.returncode, found.stdout) == (2, "")
+    assert found.stderr.count("\n") == 1 and "run stage 2 first" in found.stderr
+
+
+def test_without_a_prepared_corpus_stage_minus_2_is_named(main, tree):
+    (tree.root / "data" / "made_up" / "config.yaml").unlink()
+    with pytest.raises(UserError, match="run stage -2 first"):
+        main(*tree.arguments)
+
+
+def test_scores_of_other_utterances_are_refused_and_nothing_is_written(main, tree):
+    path = tree.exp / "drn" / "seed3" / "scores" / "dev.txt"
+    path.write_text(path.read_text().replace("D_7 ", "D_700 "))
+    with pytest.raises(UserError, match=r"seed3/scores/dev\.txt: no score for D_7 and no label in .* for D_700"):
+        main(*tree.arguments)
+    assert not [path for path in tree.exp.iterdir() if path.is_file()]

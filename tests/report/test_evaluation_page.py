@@ -1,0 +1,315 @@
+"""The script of stage 3 on a corpus of made-up scores: rows, fusions, calibration, the t-DCF, and the page."""
+
+import base64
+import json
+import re
+
+import numpy as np
+import pytest
+
+import made_up_corpus
+from afn.common import config, record
+from afn.common.errors import UserError
+from afn.metrics import eer, fusion, score_files, tdcf
+from afn.report import evaluation
+from afn.systems.neural import maps
+from made_up_corpus import AFN, Tree, row
+
+
+@pytest.fixture
+def main(monkeypatch, capsys, tmp_path):
+    """Run the script within this process, with the rows of `tmp_path`/conf and no figures; returns its stdout."""
+    return made_up_corpus.runner(monkeypatch, capsys, tmp_path, drawn=False)
+
+
+@pytest.fixture
+def drawing(monkeypatch, capsys, tmp_path):
+    """The same with every figure."""
+    return made_up_corpus.runner(monkeypatch, capsys, tmp_path)
+
+
+@pytest.fixture
+def tree(tmp_path):
+    return made_up_corpus.two_systems(tmp_path)
+
+
+def test_every_yaml_is_a_row_run_or_not(main, tree):
+    tree.row("afn", "The title of the YAML", "{eval: 8.99}")
+    tree.row("lcnn", "LCNN", "{dev: 6.47, eval: 16.08}")
+    tree.row("gmm", "GMM")
+    printed = main(*tree.arguments)
+    assert [(s["name"], s["title"]) for s in tree.json["systems"]] == [
+        ("afn", "The title of the YAML"), ("drn", "DRN(ReLU)")
+    ]  # fmt: skip
+    assert tree.json["not_run"] == ["lcnn", "gmm"]
+    assert row(tree.page, "LCNN") == ["LCNN", "–", "not run", "–", "–", "–", "–"]
+    assert "not run: LCNN; GMM" in printed
+    assert "16.08" in tree.report and "16.08" not in tree.page
+
+
+def test_what_a_row_is_trained_on_is_shown(main, tree):
+    tree.write("conf/systems/afn.yaml", f"title: {AFN}\ntrained_on: [train, dev]\n")
+    main(*tree.arguments)
+    assert row(tree.page, AFN)[1] == "train+dev"
+    assert [s["trained_on"] for s in tree.json["systems"]] == ["train", "train+dev"]  # drn has a figure of the paper
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # classes nearly apart
+def test_what_the_paper_leaves_open_is_said_of_a_row_that_is_run(main, tmp_path):
+    made = made_up_corpus.two_systems(tmp_path)
+    made.row("afn", AFN, "{dev: 6.55, eval: 8.99, note: the width is ours}")
+    made.row("absent", "Absent", "{note: the height is ours}")
+    main(*made.arguments)
+    for page in (made.page, made.report):
+        assert f"{AFN}: the width is ours" in page
+        assert "the height is ours" not in page
+
+
+def test_a_fusion_is_that_of_its_members_averaged_scores(main, tree):
+    tree.fusion("pair", "[afn, drn]", "{dev: 6.37, eval: 8.80}")
+    tree.fusion("lacking", "[afn, lcnn]")
+    tree.fusion("everything", "all")
+    printed = main(*tree.arguments)
+    found = {fused["name"]: fused for fused in tree.json["fusions"]}
+    assert found["lacking"]["run"] is False and "lcnn" in found["lacking"]["reason"]
+    trials = {subset: tree.trials(subset) for subset in ("dev", "eval")}
+    matrices = {
+        subset: fusion.matrix(
+            of, {m: score_files.read(tree.exp / m / "scores" / f"{subset}.txt") for m in ("afn", "drn")}
+        )
+        for subset, of in trials.items()
+    }
+    model = fusion.train(matrices["dev"], trials["dev"].genuine, ["afn", "drn"])
+    llrs, genuine = model.llrs(matrices["eval"]), trials["eval"].genuine
+    for name in ("pair", "everything"):
+        assert found[name]["fusion"] == model.plain()
+        assert found[name]["eval"]["fused"]["linear_roc"] == 100 * eer.linear_roc_eer(llrs[genuine], llrs[~genuine])
+        assert "paper" not in found[name]
+        assert str(model) in printed and str(model) in tree.page
+        kept = score_files.read(tree.exp / "fusion" / name / "scores" / "eval.txt")
+        assert trials["eval"].vector(kept) == pytest.approx(llrs, rel=1e-15)
+    assert config.read(tree.exp / "fusion" / "pair" / "fusion.json")["members"] == model.plain()["members"]
+    validated = fusion.cross_validate(matrices["dev"], trials["dev"], ["afn", "drn"])
+    expected = 100 * eer.linear_roc_eer(validated.genuine, validated.spoof)
+    assert found["pair"]["dev"]["trained_on"] and found["pair"]["dev"]["cross_validated"]["linear_roc"] == expected
+    assert row(tree.page, "fusion pair")[3] == f"{expected:.2f}"
+
+
+def test_fused_scores_are_no_system_and_do_not_outlive_their_fusion(main, tree):
+    tree.fusion("pair", "[afn, drn]")
+    main(*tree.arguments)
+    main(*tree.arguments)
+    assert [system["name"] for system in tree.json["systems"]] == ["afn", "drn"]
+    assert (tree.exp / "fusion" / "pair" / "scores" / "dev.txt").is_file()
+    (tree.root / "conf" / "fusion" / "pair.yaml").unlink()
+    record.remove(tree.exp / "drn" / "scores")
+    main(*tree.arguments)
+    assert not (tree.exp / "fusion" / "pair").exists() and not (tree.exp / "drn" / "calibrated").exists()
+    assert (tree.exp / "afn" / "calibrated" / "eval.txt").is_file()
+
+
+def test_a_single_system_is_calibrated_but_not_fused(main, tmp_path):
+    tree = Tree(tmp_path)
+    tree.system("afn", 1.5, title=AFN)
+    tree.fusion("everything", "all")
+    main(*tree.arguments)
+    assert tree.json["fusions"][0]["reason"] == "1 system to fuse"
+    trials, llrs = tree.trials("eval"), score_files.read(tree.exp / "afn" / "calibrated" / "eval.txt")
+    vector = trials.vector(llrs)
+    bits = np.mean(np.logaddexp(0, -vector[trials.genuine])), np.mean(np.logaddexp(0, vector[~trials.genuine]))
+    cost = tree.json["systems"][0]["calibration"]["cost"]["eval"]
+    assert cost["cllr"] == pytest.approx(sum(bits) / (2 * np.log(2)), rel=1e-12)
+    assert 0 <= cost["min_cllr"] <= cost["cllr"]
+
+
+def test_differences_are_to_the_best_on_dev(main, tree):
+    dev = {s["name"]: s for s in (main(*tree.arguments), tree.json)[1]["systems"]}
+    best, other = sorted(("afn", "drn"), key=lambda name: dev[name]["dev"]["averaged"]["linear_roc"])
+    found = tree.json["differences"]
+    assert (found["subset"], found["to"]) == ("eval", dev[best]["title"])
+    ((title, difference),) = found["systems"].items()
+    averaged = {name: dev[name]["eval"]["averaged"]["linear_roc"] for name in (best, other)}
+    assert title == dev[other]["title"]
+    assert difference["value"] == pytest.approx(averaged[other] - averaged[best], abs=1e-12)
+    assert difference["low"] <= difference["value"] <= difference["high"]
+
+
+def test_the_breakdown_is_of_the_corpus_conditions(main, tree):
+    main(*tree.arguments)
+    groups = {(g["factor"], g["code"]): g for g in tree.json["breakdown"]["groups"]}
+    assert {code for factor, code in groups if factor == "recorder"} == {"R00", "R01", "R02", "R03"}
+    trials, chosen = tree.trials("eval"), groups["recorder", "R02"]
+    vector = trials.vector(score_files.read(tree.exp / "afn" / "scores" / "eval.txt"))
+    expected = eer.linear_roc_eer(vector[trials.genuine], vector[trials.recorders == "R02"])
+    assert chosen["eer"][AFN] == 100 * expected and chosen["replays"] == np.sum(trials.recorders == "R02")
+
+
+def asv_file(tmp_path):
+    rng = np.random.default_rng(3)
+    lines = [
+        f"u{i} {kind} {rng.normal(centre)}\n"
+        for kind, centre in (("target", 3), ("nontarget", 0), ("spoof", 2))
+        for i in range(40)
+    ]
+    (tmp_path / "asv.txt").write_text("".join(lines))
+    return tmp_path / "asv.txt"
+
+
+def test_the_minimum_tdcf_where_asv_scores_are_given(main, tree):
+    main(*tree.arguments)
+    assert "minimum_tdcf" not in tree.json and "t-DCF" not in tree.report
+    path = asv_file(tree.root)
+    main(*tree.arguments, "--asv-scores", path)
+    verifier = tdcf.verifier(**tdcf.read_asv(path))
+    for year in (2019, 2021):
+        expected = tdcf.minimum(*tree.classes("afn/scores", "eval"), verifier, year).minimum
+        assert tree.json["minimum_tdcf"]["systems"][AFN][str(year)]["minimum"] == expected
+        assert f"{expected:.4f}" in tree.report
+
+
+def test_the_minimum_tdcf_of_a_score_file(main, tmp_path):
+    rng = np.random.default_rng(1)
+    listed = {f"u{i}": ("genuine" if i % 3 else "spoof", rng.normal(i % 3 > 0)) for i in range(60)}
+    for name, column in (("labels", 0), ("scores", 1)):
+        (tmp_path / name).write_text("".join(f"{utt} {values[column]}\n" for utt, values in listed.items()))
+    path = asv_file(tmp_path)
+    arguments = ["--scores", tmp_path / "scores", "--labels", tmp_path / "labels", "--asv-scores", path]
+    found = json.loads(main(*arguments, "--json"))["minimum_tdcf"]
+    classes = [np.array([v[1] for v in listed.values() if v[0] == wanted]) for wanted in ("genuine", "spoof")]
+    verifier = tdcf.verifier(**tdcf.read_asv(path))
+    assert found["2019"]["minimum"] == tdcf.minimum(*classes, verifier, 2019).minimum
+    assert found["2021"]["minimum"] == tdcf.minimum(*classes, verifier, 2021).minimum
+
+
+def test_a_file_that_is_no_asv_scores_is_named(main, tree):
+    (tree.root / "asv.txt").write_text("a genuine 1\n")
+    with pytest.raises(UserError, match=r"asv\.txt:1: not a line of `name target\|nontarget\|spoof score`"):
+        main(*tree.arguments, "--asv-scores", tree.root / "asv.txt")
+
+
+def test_chosen_systems_alone_are_on_the_det_curves(main, tree):
+    tree.fusion("pair", "[afn, drn]")
+    main(*tree.arguments)
+    every = (tree.exp / "det.png").read_bytes()
+    main(*tree.arguments, "--det", "afn", "pair")
+    assert (tree.exp / "det.png").read_bytes() != every
+    with pytest.raises(UserError, match="--det lcnn: neither a system with scores nor a fusion; known: afn, drn, pair"):
+        main(*tree.arguments, "--det", "lcnn")
+
+
+def test_a_fusion_is_not_drawn_on_the_dev_scores_that_trained_it(main, tree, monkeypatch):
+    tree.fusion("pair", "[afn, drn]")
+    seen = []
+    monkeypatch.setattr(evaluation.plots, "det_png", lambda panels: seen.append(panels) or made_up_corpus.BLANK)
+    main(*tree.arguments)
+    titles = {subset: [found.title for found in listed] for subset, listed in seen[0].items()}
+    assert titles == {"dev": [AFN, "DRN(ReLU)"], "eval": [AFN, "DRN(ReLU)", "fusion pair"]}
+
+
+def test_the_folder_of_fusions_is_no_system(main, tree):
+    tree.system("fusion", 1.0)
+    main(*tree.arguments)
+    assert [system["name"] for system in tree.json["systems"]] == ["afn", "drn"]
+
+
+@pytest.mark.parametrize("text", ["0", "-3", "many"])
+def test_resamples_are_counted(main, tree, text):
+    with pytest.raises(UserError, match=f"'{text}' must be a whole number above 0"):
+        main(*tree.arguments, f"--resamples={text}")
+
+
+# The page
+
+
+def test_the_same_scores_give_the_same_bytes(main, tree):
+    tree.fusion("both", "all")
+
+    def outputs():
+        made = [path for path in tree.exp.rglob("*") if path.is_file() and "seed" not in str(path)]
+        return {str(path.relative_to(tree.exp)): path.read_bytes() for path in made}
+
+    main(*tree.arguments)
+    first = outputs()
+    main(*tree.arguments, "--force")
+    assert outputs() == first
+    assert sorted(name for name in first if "/" not in name) == ["RESULTS.md", "det.png", "report.html", "results.json"]
+    assert {"fusion/both/fusion.json", "fusion/both/scores/eval.txt", "afn/calibrated/dev.txt"} < first.keys()
+    assert not any(str(tree.root).encode() in content for content in first.values())
+
+
+def test_the_page_shows_what_the_seeds_left(main, tree):
+    main(*tree.arguments)
+    for absent in ("No attention has been drawn", "No training curves", "No seed with scores says"):
+        assert absent in tree.report
+    leave_everything(tree)
+    record.remove(tree.exp / "afn" / "attention")
+    main(*tree.arguments)
+    assert "No attention has been drawn" in tree.report  # stage 1 is not through with it
+    record.write(tree.exp / "afn" / "attention", {"seed": 1})
+    main(*tree.arguments)
+    assert "src/train.py --seeds 1-3" in tree.report and "torch 9.9" in tree.report and "cccccccccccc+" in tree.report
+    assert "E_0, genuine" in tree.report and "E_70, spoof" in tree.report
+    for absent in ("No attention has been drawn", "No training curves", "No seed with scores says"):
+        assert absent not in tree.report
+
+
+def test_the_page_needs_nothing_but_itself_and_is_the_same_every_time(drawing, tree):
+    leave_everything(tree)
+    tree.fusion("pair", "[afn, drn]")
+    drawing(*tree.arguments)
+    page = tree.report
+    assert not re.search(r"https?://|@import|<script|<link|<iframe|url\(", page)
+    sources = re.findall(r'(?:src|href|srcset)="([^"]*)"', page)
+    images = [source for source in sources if not source.startswith("#")]
+    # DET, scores of systems and of fusions, breakdown, two utterances, profiles, training
+    assert len(images) == page.count("<img ") == 8
+    for image in images:
+        head, data = image.split(",")
+        assert head == "data:image/png;base64" and base64.b64decode(data, validate=True).startswith(b"\x89PNG")
+    assert {f"#{name}" for name in re.findall(r'<section id="([^"]*)"', page)} == set(sources) - set(images)
+    assert not re.search(r'[\s">(]/(home|root|tmp|work|usr|opt|nowhere)', page) and str(tree.root) not in page
+    drawing(*tree.arguments)
+    assert tree.report == page
+
+
+def leave_everything(tree):
+    """What trainings and stage 1 leave beside scores."""
+    left = {"command": ["src/train.py", "--seeds", "1-3"], "packages": {"torch": "9.9"}, "commit": "c" * 40 + "+"}
+    for seed in (1, 2):
+        tree.write(f"exp/made_up/afn/seed{seed}/env.json", json.dumps(left))
+        lines = "epoch,train_loss,dev_loss,dev_eer\n1,0.7,0.6,20\n2,0.5,0.4,10\n"
+        tree.write(f"exp/made_up/afn/seed{seed}/metrics.csv", lines)
+    tree.write("exp/made_up/drn/seed1/metrics.csv", "iteration,likelihood\n1,-3\n")  # not a network's
+    utts = {"E_0": "genuine", "E_70": "spoof"}
+    arrays = {utt: np.random.default_rng(0).random((257, 90)) for utt in utts}
+    profiles = {label: (np.ones(257), np.zeros(257)) for label in utts.values()}
+    kept = maps.Maps(1, utts, arrays, arrays, profiles, dict.fromkeys(profiles, 2))
+    maps.write(tree.exp / "afn" / "attention" / maps.NAME, kept)
+    record.write(tree.exp / "afn" / "attention", {"seed": 1})
+
+
+def test_a_broken_file_of_a_seed_is_named(main, tree):
+    tree.write("exp/made_up/afn/seed1/env.json", "{")
+    with pytest.raises(UserError, match=r"afn/seed1/env\.json: not a JSON file"):
+        main(*tree.arguments)
+    tree.write("exp/made_up/afn/seed1/env.json", "{}")
+    tree.write("exp/made_up/afn/attention/maps.npz", "no zip")
+    record.write(tree.exp / "afn" / "attention", {})
+    with pytest.raises(UserError, match=r"attention/maps\.npz: not the arrays of heatmaps; run stage 1 with --force"):
+        main(*tree.arguments)
+
+
+@pytest.mark.parametrize("sizes", [{"dev": (3, 0), "eval": (0, 2)}, {"eval": (2, 3)}, {"dev": (1, 1), "eval": (1, 1)}])
+def test_a_corpus_too_small_for_a_part_still_has_a_page(main, tmp_path, sizes):
+    tree = Tree(tmp_path, sizes=sizes)
+    tree.system("afn", 1.5, title=AFN)
+    tree.system("drn", 1.2, title="DRN(ReLU)")
+    tree.fusion("pair", "[afn, drn]")
+    main(*tree.arguments)
+    assert tree.report.endswith("</html>\n") and tree.page
+    if "dev" not in sizes:
+        assert tree.json["fusions"][0]["reason"] == "no averaged dev scores of afn, drn"
+        assert "differences" not in tree.json and "no two systems" in tree.report
+    elif not sizes["dev"][1]:
+        assert "no spoof utterance to train a fusion on" in tree.report
+        assert "No averaged scores of both classes to draw" in tree.report

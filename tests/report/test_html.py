@@ -1,0 +1,199 @@
+"""The results page on made-up tables: what it says, and that nothing in it can break it."""
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from afn.metrics import analysis, results
+from afn.metrics.analysis import Analysis, System
+from afn.metrics.fusion import Settings
+from afn.metrics.results import Measured, Row, Table
+from afn.report import html
+from afn.report.html import Exhibits
+
+VOID = {"meta", "img", "line", "circle"}
+PAPER = {"dev": 6.55, "eval": 8.99}
+
+
+class Reader(HTMLParser):
+    """Reads a page, and fails where an element is not closed in its turn."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.open, self.rows, self.grey = [], [], []
+        self.feed(page)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        if tag not in VOID:
+            self.open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+            self.grey.append("grey" in (dict(attributes).get("class") or "").split())
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if {"td", "th"} & set(self.open):
+            self.rows[-1][-1] += f" {data}" if self.rows[-1][-1] else data
+
+
+def measured(eer):
+    return Measured({"linear_roc": eer, "convex_hull": eer - 0.01, "official": eer + 0.01}, 0.5)
+
+
+def page(rows=(), with_paper=False, found=None, remark="The remark.", **exhibits):
+    table = Table("made up", "datadir", {"dev": (2, 3), "eval": (4, 5000)}, rows, with_paper, remark)
+    return html.page(table, found or Analysis(), Exhibits(**exhibits))
+
+
+def run(name="afn", title="AFN"):
+    seeds = {subset: {1: measured(0.1), 2: measured(0.2)} for subset in ("dev", "eval")}
+    return Row(name, title, PAPER, seeds, {"dev": measured(0.12), "eval": measured(0.15)}, (1, 2))
+
+
+def cells(html, title):
+    return next(row for row in Reader(html).rows if row and row[0].startswith(title))
+
+
+def test_a_row_has_seeds_mean_averages_and_the_papers_figures():
+    found = cells(page([run()]), "AFN")
+    assert found == ["AFN afn", "train", "1-2", "15.00 ± 7.07", "12.00", "15.00 ± 7.07", "15.00", "–", "6.55", "8.99"]
+
+
+def test_a_row_that_is_not_run_says_so_beside_the_papers_figures():
+    assert cells(page([run(), Row("lcnn", "LCNN", {"eval": 16.08})]), "LCNN") == ["LCNN lcnn", "not run", "–", "16.08"]
+
+
+def test_the_papers_figures_are_grey_where_they_cannot_be_compared():
+    html = page([run(), Row("lcnn", "LCNN", PAPER)], remark=results.SIMULATED)
+    assert "say nothing about ASVspoof and cannot be compared with the paper" in html
+    assert "stand in grey" in html
+    assert sum(Reader(html).grey) == 3 + 2 * 2  # head and figures
+    html = page([run()], with_paper=True, remark="The same utterances.")
+    assert "stand in grey" not in html and not any(Reader(html).grey)
+
+
+def test_averaging_is_explained_with_the_papers_figure():
+    html = page()
+    for words in ("Mean ± sd", "Averaged scores", "8.99 % on eval", "8 networks"):
+        assert words in html
+
+
+def test_an_empty_corpus_has_a_page_that_says_what_is_missing():
+    html = page()
+    Reader(html)
+    for words in ("No intervals", "No fusion is run", "No system is calibrated", "no two systems", "No attention",
+                  "No averaged scores of both classes to draw", "No training curves"):  # fmt: skip
+        assert words in html
+
+
+def test_names_cannot_break_the_page():
+    html = page([run(title='<b>"one" & two</b>')])
+    assert "<b>" not in html and "&lt;b&gt;" in html
+    assert cells(html, "<b>")[0] == '<b>"one" & two</b> afn'
+
+
+@pytest.fixture
+def analysed(crossed, noisy):
+    """Three systems and two fusions on made-up trials, one member missing."""
+    trials = {"dev": crossed(6, 5, genuine=6), "eval": crossed(8, 9, genuine=6)}
+
+    def system(name, seed):
+        scores = {subset: noisy(of, seed, speaker=0.4, configuration=0.4) for subset, of in trials.items()}
+        return System(name, name.upper(), scores, {s: {1: v} for s, v in scores.items()})
+
+    systems = [system(name, seed) for seed, name in enumerate(("a", "b", "c"))]
+    fusions = {
+        "pair": ("A and B", Settings("A and B", ["a", "b"], paper={"dev": 6.09, "eval": 8.54})),
+        "lacking": ("A and X", Settings("A and X", ["a", "x"], paper={"eval": 8.8})),
+        "all": ("everything", Settings("everything", "all")),
+    }
+    return trials, systems, analysis.analyse(trials, systems, fusions, resamples=60)
+
+
+def rows_of(trials, systems):
+    def averaged(system):
+        genuine = {subset: of.genuine for subset, of in trials.items()}
+        return {s: results.measure(v[genuine[s]], v[~genuine[s]]) for s, v in system.averaged.items()}
+
+    return [Row(system.name, system.title, averaged=averaged(system)) for system in systems]
+
+
+def test_fusions_are_marked_on_dev_and_stand_beside_the_cross_validated_figure(analysed):
+    trials, systems, found = analysed
+    html = page(rows_of(trials, systems), found=found)
+    pair = found.fusions[0]
+    ratios = pair.ratios
+    figures = [f"{100 * m.eers['linear_roc']:.2f}" for m in (ratios.measured["dev"], ratios.cross_validated)]
+    interval = found.interval("eval", "A and B")
+    shown = cells(html, "A and B")
+    assert shown[1].startswith(f"{figures[0]} † ") and shown[2] == figures[1]
+    assert shown[3].endswith(f"{100 * interval.low:.2f} – {100 * interval.high:.2f}")
+    assert shown[4] == f"{ratios.costs['eval'].cllr:.3f} {ratios.costs['eval'].min_cllr:.3f}"
+    assert shown[5:] == ["6.09", "8.54"]
+    assert cells(html, "A and X")[1:] == ["not run: no averaged dev scores of x", "–", "8.80"]
+    assert str(ratios.model) in html and "† Fusions are trained on dev" in html
+
+
+def test_a_single_system_has_its_interval_and_cost(analysed):
+    trials, systems, found = analysed
+    shown = cells(page(rows_of(trials, systems), found=found), "B b")
+    interval, cost = found.interval("eval", "B"), found.calibrated["B"].costs["eval"]
+    assert shown[6].endswith(f" {100 * interval.low:.2f} – {100 * interval.high:.2f}")
+    assert shown[7] == f"{cost.cllr:.3f} {cost.min_cllr:.3f}"
+
+
+def test_differences_and_breakdown_are_those_of_the_analysis(analysed):
+    trials, systems, found = analysed
+    html = page(rows_of(trials, systems), found=found)
+    assert set(found.differences) == {"A", "B", "C", "A and B", "everything"} - {found.best}
+    for title, difference in found.differences.items():
+        shown = [row for row in Reader(html).rows if row[0] == title and " to " in row[2]]
+        assert [row[1] for row in shown] == [f"{100 * difference.value:+.2f}"]
+    group = next(group for group in found.groups if group.code == "E03P01R01")
+    figures = [f"{100 * rate:.1f}" for rate in group.eers.values()]
+    assert cells(html, "E03P01R01") == ["E03P01R01", str(group.replays), *figures]
+    assert len(figures) == 5
+
+
+class TestAnalysis:
+    def test_fusions_and_systems_share_the_resamples(self, analysed):
+        _, _, found = analysed
+        assert found.resamples == 60 and set(found.bootstraps) == {"dev", "eval"}
+        boot = found.bootstraps["eval"]
+        assert boot.resampled["A"] == pytest.approx(boot.resampled[analysis.key("A", 1)])  # the same scores
+        difference = boot.resampled["A and B"] - boot.resampled[found.best]
+        low, high = np.quantile(difference, [0.025, 0.975])
+        assert (found.differences["A and B"].low, found.differences["A and B"].high) == pytest.approx((low, high))
+
+    def test_all_fuses_single_systems_only(self, analysed):
+        assert analysed[2].fusions[2].members == ["a", "b", "c"]
+
+    def test_nothing_is_chosen_on_eval(self, crossed, noisy):
+        trials = {"dev": crossed(5, 4), "eval": crossed(5, 4)}
+        good, bad = (noisy(trials["dev"], 3, distance) for distance in (3.0, 0.5))
+        systems = [System("a", "A", {"dev": bad, "eval": good}), System("b", "B", {"dev": good, "eval": bad})]
+        assert analysis.analyse(trials, systems, {}, resamples=20).best == "B"
+
+    def test_without_eval_systems_are_judged_on_dev_and_fusions_are_not(self, crossed, noisy):
+        trials = {"dev": crossed(5, 4)}
+        systems = [System(name, name.upper(), {"dev": noisy(trials["dev"], i)}) for i, name in enumerate("ab")]
+        found = analysis.analyse(trials, systems, {"all": ("all", Settings("all", "all"))}, resamples=20)
+        assert found.judged == "dev" and found.fusions[0].ratios is not None
+        assert len(found.differences) == 1 and list(found.groups[0].eers) == ["A", "B"]
+
+    def test_members_that_have_no_probabilities_are_a_reason_and_no_crash(self, crossed, noisy):
+        trials = {"dev": crossed(5, 4)}
+        systems = [System(name, name, {"dev": noisy(trials["dev"], i)}) for i, name in enumerate("ab")]
+        settings = {"odds": ("odds", Settings("odds", ["a", "b"], logits=True))}
+        (fused,) = analysis.analyse(trials, systems, settings, resamples=20).fusions
+        assert fused.ratios is None and "no probability" in fused.reason
+        assert re.search("not run: a: a score is", page(found=Analysis(fusions=[fused])))

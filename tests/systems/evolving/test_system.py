@@ -1,0 +1,262 @@
+"""The Evolving RNN row: evolution, interruption, scores, refusals."""
+
+import csv
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from afn import systems
+from afn.common import config, files, record
+from afn.common.errors import UserError
+from afn.common.paths import METRICS, ROOT, Layout
+from afn.experiment import command_line
+from afn.metrics.eer import linear_roc_eer
+from afn.systems.evolving import evolution, rnn
+from afn.systems.evolving.evolution import BEST, LAST
+from afn.systems.settings import Evolving
+from afn.systems.subset import Subset
+
+SMALL = (
+    "train.population=16",
+    "train.generations=7",
+    "train.batch=8",
+    "train.crop=0.01",
+    "train.validate_every=3",
+    "train.validated=4",
+)
+SEED = 3  # with it the grand champion is not one of the first generation
+
+
+def settings(*assignments):
+    content = config.override(config.read(ROOT / "conf" / "systems" / "ernn.yaml"), [*SMALL, *assignments])
+    return config.build(Evolving, content, "ernn")
+
+
+def subset(name, count):
+    """White noise for genuine, slightly smoothed noise for spoof: a short memory tells them apart, if not well."""
+    random = np.random.default_rng(len(name))
+    labels = {f"{name}{i:02}": ("genuine", "spoof")[i % 2] for i in range(count)}
+    features = {}
+    for i, (utt, label) in enumerate(labels.items()):
+        noise = random.normal(size=200 + 5 * i)
+        noise = noise if label == "genuine" else np.convolve(noise, [1, 0.2], mode="same")
+        features[utt] = noise.astype(np.float32)[:, None]
+    return Subset(name, labels, features)
+
+
+TRAIN, DEV = subset("train", 20), subset("dev", 40)
+
+
+def fit(directory, *assignments, seed=SEED):
+    system = systems.build(settings(*assignments), seed)
+    system.fit(TRAIN, DEV, directory)
+    return system
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("whole")
+    fit(directory)
+    return directory
+
+
+def rows(directory):
+    with (directory / METRICS).open() as file:
+        return list(csv.DictReader(file))
+
+
+def outcome(directory):
+    """What evolution left, less how long it took."""
+    state = json.loads((directory / LAST).read_text())
+    for row in state["position"]["history"]:
+        row.pop("seconds")
+    return (directory / BEST).read_bytes(), state
+
+
+def test_every_generation_leaves_a_row_and_every_third_a_dev_eer(whole):
+    found = rows(whole)
+    assert [int(row["generation"]) for row in found] == list(range(1, 8))
+    assert [bool(row["dev_eer"]) for row in found] == [True, False, True, False, False, True, True]
+    champions = [float(row["champion_eer"]) for row in found]
+    assert champions == sorted(champions, reverse=True)
+    assert champions[-1] == min(float(row["dev_eer"]) for row in found if row["dev_eer"])
+    assert 50 > champions[0] > champions[-1] > 0
+    for row in found:
+        assert 0 <= float(row["mean_fitness"]) <= float(row["best_fitness"]) <= 1
+        assert int(row["species"]) >= 1
+
+
+def test_the_grand_champion_is_loaded_and_scores_as_it_was_selected(whole):
+    system = systems.build(settings(), SEED)
+    assert system.weights(whole) == whole / BEST
+    system.load(whole)
+    scores = system.score(DEV)
+    assert list(scores) == DEV.utterances
+    assert all(0 <= score <= 1 for score in scores.values())
+    of_class = {name: [scores[u] for u, label in DEV.labels.items() if label == name] for name in ("genuine", "spoof")}
+    eer = 100 * linear_roc_eer(of_class["genuine"], of_class["spoof"])
+    assert eer == pytest.approx(json.loads((whole / BEST).read_text())["dev_eer"])
+    utt = DEV.utterances[3]
+    outputs = system.trace(DEV.features[utt])
+    passed = outputs[:, 0] > 0.5
+    assert scores[utt] == pytest.approx(outputs[passed, 1].mean() if passed.any() else 0.5)
+    assert [row["generation"] for row in system.history] == list(range(1, 8))
+    assert system.history[1]["dev_eer"] is None
+
+
+def test_the_seed_decides_everything(whole, tmp_path):
+    fit(tmp_path / "again")
+    assert outcome(tmp_path / "again") == outcome(whole)
+    fit(tmp_path / "other", seed=2)
+    assert outcome(tmp_path / "other")[1] != outcome(whole)[1]
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("instant", range(1, 16, 2))
+def test_a_killed_run_ends_with_the_champion_of_an_uninterrupted_one(whole, tmp_path, monkeypatch, instant):
+    write, written = files.whole, 0
+
+    def killing(path, *mode):
+        nonlocal written
+        written += 1
+        if written == instant:
+            raise Killed
+        return write(path, *mode)
+
+    monkeypatch.setattr(files, "whole", killing)
+    with pytest.raises(Killed):
+        fit(tmp_path)
+    monkeypatch.setattr(files, "whole", write)
+    if (tmp_path / LAST).is_file():
+        assert json.loads((tmp_path / LAST).read_text())["population"]["generation"] < 7
+    fit(tmp_path)
+    assert outcome(tmp_path) == outcome(whole)
+    assert [row["dev_eer"] for row in rows(tmp_path)] == [row["dev_eer"] for row in rows(whole)]
+
+
+def test_a_finished_run_does_nothing_more(whole):
+    before = {path.name: path.read_bytes() for path in whole.iterdir()}
+    fit(whole)
+    assert {path.name: path.read_bytes() for path in whole.iterdir()} == before
+
+
+def made(directory, *assignments):
+    system = systems.build(settings(*assignments), 1)
+    return evolution.Evolution(system.config, TRAIN, DEV, system.settings.train, 16000, 1, directory)
+
+
+def test_batches_are_balanced_drawn_anew_and_cropped(tmp_path):
+    evolving = made(tmp_path)
+    seen = []
+    for number in (1, 2, 1):
+        waveforms, genuine = evolving._batch(evolving._generator(number))
+        assert genuine.tolist() == [True] * 4 + [False] * 4
+        assert {len(waveform) for waveform in waveforms} == {160}
+        assert len({waveform.tobytes() for waveform in waveforms}) == 8
+        for waveform, label in zip(waveforms, genuine, strict=True):
+            inside = [u for u in TRAIN.utterances if waveform.tobytes() in TRAIN.features[u].tobytes()]
+            assert [TRAIN.labels[u] for u in inside] == ["genuine" if label else "spoof"]
+        seen.append(np.stack(waveforms))
+    assert (seen[0] == seen[2]).all() and (seen[0] != seen[1]).any()
+
+
+def test_the_full_batch_is_all_of_train(tmp_path):
+    evolving = made(tmp_path, "train.batch=null", "train.crop=null")
+    waveforms, genuine = evolving._batch(evolving._generator(1))
+    assert [len(waveform) for waveform in waveforms] == [len(matrix) for matrix in TRAIN.features.values()]
+    assert genuine.sum() == 10
+
+
+def test_the_controls_evolve_too(tmp_path):
+    fit(tmp_path, "train.fitness=eer", "train.batch=null", "train.generations=2")
+    assert len(rows(tmp_path)) == 2
+
+
+def test_more_species_than_elites_fit_into_the_population_are_no_obstacle(tmp_path, monkeypatch):
+    text = (ROOT / "conf" / "neat.conf").read_text()
+    assert text.count("compatibility_threshold = 4.0") == 1
+    (tmp_path / "neat.conf").write_text(text.replace("compatibility_threshold = 4.0", "compatibility_threshold = 0.5"))
+    fit(tmp_path, f"neat={tmp_path / 'neat.conf'}", "train.generations=4")
+    assert max(int(row["species"]) for row in rows(tmp_path)) > 16 // 5
+
+
+def test_scores_do_not_depend_on_how_many_are_scored_at_once(whole, monkeypatch):
+    system = systems.build(settings(), SEED)
+    system.load(whole)
+    together = system.score(DEV)
+    monkeypatch.setattr("afn.systems.evolving.system.UTTERANCES", 5)
+    assert system.score(DEV) == together
+    assert rnn.LANES > 5
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        (LAST, "{", "not a JSON file"),
+        (LAST, "[]", "not a checkpoint"),
+        (LAST, '{"population": {"genomes": []}}', "not a checkpoint"),
+    ],
+)
+def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path, name, text, words):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(UserError, match=f"{name}: {words}.*--force"):
+        fit(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [(None, "stage 0"), ("{", "--force"), ("[]", "--force"), ('{"genome": {"key": 1}}', "--force")]
+)
+def test_a_damaged_champion_is_refused_in_one_line(tmp_path, text, words):
+    if text is not None:
+        (tmp_path / BEST).write_text(text)
+    with pytest.raises(UserError, match=f"{BEST}: .*{words}"):
+        systems.build(settings(), SEED).load(tmp_path)
+
+
+def test_subsets_without_both_classes_or_enough_utterances_are_refused(tmp_path):
+    system = systems.build(settings("train.batch=22"), 1)
+    with pytest.raises(UserError, match="train.batch: 22 is half of each class, but train has 10 of one"):
+        system.fit(TRAIN, DEV, tmp_path)
+    one = dataclasses.replace(DEV, labels=dict.fromkeys(DEV.labels, "spoof"))
+    with pytest.raises(UserError, match="dev: no (genuine|spoof) utterance; training needs both classes"):
+        systems.build(settings(), SEED).fit(TRAIN, one, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "words"),
+    [
+        ("train.batch=7", "train.batch: 7 must be an even number"),
+        ("train.crop=0", "train.crop: 0.0 must be above 0"),
+        ("train.population=1", "train.population: 1 must be at least 2"),
+        ("train.fitness=eoe", "did you mean eoc"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(assignment, words):
+    with pytest.raises(UserError, match=words):
+        settings(assignment)
+
+
+def test_another_configuration_of_neat_makes_another_training(tmp_path):
+    here = command_line.Stage(None, Layout(tmp_path / "data", tmp_path / "exp", "own"), False, "ernn")
+    for name in ("train", "dev"):
+        record.write(here.layout.features(name, "waveform"), {"kind": "waveform"})
+    here = dataclasses.replace(here, system=settings(f"neat={tmp_path / 'neat.conf'}"))
+    with pytest.raises(UserError, match=r"neat\.conf: no such file"):
+        command_line.trained_from(here, 1)
+    (tmp_path / "neat.conf").write_text("one")
+    first = command_line.trained_from(here, 1)
+    assert command_line.trained_from(here, 1) == first
+    (tmp_path / "neat.conf").write_text("two")
+    assert command_line.trained_from(here, 1) != first
+
+
+def test_the_row_is_the_papers():
+    row = config.build(Evolving, config.read(ROOT / "conf" / "systems" / "ernn.yaml"), "ernn")
+    assert (row.title, row.paper.dev, row.paper.eval) == ("Evolving RNN", 18.70, 18.20)
+    assert row.train.fitness == "eoc" and row.train.batch == 100
+    assert systems.build(row, 1).averaged == "scores"

@@ -1,0 +1,128 @@
+"""The networks against the authors' own code, run under PyTorch 2 in float64 with weights filled by a rule."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+import golden_weights
+from afn.systems import device as devices
+from afn.systems.neural.attentive_filtering import AttentiveFilteringNetwork
+from afn.systems.neural.dilated_resnet import DilatedResNet
+from afn.systems.neural.light_cnn import LightCNN
+
+NETWORKS = {
+    "attentive_filtering/sigmoid": lambda: AttentiveFilteringNetwork("sigmoid"),
+    "attentive_filtering/softmaxF": lambda: AttentiveFilteringNetwork("softmaxF"),
+    "attentive_filtering/softmaxF/temperature=10": lambda: AttentiveFilteringNetwork("softmaxF", temperature=10.0),
+    "dilated_resnet/relu": lambda: DilatedResNet("relu"),
+    "light_cnn/reduced": LightCNN,
+}
+TRAINED = ("attentive_filtering/sigmoid", "dilated_resnet/relu", "light_cnn/reduced")
+
+
+@pytest.fixture(scope="module")
+def numbers(golden):
+    return json.loads((golden / "networks.json").read_text())
+
+
+def filled(name: str) -> tuple[nn.Module, list[nn.Module]]:
+    model = NETWORKS[name]()
+    layers = golden_weights.layers_in_order(model, golden_weights.wave_input(1).float())
+    model.double()
+    golden_weights.fill(layers)
+    return model, layers
+
+
+def close(ours, theirs, tolerance=1e-9):
+    torch.testing.assert_close(
+        torch.as_tensor(ours, dtype=torch.float64), torch.as_tensor(theirs, dtype=torch.float64), rtol=0, atol=tolerance
+    )
+
+
+def test_the_input_is_the_golden_one(numbers):
+    x = golden_weights.wave_input(1)
+    theirs = [numbers["input"][k] for k in ("mean", "std_pop", "x[100,1000]")]
+    close([x.mean(), x.std(correction=0), x[0, 0, 100, 1000]], theirs)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_scores_layers_and_attention_are_the_authors(numbers, name):
+    theirs = numbers["models"][name]["rule_R"]["float64"]
+    model, layers = filled(name)
+    seen = {}
+    for layer in layers:
+        # .item() at once: the activation that follows works in place
+        layer.register_forward_hook(
+            lambda layer, _, out: seen.update({layer: (out.mean().item(), out.std(correction=0).item())})
+        )
+    model.eval()
+    x = golden_weights.wave_input(1)
+    with torch.no_grad():
+        logit = model(x)
+        assert logit.shape == (1,)
+        close(logit.item(), theirs["logit"])
+        close(logit.sigmoid().item(), theirs["score"])
+        assert len(layers) == len(theirs["stages_mean_std"])
+        close([seen[layer] for layer in layers], [row[1:] for row in theirs["stages_mean_std"]])
+        if "attention" in theirs:
+            attention(model.attend(x), theirs["attention"], numbers["sample_points_f_t"])
+
+
+def attention(mask, theirs, points):
+    assert mask.shape == (1, 1, 257, 1091)
+    mask = mask[0, 0]
+    ours = [mask.mean(), mask.std(correction=0), mask.min(), mask.max()]
+    close(ours, [theirs[k] for k in ("mean", "std_pop", "min", "max")])
+    close([mask[0, 0], mask[0, -1], mask[-1, 0], mask[-1, -1]], theirs["corners_00_0T_F0_FT"])
+    close([mask[f, t] for f, t in points], theirs["samples"])
+    close(mask.sum(0), theirs["sum_over_F"])
+    close(mask.sum(1), theirs["sum_over_T"])
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_float32_stays_near_float64(numbers, name):
+    model, _ = filled(name)
+    model = model.float().eval().to(memory_format=torch.channels_last)
+    with torch.no_grad():
+        score = model(golden_weights.wave_input(1).float()).sigmoid().item()
+    assert score == pytest.approx(numbers["models"][name]["rule_R"]["float64"]["score"], abs=5e-6)
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    """Two for PyTorch, whatever the environment says: the number decides the order of sums."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("two_threads")
+@pytest.mark.parametrize("name", TRAINED)
+def test_three_training_steps_are_the_authors(numbers, name):
+    theirs = numbers["models"][name]["train_rule_R_float64"]
+    model, layers = filled(name)
+    model = devices.placed(model, torch.device("cpu")).train()
+    x, y = golden_weights.wave_input(4), torch.tensor([1.0, 0.0, 1.0, 0.0], dtype=torch.float64)
+    optimiser = torch.optim.Adam(model.parameters(), 1e-3, amsgrad=True)
+    losses = []
+    for step in range(4):
+        if step == 3:  # the loss after the third step; no fourth update
+            with torch.no_grad():
+                losses.append(functional.binary_cross_entropy_with_logits(model(x), y).item())
+            break
+        optimiser.zero_grad()
+        loss = functional.binary_cross_entropy_with_logits(model(x), y)
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    close(losses, theirs["loss"])
+    # Where a gradient is nearly zero Adam divides rounding noise by rounding noise.
+    close([[layer.weight.norm().item(), layer.bias.norm().item()] for layer in layers], theirs["weight_l2_after"], 1e-7)
+    with torch.no_grad():
+        close(model.eval()(x).sigmoid(), theirs["eval_scores_after"], 1e-8)

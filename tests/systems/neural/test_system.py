@@ -1,0 +1,152 @@
+"""Neural systems: every row trains, is loaded and scores; the Gaussian back-end."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import scipy.stats
+import torch
+from torch import nn
+
+from afn import systems
+from afn.common import config
+from afn.common.errors import UserError
+from afn.common.paths import ROOT
+from afn.experiment import rows
+from afn.systems.neural.batches import Tiled
+from afn.systems.neural.embedding_gaussians import EmbeddingGaussians
+from afn.systems.settings import Neural
+from afn.systems.subset import Subset
+
+NEURAL = rows.rows("all-neural")
+TITLES = {
+    "afn": "AF(Sigmoid)-DRN(ReLU)",
+    "afn_tanh": "AF(Tanh)-DRN(ReLU)",
+    "afn_softmax_f": "AF(SoftmaxF)-DRN(ReLU)",
+    "afn_softmax_t": "AF(SoftmaxT)-DRN(ReLU)",
+    "drn": "DRN(ReLU)",
+    "drn_elu": "DRN(ELU)",
+    "lcnn": "LCNN",
+}
+
+SMALL = ("train.epochs=1", "train.batch_size=4", "model.frames=40")
+
+
+def settings(name, *assignments):
+    settings = config.override(config.read(ROOT / "conf" / "systems" / f"{name}.yaml"), assignments)
+    return config.build(Neural, settings, name)
+
+
+def subset(name, count, bins):
+    random = np.random.default_rng(len(name))
+    labels = {f"{name}{i}": ("genuine", "spoof")[i % 2] for i in range(count)}
+    features = {
+        utt: random.normal(label == "genuine", 1, (40 + 10 * i, bins)).astype(np.float32)
+        for i, (utt, label) in enumerate(labels.items())
+    }
+    return Subset(name, labels, features)
+
+
+def test_the_rows_of_the_papers_table_are_all_there():
+    for name, title in TITLES.items():
+        assert settings(name).title == title
+        assert settings(name).paper.eval is not None
+    assert set(TITLES) < set(NEURAL)
+
+
+@pytest.mark.parametrize("alone", ["train", "dev"])
+def test_one_class_is_not_trained_on(tmp_path, alone):
+    both = subset("both", 4, 257)
+    single = Subset(alone, dict.fromkeys(both.labels, "spoof"), both.features)
+    train, dev = (single if name == alone else both for name in ("train", "dev"))
+    with pytest.raises(UserError, match=f"{alone}: no genuine utterance; training needs both classes"):
+        systems.build(settings("lcnn", "model.frames=122"), 1).fit(train, dev, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", NEURAL)
+def test_a_row_differs_from_the_afn_only_where_it_says(name):
+    with (ROOT / "conf" / "systems" / f"{name}.yaml").open() as file:
+        text = file.read()
+    assert name == "afn" or "extends:" in text
+    system = settings(name)
+    if name != "lcnn_stc":
+        assert system.features == settings("afn").features
+        rate = 0.0005 if name == "drn_elu" else 0.001
+        assert system.train == dataclasses.replace(settings("afn").train, learning_rate=rate)
+
+
+@pytest.mark.parametrize("back_end", ["softmax", "gaussian"])
+def test_the_original_light_cnn_trains_is_loaded_and_scores(tmp_path, back_end):
+    system = settings("lcnn_stc", *SMALL, f"model.back_end={back_end}")
+    train, dev = subset("t", 6, 864), subset("d", 4, 864)
+    systems.build(system, 1).fit(train, dev, tmp_path)
+    scored = []
+    for seed in (1, 2):  # the weights come from the folder, not from the seed
+        again = systems.build(system, seed)
+        again.load(tmp_path)
+        assert again.weights(tmp_path).is_file()
+        scored.append(again.score(dev))
+    assert scored[0] == scored[1]
+    assert list(scored[0]) == dev.utterances
+    assert all(np.isfinite(score) for score in scored[0].values())
+
+
+def test_features_of_another_width_are_a_users_mistake(tmp_path):
+    with pytest.raises(UserError, match="network takes 864"):
+        systems.build(settings("lcnn_stc", "model.frames=40"), 1).fit(
+            subset("t", 4, 257), subset("d", 4, 257), tmp_path
+        )
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    system = settings("lcnn_stc", *SMALL)
+    systems.build(system, 1).fit(subset("t", 6, 864), subset("d", 4, 864), tmp_path)
+    with pytest.raises(UserError, match=r"best\.pt: not weights of this network"):
+        systems.build(settings("lcnn"), 1).load(tmp_path)
+
+
+class Identity(nn.Module):
+    """A network whose embedding is its input's first frame."""
+
+    def embed(self, x):
+        return x[:, 0, :, 0]
+
+
+def test_features_are_read_when_a_batch_needs_them():
+    read = []
+
+    class Archive(dict):
+        def __getitem__(self, utt):
+            read.append(utt)
+            return super().__getitem__(utt)
+
+    matrices = {f"u{i}": np.full((2, 3), i, np.float32) for i in range(4)}
+    tiled = Tiled(Subset("train", dict.fromkeys(matrices, "genuine"), Archive(matrices)), 5, 3)
+    assert not read
+    x, targets = tiled.batch([3, 1])
+    assert read == ["u3", "u1"]
+    assert x.shape == (2, 1, 3, 5) and x[:, 0, 0, 0].tolist() == [3, 1] and targets.tolist() == [1, 1]
+
+
+def test_gaussians_give_the_log_likelihood_ratio_of_their_classes():
+    random = np.random.default_rng(0)
+    labels = {f"u{i:03}": ("genuine", "spoof")[i % 2] for i in range(400)}
+    mixing = random.normal(size=(3, 3))
+    features = {
+        utt: (random.normal(size=(1, 3)) @ mixing + 2 * (label == "genuine")).astype(np.float32)
+        for utt, label in labels.items()
+    }
+    tiled = Tiled(Subset("train", labels, features), 1, 3)
+    scorer = EmbeddingGaussians.fitted(Identity(), tiled, torch.device("cpu"))
+    x = torch.from_numpy(random.normal(size=(5, 1, 3, 1)))
+    expected = np.zeros(5)
+    for label, sign in (("genuine", 1), ("spoof", -1)):
+        points = np.concatenate([features[utt] for utt in labels if labels[utt] == label]).astype(np.float64)
+        covariance = np.cov(points.T, bias=True)
+        covariance += 0.01 * covariance.diagonal().mean() * np.eye(3)
+        expected += sign * scipy.stats.multivariate_normal(points.mean(0), covariance).logpdf(x[:, 0, :, 0].numpy())
+    np.testing.assert_allclose(scorer(x).numpy(), expected, rtol=1e-6)
+    again = EmbeddingGaussians(Identity(), 3)
+    again.load_state_dict(scorer.state_dict())
+    np.testing.assert_array_equal(again(x).numpy(), scorer(x).numpy())

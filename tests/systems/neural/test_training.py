@@ -1,0 +1,306 @@
+"""The training recipe on a small network: selection, schedule, resumption, refusals."""
+
+import csv
+import dataclasses
+import math
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from afn.common import files
+from afn.common.errors import UserError
+from afn.common.paths import METRICS
+from afn.systems.neural import training
+from afn.systems.neural.batches import Tiled, in_order, shuffled, tile
+from afn.systems.neural.training import BEST, LAST, Trainer
+from afn.systems.settings import Training
+from afn.systems.subset import Subset
+
+CPU = torch.device("cpu")
+RECIPE = Training(
+    epochs=4,
+    patience=5,
+    batch_size=4,
+    learning_rate=0.01,
+    amsgrad=True,
+    lr_factor=0.5,
+    lr_patience=1,
+    precision="float32",
+    recompute="auto",
+    checkpoint_minutes=60.0,
+)
+
+
+class Small(nn.Module):
+    """A convolution, batch norm, dropout and a linear layer: all that a checkpoint must carry."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.Dropout(0.2), nn.Flatten())
+        self.head = nn.Linear(3 * 3 * 8, 1)
+
+    def forward(self, x):
+        return self.head(self.body(x)).squeeze(1)
+
+
+def subset(name, count, seed, shift=0.5):
+    random = np.random.default_rng(seed)
+    labels = {f"{name}{i:03}": ("genuine", "spoof")[i % 2] for i in range(count)}
+    features = {
+        utt: random.normal(shift * (label == "genuine"), 1, (random.integers(4, 14), 5)).astype(np.float32)
+        for utt, label in labels.items()
+    }
+    return Tiled(Subset(name, labels, features), 10, 5)
+
+
+def trainer(directory, recipe=RECIPE, seed=1, train_count=22):
+    torch.manual_seed(seed)
+    return Trainer(Small(), subset("t", train_count, 1), subset("d", 20, 2), recipe, seed, directory)
+
+
+def weights(directory, name=LAST):
+    return training.load(directory / name, torch.device("cpu"))["model"]
+
+
+def same(first, second):
+    return all(torch.equal(first[key], second[key]) for key in first)
+
+
+def rows(directory):
+    with (directory / METRICS).open() as file:
+        return list(csv.DictReader(file))
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("instant", [0, 1, 5, 6, 7, 13, 22])
+def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_path, monkeypatch, instant):
+    recipe = dataclasses.replace(RECIPE, checkpoint_minutes=0.0)  # after every batch
+    trainer(tmp_path / "whole").run()
+    interrupted = trainer(tmp_path / "cut", recipe)
+    step, done = interrupted._launch, []
+
+    def dying(*batch):
+        if len(done) == instant:
+            raise Killed
+        done.append(1)
+        return step(*batch)
+
+    monkeypatch.setattr(interrupted, "_launch", dying)
+    with pytest.raises(Killed):
+        interrupted.run()
+    trainer(tmp_path / "cut").run()
+    for name in (LAST, BEST):
+        assert same(weights(tmp_path / "whole", name), weights(tmp_path / "cut", name))
+    timing = ("seconds", "utterances_per_second")
+    assert [{k: v for k, v in row.items() if k not in timing} for row in rows(tmp_path / "whole")] == [
+        {k: v for k, v in row.items() if k not in timing} for row in rows(tmp_path / "cut")
+    ]
+
+
+@pytest.mark.parametrize("dying", [BEST, LAST])
+def test_a_run_killed_while_it_selects_goes_on_alike(tmp_path, monkeypatch, dying):
+    trainer(tmp_path / "whole").run()
+    cut = trainer(tmp_path / "cut")
+    write = cut._write
+
+    def killed(name, state):
+        if name == dying:
+            raise Killed
+        write(name, state)
+
+    monkeypatch.setattr(cut, "_write", killed)
+    with pytest.raises(Killed):
+        cut.run()
+    trainer(tmp_path / "cut").run()
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
+    assert same(weights(tmp_path / "whole", BEST), weights(tmp_path / "cut", BEST))
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(tmp_path):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        trainer(tmp_path / name, seed=seed).run()
+    assert same(weights(tmp_path / "a"), weights(tmp_path / "b"))
+    assert not same(weights(tmp_path / "a"), weights(tmp_path / "c"))
+
+
+def test_the_metrics_hold_a_row_an_epoch_and_the_loss_falls(tmp_path):
+    trainer(tmp_path, dataclasses.replace(RECIPE, epochs=12, patience=12)).run()
+    table = rows(tmp_path)
+    assert [int(row["epoch"]) for row in table] == list(range(1, 13))
+    losses = [float(row["train_loss"]) for row in table]
+    assert losses[-1] < 0.8 * losses[0]
+    assert 0 <= float(table[-1]["dev_eer"]) <= 100
+
+
+def selecting(tmp_path, monkeypatch, dev_scores, recipe):
+    """A run whose dev scores are given: epoch -> (scores of genuine, of spoof)."""
+    run = trainer(tmp_path, recipe)
+    genuine = run.dev.targets.numpy() == 1
+
+    def given():
+        values = np.where(genuine, *dev_scores[run.position.epoch - 1])
+        return list(zip(run.dev.utterances, values.tolist(), strict=True))
+
+    monkeypatch.setattr(run, "_dev_scores", given)
+    run.run()
+    return run
+
+
+def test_the_lowest_dev_eer_is_kept_and_a_tie_is_no_improvement(tmp_path, monkeypatch):
+    separated, inverted = (1.0, -1.0), (-1.0, 1.0)
+    run = selecting(tmp_path, monkeypatch, [inverted, separated, separated, inverted], RECIPE)
+    assert (run.position.best_epoch, run.position.best_eer) == (2, 0.0)
+    assert training.load(tmp_path / BEST, torch.device("cpu"))["epoch"] == 2
+
+
+def test_training_stops_after_patience_epochs_without_a_better_eer(tmp_path, monkeypatch):
+    recipe = dataclasses.replace(RECIPE, epochs=30, patience=5)
+    run = selecting(tmp_path, monkeypatch, [(1.0, -1.0)] * 30, recipe)
+    assert len(run.position.history) == 6
+
+
+def test_the_learning_rate_halves_when_the_dev_loss_has_not_improved_for_more_than_one_epoch(tmp_path, monkeypatch):
+    recipe = dataclasses.replace(RECIPE, epochs=6, patience=9)
+    better, worse = (2.0, -2.0), (1.0, -1.0)
+    selecting(tmp_path, monkeypatch, [better, worse, worse, worse, worse, worse], recipe)
+    rates = [float(row["learning_rate"]) for row in rows(tmp_path)]
+    assert rates == [0.01, 0.01, 0.01, 0.005, 0.005, 0.0025]
+
+
+def test_the_dev_loss_is_the_binary_cross_entropy(tmp_path, monkeypatch):
+    selecting(tmp_path, monkeypatch, [(3.0, 1.0)], dataclasses.replace(RECIPE, epochs=1))
+    expected = (math.log1p(math.exp(-3)) + math.log1p(math.exp(1))) / 2
+    assert float(rows(tmp_path)[0]["dev_loss"]) == pytest.approx(expected)
+
+
+def test_bfloat16_arithmetic_trains_to_a_similar_loss(tmp_path):
+    for precision in ("float32", "bfloat16"):
+        trainer(tmp_path / precision, dataclasses.replace(RECIPE, precision=precision)).run()
+    first, second = (float(rows(tmp_path / p)[-1]["train_loss"]) for p in ("float32", "bfloat16"))
+    assert first != second
+    assert second == pytest.approx(first, rel=0.05)
+    assert weights(tmp_path / "bfloat16")["head.weight"].dtype == torch.float32
+
+
+def test_recomputation_changes_no_bit(tmp_path):
+    for name, recompute in (("plain", False), ("recomputed", "auto")):
+        trainer(tmp_path / name, dataclasses.replace(RECIPE, recompute=recompute, epochs=2)).run()
+    first, second = weights(tmp_path / "plain"), weights(tmp_path / "recomputed")
+    assert first.keys() == second.keys()
+    for key in first:
+        assert torch.equal(first[key], second[key]), key
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_mend(tmp_path):
+    with pytest.raises(UserError, match=r"the loss became nan.*learning_rate"):
+        run = trainer(tmp_path)
+        run.train.features["t003"][:] = np.nan
+        run.run()
+
+
+class Evil:
+    def __reduce__(self):
+        return print, ("PWNED",)
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "other network", "code", "text"])
+def test_a_damaged_checkpoint_is_refused_and_its_code_is_not_run(tmp_path, capsys, damage):
+    trainer(tmp_path, dataclasses.replace(RECIPE, epochs=1)).run()
+    path = tmp_path / LAST
+    content = path.read_bytes()
+    if damage == "cut":
+        path.write_bytes(content[: len(content) // 2])
+    elif damage == "empty":
+        path.write_bytes(b"")
+    elif damage == "text":
+        path.write_text("hello")
+    elif damage == "code":
+        path.write_bytes(pickle.dumps(Evil()))
+    else:
+        torch.save({"model": nn.Linear(2, 2).state_dict()}, path)
+    with pytest.raises(UserError, match=r"last\.pt.*--force"):
+        trainer(tmp_path).run()
+    assert "PWNED" not in capsys.readouterr().out
+
+
+def test_batches_hold_every_index_once_in_an_order_of_seed_and_epoch():
+    for count in (4, 5, 6, 9, 160):
+        batches = shuffled(count, 4, seed=1, epoch=1)
+        assert sorted(i for batch in batches for i in batch) == list(range(count))
+        assert min(map(len, batches)) > 1  # batch norm has no variance of one value
+    assert shuffled(40, 4, 1, 1) == shuffled(40, 4, 1, 1)
+    assert shuffled(40, 4, 1, 1) != shuffled(40, 4, 1, 2) != shuffled(40, 4, 2, 2)
+    assert [list(r) for r in in_order(5, 2)] == [[0, 1], [2, 3], [4]]
+
+
+def test_tiling_repeats_the_whole_utterance_and_cuts_the_last_repeat():
+    features = np.arange(6.0).reshape(3, 2)
+    np.testing.assert_array_equal(tile(features, 7, 2)[0], [0, 2, 4, 0, 2, 4, 0])
+    np.testing.assert_array_equal(tile(features, 2, 2), features[:2].T)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_a_subset_on_a_device_gives_the_same_batches(dtype):
+    tiled = subset("t", 9, 1)
+    resident = tiled.resident(CPU, dtype, math.inf)
+    assert len(resident) == len(tiled) and resident.held.features.dtype == dtype
+    for indices in ([3, 0, 8, 4], [7]):
+        (x, y), (theirs, targets) = resident.batch(indices), tiled.batch(indices)
+        assert x.dtype == torch.float32 and x.is_contiguous()
+        torch.testing.assert_close(x, theirs, rtol=0 if dtype == torch.float32 else 1e-3, atol=1e-6)
+        assert torch.equal(y, targets)
+
+
+@pytest.mark.parametrize("file", [LAST, METRICS])
+def test_one_killed_at_the_last_epochs_files_ends_with_all_rows(file, tmp_path, monkeypatch):
+    whole, run = files.whole, trainer(tmp_path)
+
+    def killing(path, mode="w"):
+        if path.name == file and run.position.epoch > RECIPE.epochs:
+            raise Killed
+        return whole(path, mode)
+
+    monkeypatch.setattr(files, "whole", killing)
+    with pytest.raises(Killed):
+        run.run()
+    monkeypatch.undo()
+    trainer(tmp_path).run()
+    assert len(rows(tmp_path)) == RECIPE.epochs
+
+
+def test_what_lies_on_a_device_is_shared_by_all_trainings_and_is_no_more_than_fits():
+    tiled = subset("t", 9, 1)
+    size = 4 * sum(matrix.size for matrix in tiled.features.values())
+    assert tiled.resident(CPU, torch.float32, size - 1) is None
+    assert tiled.resident(CPU, torch.float16, size // 2) is not None
+    again = subset("t", 9, 1)
+    first = again.resident(CPU, torch.float32, size)
+    other = Tiled(again.subset, 7, 5).resident(CPU, torch.float32, size)
+    assert other.held is first.held
+    assert other.batch([3])[0].shape == (1, 1, 5, 7)
+
+
+def test_training_from_a_device_is_that_from_disk(tmp_path):
+    trainer(tmp_path / "disk").run()
+    resident = trainer(tmp_path / "device")
+    resident.train = resident.train.resident(CPU, torch.float32, math.inf)
+    resident.dev = resident.dev.resident(CPU, torch.float32, math.inf)
+    resident.run()
+    assert same(weights(tmp_path / "device"), weights(tmp_path / "disk"))
+    assert (tmp_path / "device" / BEST).read_bytes() == (tmp_path / "disk" / BEST).read_bytes()  # the dev EER, too
+
+
+def test_features_of_another_width_are_refused():
+    with pytest.raises(UserError, match="features of 2 values a frame; the network takes 257"):
+        tile(np.ones((3, 2)), 7, 257)
+
+
+def test_subsets_refuse_labels_and_features_of_different_utterances():
+    with pytest.raises(UserError, match="disagree about b"):
+        Subset("train", {"a": "spoof"}, {"a": np.ones((1, 1)), "b": np.ones((1, 1))})
