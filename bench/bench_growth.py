@@ -27,7 +27,7 @@ from afn.systems.neural import training
 from afn.systems.neural.attentive_filtering import AttentiveFilteringNetwork
 from afn.systems.neural.batches import Tiled, in_order
 from afn.systems.neural.inference import for_scoring
-from afn.systems.settings import Training
+from afn.systems.neural.settings import Training
 from afn.systems.subset import Subset
 from bench_spectrogram import front_end, noise
 from measuring import Row, show, side_by_side  # puts src on the path

@@ -27,7 +27,7 @@ from afn.systems.neural.attentive_filtering import AttentiveFilteringNetwork
 from afn.systems.neural.batches import Tiled
 from afn.systems.neural.inference import for_scoring
 from afn.systems.neural.training import Trainer, scoring_batch
-from afn.systems.settings import Training
+from afn.systems.neural.settings import Training
 from afn.systems.subset import Subset
 from measuring import Row, show, side_by_side
 from reference_model import BATCH, Reference

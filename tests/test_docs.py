@@ -16,7 +16,7 @@ from afn.common import config
 from afn.common.paths import ROOT
 from afn.corpora.own import OwnCorpus
 from afn.experiment import command_line, rows
-from afn.systems.settings import System
+from afn.systems import registry
 
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -200,7 +200,7 @@ def test_the_corpus_of_ones_own_is_a_valid_one():
     assert isinstance(corpus, OwnCorpus) and corpus.systems.keys() == {"neural", "gmm"}
     for name, system in (("afn", "neural"), ("cqcc_gmm", "gmm")):
         row = config.read(ROOT / "conf" / "systems" / f"{name}.yaml")
-        config.build(System, config.merge(row, corpus.systems[system]), "docs/own_corpus.md")
+        config.build(registry.settings_type(), config.merge(row, corpus.systems[system]), "docs/own_corpus.md")
 
 
 def change(path, lines):

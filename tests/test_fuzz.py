@@ -23,7 +23,7 @@ from afn.corpora.datadir import Utterance
 from afn.features import archives, audio, kaldi_options
 from afn.metrics import score_files, tdcf
 from afn.systems.neural import training
-from afn.systems.settings import System
+from afn.systems import registry
 
 FUZZ = int(os.environ.get("FUZZ", "0"))
 settings.register_profile(
@@ -196,8 +196,8 @@ def test_settings_of_systems(name, content):
     for key in reversed(name.split(".")):
         content = {key: content}
     try:
-        built = config.build(System, config.merge(AFN, content), "afn.yaml")
-        assert config.build(System, config.plain(built), "again") == built
+        built = config.build(registry.settings_type(), config.merge(AFN, content), "afn.yaml")
+        assert config.build(registry.settings_type(), config.plain(built), "again") == built
     except UserError as refusal:
         assert str(refusal).startswith("afn.yaml: ")
 

@@ -25,7 +25,7 @@ from afn.systems.neural.attentive_filtering import AttentiveFilteringNetwork
 from afn.systems.neural.dilated_resnet import DilatedResNet
 from afn.systems.neural.light_cnn import LightCNN
 from afn.systems.neural.system import network
-from afn.systems.settings import Neural
+from afn.systems.neural.settings import Neural
 
 STATE = "state_dict"
 PARALLEL = "module."  # what nn.DataParallel puts before every name

@@ -9,7 +9,7 @@ from afn.common import config
 from afn.common.errors import UserError
 from afn.common.paths import ROOT
 from afn.experiment import command_line
-from afn.systems.settings import System
+from afn.systems import registry
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def test_malformed_overrides_are_refused(write, assignment):
 
 @pytest.mark.parametrize("path", sorted((ROOT / "conf" / "systems").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_system_that_we_ship_loads(path):
-    settings = config.load(System, path)
+    settings = config.load(registry.settings_type(), path)
     assert settings.title and settings.kind == config.read(path)["kind"]
 
 

@@ -20,10 +20,10 @@ from afn.common.paths import ROOT
 from afn.experiment import command_line, recording_scorer, score_recordings
 from afn.features.archives import FeatureArchive
 from afn.metrics import eer, score_files
-from afn.systems import build
+from afn.systems.registry import build
 from afn.systems.neural import training
 from afn.systems.neural.system import NeuralSystem
-from afn.systems.settings import System
+from afn.systems import registry
 from afn.systems.subset import Subset
 from trained_corpus import FRAMES, LABELS, folders
 
@@ -104,7 +104,7 @@ def test_a_long_recording_is_scored_over_windows(run, tree, golden):
     assert len(matrix) == 330
     parts = {"a": matrix[:FRAMES], "b": matrix[-FRAMES:]}
     directory = tree / "exp" / "mine" / "lcnn" / "seed1"
-    system = build(config.build(System, config.read(directory / record.NAME)["settings"], "settings"), 1)
+    system = build(config.build(registry.settings_type(), config.read(directory / record.NAME)["settings"], "settings"), 1)
     system.load(directory)
     one_by_one = system.score(Subset("windows", dict.fromkeys(parts, "genuine"), parts))
     assert recording["score"] == (one_by_one["a"] + one_by_one["b"]) / 2
@@ -173,7 +173,7 @@ def test_what_has_no_attention_has_no_heatmap_and_says_so(run, golden, tmp_path)
 def attentive(tmp_path):
     """An experiment of an attentive network with its initial weights."""
     settings = ["model.channels=2", "model.frames=904", "features.backend=native"]
-    row = config.load(System, ROOT / "conf" / "systems" / "afn.yaml", settings)
+    row = config.load(registry.settings_type(), ROOT / "conf" / "systems" / "afn.yaml", settings)
     directory = tmp_path / "exp" / "mine" / "afn" / "seed3"
     training.save(directory / training.BEST, {"model": NeuralSystem(row, 3).model.state_dict()})
     record.write(directory, {"system": "afn", "seed": 3, "settings": config.plain(row)})

@@ -5,14 +5,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from afn import systems
+from afn.systems import registry
 from afn.common import config, record
 from afn.common.errors import UserError
 from afn.common.paths import ROOT, Layout
 from afn.experiment import scoring
 from afn.experiment.command_line import Stage
 from afn.metrics import score_files
-from afn.systems.settings import System
+from afn.systems import registry
 
 RUNS = {1: {"a": -3.0, "b": 0.5}, 2: {"a": 1.0, "b": 800.0}}
 
@@ -27,7 +27,7 @@ def averaged(tmp_path):
             folder = layout.seed(name, seed) / "scores"
             score_files.write(folder / "dev.txt", run)
             record.write(folder, {"seed": seed})
-        settings = config.load(System, ROOT / "conf" / "systems" / f"{name}.yaml")
+        settings = config.load(registry.settings_type(), ROOT / "conf" / "systems" / f"{name}.yaml")
         corpus = SimpleNamespace(name="made_up")
         scoring.average(Stage(corpus, layout, False, name, settings, tuple(runs)), ["dev"])
         return score_files.read(layout.system(name) / "scores" / "dev.txt")
@@ -48,8 +48,8 @@ def test_other_systems_average_their_scores(averaged, name):
 
 
 def test_gaussians_on_embeddings_average_their_ratios():
-    settings = config.load(System, ROOT / "conf" / "systems" / "lcnn_stc.yaml", ["model.back_end=gaussian"])
-    assert systems.build(settings, 1).averaged == "scores"
+    settings = config.load(registry.settings_type(), ROOT / "conf" / "systems" / "lcnn_stc.yaml", ["model.back_end=gaussian"])
+    assert registry.build(settings, 1).averaged == "scores"
 
 
 def test_a_seed_without_an_utterance_is_named(averaged):

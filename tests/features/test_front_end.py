@@ -13,7 +13,7 @@ from afn.features.front_end import front_end
 from afn.features.kaldi_options import SpectrogramOptions
 from afn.features.log_magnitude import LogMagnitudeOptions, log_magnitude
 from afn.features.spectrogram import log_spectrogram
-from afn.systems.settings import Neural
+from afn.systems.neural.settings import Neural
 
 CONF = ROOT / "conf"
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from afn.common import config
 from afn.common.paths import ROOT
-from afn.systems.settings import IVectors
+from afn.systems.ivector.settings import IVectors
 from afn.systems.subset import Subset
 
 SMALL = [

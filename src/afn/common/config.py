@@ -26,6 +26,7 @@ MOST_LEVELS = 50
 MOST_EXTENDS = 20
 INTEGERS = 2**53  # beyond, a float is not the same number
 SHOWN = 80  # characters of a wrong value in a message
+GROUP = "group"  # key of a dataclass field's metadata: what the value can change
 
 
 def read(path: Path | str) -> dict[str, Any]:
@@ -161,6 +162,33 @@ def build(cls: Any, settings: Mapping[str, Any], where: str) -> Any:
 def load(cls: type[T] | Any, path: Path | str, assignments: Iterable[str] = ()) -> T:
     """The dataclass `cls` from the YAML at `path`, with `name=value` overrides applied."""
     return build(cls, override(read(path), assignments), str(path))
+
+
+def execution(**more: Any) -> Any:
+    """A dataclass field that changes how work is done but no number; arguments as for `dataclasses.field`."""
+    return dataclasses.field(metadata={GROUP: "execution"}, **more)
+
+
+def presentation(**more: Any) -> Any:
+    """A dataclass field that only changes what is shown; arguments as for `dataclasses.field`."""
+    return dataclasses.field(metadata={GROUP: "presentation"}, **more)
+
+
+def groups(config: Any) -> dict[str, dict[str, Any]]:
+    """A dataclass's plain values in three groups: `identity` (can change a number), `execution`, `presentation`.
+
+    Nested dataclasses are divided as well. Each group keeps the nesting of the whole.
+    """
+    found: dict[str, dict[str, Any]] = {"identity": {}, "execution": {}, "presentation": {}}
+    for field in dataclasses.fields(config):
+        value, group = getattr(config, field.name), field.metadata.get(GROUP, "identity")
+        if dataclasses.is_dataclass(value) and group == "identity":
+            for name, part in groups(value).items():
+                if part or name == "identity":
+                    found[name][field.name] = part
+        else:
+            found[group][field.name] = plain(value) if dataclasses.is_dataclass(value) else _plain(value)
+    return found
 
 
 def plain(config: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ USER_ERROR = 2
 LONGEST = 1000  # characters of a line
 SIGNALLED = 128  # and the signal's number: the shell's convention
 
-ANEW = "train anew with --force"  # the mend of a training's damaged files
+RETRAIN = "Train again with --force."  # how to fix a training's damaged files
 MAKE_ROOM = "make room, then the same command goes on from here"
 ELSEWHERE = "mend its permissions, or choose another folder (--data, --exp)"
 MENDS = {

@@ -1,13 +1,24 @@
-"""The features that a system's settings describe, as functions of samples; they pass to worker processes."""
+"""From a recording to its features: what settings describe, as a function of samples.
 
-from collections.abc import Callable
+A description is what decides the features, as plain values: the settings without the name of their folder, the program
+that computes them, and the content of Kaldi's option file. Stage -1 records it beside the features, and a training
+records it beside the model. Training and the scoring of single recordings build their front end from a description, so
+that both pass through the same function.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol
 
 import numpy as np
+import soundfile
 
+from afn.common import config
 from afn.common.errors import UserError
+from afn.common.paths import ROOT
 from afn.features import kaldi, kaldi_options
 from afn.features.cmvn import sliding_cmvn
 from afn.features.cqcc import cqcc
@@ -15,29 +26,100 @@ from afn.features.kaldi_options import SpectrogramOptions
 from afn.features.lfcc import lfcc
 from afn.features.log_magnitude import log_magnitude
 from afn.features.modulation import modulation_cepstra
-from afn.features.native import FrontEnd
 from afn.features.qlog import qlog_spectrum
-from afn.features.settings import Cqcc, Features, Lfcc, LogMagnitude, Mfcc, Modulation, QLog, Spectrogram, Waveform
+from afn.features.settings import Features, Mfcc, Spectrogram
 from afn.features.spectrogram import log_spectrogram
 from afn.features.whitened import whitened
 
+CONF = ROOT / "conf"
+# Raised whenever the same settings give other features: existing ones are then extracted again.
+VERSION = 2
 
-def front_end(settings: Features, conf: Path) -> FrontEnd:
-    """The function that the settings describe; `conf` is the folder of Kaldi option files."""
-    if isinstance(settings, Spectrogram):
-        options = kaldi_options.read(conf / settings.conf)
-        return SpectrogramFrontEnd(options, settings.cmn_window, settings.norm_vars)
+# kind -> the function of samples int16[N] and settings that gives float[T × D]
+FUNCTIONS: dict[str, Callable[[np.ndarray, Any], np.ndarray]] = {
+    "log_magnitude": log_magnitude,
+    "cqcc": cqcc,
+    "lfcc": lfcc,
+    "qlog": qlog_spectrum,
+    "modulation": modulation_cepstra,
+    "waveform": lambda samples, _: whitened(samples),
+}
+
+
+class FrontEnd(Protocol):
+    """From a recording to its features. It can be sent to worker processes."""
+
+    @property
+    def sample_rate(self) -> int:
+        """The sampling rate in Hz that recordings must have."""
+        ...
+
+    def __call__(self, utt: str, samples: np.ndarray) -> np.ndarray:
+        """int16[N] to float32[T × D]; the utterance id seeds dither. UserError if there is not a single frame."""
+        ...
+
+
+def describe(settings: Features, conf: Path = CONF) -> dict[str, Any]:
+    """The description of the features that `settings` mean on this machine.
+
+    `conf` is the folder of Kaldi's option files. `backend: auto` is resolved: Kaldi where all its programs are found.
+    Raises UserError where Kaldi is asked for but not installed, and for a bad option file.
+    """
+    found = dataclasses.asdict(settings)
+    del found["name"]
+    option_file = found.pop("conf", None)
+    found["backend"] = _backend(settings, conf)
+    if found["backend"] == "native":
+        found["extractor"] = VERSION
+    if isinstance(settings, Spectrogram) and found["backend"] == "native":
+        found["options"] = dataclasses.asdict(kaldi_options.read(conf / option_file))
+    elif option_file is not None:
+        found["options"] = kaldi_options.lines(conf / option_file)
+    return found
+
+
+def _backend(settings: Features, conf: Path) -> str:
     if isinstance(settings, Mfcc):
-        raise UserError(f"features {settings.name}: only Kaldi computes MFCC; install it, or choose other features")
-    return PlainFrontEnd(settings)
+        kaldi.require(_commands(dataclasses.asdict(settings), conf / settings.conf))
+        return "kaldi"
+    if not isinstance(settings, Spectrogram):
+        return "native"  # Kaldi has no such features
+    if settings.backend == "kaldi":
+        kaldi.require()
+    if settings.backend != "auto":
+        return settings.backend
+    return "kaldi" if len(kaldi.find()) == len(kaldi.PROGRAMS) else "native"
 
 
-def kaldi_commands(settings: Spectrogram | Mfcc, conf: Path) -> kaldi.Commands:
-    """What Kaldi's programs are told to compute these features; `conf` is the folder of their option files."""
-    if isinstance(settings, Mfcc):
-        slopes = settings.deltas, settings.delta_window
-        return kaldi.mfcc(conf / settings.conf, *slopes, settings.cmn_window, settings.norm_vars)
-    return kaldi.spectrogram(conf / settings.conf, settings.cmn_window, settings.norm_vars)
+def from_description(description: Mapping[str, Any]) -> FrontEnd:
+    """The front end of a description: our extractor, or Kaldi's programs if they made the features.
+
+    Raises UserError for a malformed description, and where Kaldi is needed but not installed.
+    """
+    if description.get("backend") == "kaldi":
+        front_end = KaldiFrontEnd(description)
+        kaldi.require(_commands(description, Path()))
+        return front_end
+    return native(description)
+
+
+def native(description: Mapping[str, Any]) -> FrontEnd:
+    """Our extractor for a description, also for one that Kaldi's programs have made.
+
+    Raises UserError for a malformed description, options that our extractor does not know, and MFCC.
+    """
+    kind = description.get("kind")
+    if kind == "mfcc":
+        raise UserError("features of kind mfcc: only Kaldi computes them. Install Kaldi, or choose other features.")
+    try:
+        if kind == "spectrogram":
+            options = description["options"]
+            known = SpectrogramOptions(**options) if isinstance(options, Mapping) else kaldi_options.parse(options)
+            return SpectrogramFrontEnd(known, description["cmn_window"], description["norm_vars"])
+        rest = {name: value for name, value in description.items() if name not in ("backend", "extractor")}
+        return PlainFrontEnd(config.build(Features, {**rest, "name": "recorded"}, "the description of the features"))
+    except (KeyError, TypeError) as error:
+        raise UserError(f"the description of the features is incomplete ({error}). Run stage -1 again.") from None
 
 
 @dataclass(frozen=True)
@@ -54,19 +136,8 @@ class SpectrogramFrontEnd:
 
     def __call__(self, utt: str, samples: np.ndarray) -> np.ndarray:
         if self.options.frames(len(samples)) < 1:
-            raise UserError(f"{len(samples)} samples are too few for one frame; take it out")
+            raise UserError(f"{len(samples)} samples are too few for one frame. Remove the recording from the list.")
         return sliding_cmvn(log_spectrogram(samples, self.options, utt), self.cmn_window, self.norm_vars)
-
-
-# What needs no more than samples and its settings: float[T × D] of int16[N]
-FUNCTIONS: dict[type, Callable[[np.ndarray, Any], np.ndarray]] = {
-    LogMagnitude: log_magnitude,
-    Cqcc: cqcc,
-    Lfcc: lfcc,
-    QLog: qlog_spectrum,
-    Modulation: modulation_cepstra,
-    Waveform: lambda samples, _: whitened(samples),
-}
 
 
 @dataclass(frozen=True)
@@ -80,4 +151,45 @@ class PlainFrontEnd:
         return int(self.settings.sample_rate)
 
     def __call__(self, utt: str, samples: np.ndarray) -> np.ndarray:
-        return FUNCTIONS[type(self.settings)](samples, self.settings).astype(np.float32, copy=False)
+        return FUNCTIONS[self.settings.kind](samples, self.settings).astype(np.float32, copy=False)
+
+
+@dataclass(frozen=True)
+class KaldiFrontEnd:
+    """Kaldi's programs, as a description records them: on one recording, or on a list of them."""
+
+    description: Mapping[str, Any]
+
+    @property
+    def sample_rate(self) -> int:
+        given = [line.partition("#")[0].partition("=") for line in self.description["options"]]
+        rates = [value for name, _, value in given if name.strip() == "--sample-frequency"]
+        return int(float(rates[-1])) if rates else 16000  # Kaldi's default
+
+    def __call__(self, utt: str, samples: np.ndarray) -> np.ndarray:
+        """int16[N] to float32[T × bins]. Kaldi's dither is random: `utt` does not seed it."""
+        with TemporaryDirectory() as name:
+            wav = Path(name) / "recording.wav"
+            soundfile.write(wav, samples, self.sample_rate, subtype="PCM_16")
+            ((_, matrix),) = self.extract([("recording", str(wav))], 1, Path(name))
+            return matrix
+
+    def extract(
+        self, recordings: Sequence[tuple[str, str]], jobs: int, directory: Path
+    ) -> list[tuple[str, np.ndarray]]:
+        """`(utterance, float32[T × D])` for every `(utterance, wav file)`, by `jobs` chains of programs.
+
+        Temporary files go into a folder inside `directory`. Errors as for `kaldi.extract`.
+        """
+        with TemporaryDirectory() as name:
+            conf = Path(name) / "options.conf"
+            conf.write_text("".join(f"{line}\n" for line in self.description["options"]), encoding="utf-8")
+            return list(kaldi.extract(recordings, _commands(self.description, conf), jobs, directory))
+
+
+def _commands(description: Mapping[str, Any], conf: Path) -> kaldi.Commands:
+    """What Kaldi's programs are told to compute these features, with the options of the file `conf`."""
+    if description["kind"] == "mfcc":
+        names = ("deltas", "delta_window", "cmn_window", "norm_vars")
+        return kaldi.mfcc(conf, *(description[name] for name in names))
+    return kaldi.spectrogram(conf, description["cmn_window"], description["norm_vars"])

@@ -1,6 +1,7 @@
 """Kaldi option files for the spectrogram: the options of compute-spectrogram-feats that our extractor knows."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -52,14 +53,18 @@ class SpectrogramOptions:
 
 
 def read(path: Path | str) -> SpectrogramOptions:
-    """The options in a Kaldi option file: lines `--name=value`, comments after `#`.
+    """The options in a Kaldi option file; errors as for `lines` and `parse`."""
+    return parse(lines(path), path)
 
-    Raises UserError for a missing file, a malformed line, a value of a wrong type or an option we do not know.
+
+def parse(given: Sequence[str], path: Path | str = "Kaldi's options") -> SpectrogramOptions:
+    """The options in the lines of a Kaldi option file: `--name=value`, comments after `#`. `path` names the file.
+
+    Raises UserError for a malformed line, a value of a wrong type or an option that our extractor does not know.
     """
-    path = Path(path)
     known = {field.name.replace("_", "-"): field for field in fields(SpectrogramOptions)}
     values = {}
-    for number, line in enumerate(lines(path), 1):
+    for number, line in enumerate(given, 1):
         line = line.partition("#")[0].strip()
         if not line:
             continue
@@ -81,9 +86,9 @@ def lines(path: Path | str) -> list[str]:
     try:
         return Path(path).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; mend features.conf") from None
+        raise UserError(f"{path}: no such file. Change features.conf.") from None
     except UnicodeDecodeError:
-        raise UserError(f"{path}: not a text file; mend features.conf") from None
+        raise UserError(f"{path}: not a text file. Change features.conf.") from None
 
 
 def _value(kind: object, text: str, where: str) -> float | bool | str:
@@ -102,7 +107,7 @@ def _value(kind: object, text: str, where: str) -> float | bool | str:
     return text
 
 
-def _checked(options: SpectrogramOptions, path: Path) -> SpectrogramOptions:
+def _checked(options: SpectrogramOptions, path: Path | str) -> SpectrogramOptions:
     if options.window_type not in WINDOWS:
         raise UserError(f"{path}: --window-type={options.window_type}: must be one of {', '.join(WINDOWS)}")
     if not (options.length >= 2 and options.shift >= 1):

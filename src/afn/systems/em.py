@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-from afn.common import files, paths
-from afn.common.errors import ANEW, UserError
+from afn.common import files
+from afn.common.errors import RETRAIN, UserError
 from afn.common.progress import Progress
-from afn.systems.neural import training
-from afn.systems.settings import TrainedOn
+from afn.systems import checkpoints
+from afn.systems.protocol import METRICS, TrainedOn
 from afn.systems.subset import Subset
 
 log = logging.getLogger("train")
@@ -24,6 +24,11 @@ def pooled(trained_on: TrainedOn, train: Subset, dev: Subset) -> Subset:
     """The utterances to learn from: of train, or of train and dev. UserError unless both classes are there."""
     together = train
     if trained_on == "train+dev":
+        if shared := sorted(train.labels.keys() & dev.labels.keys()):
+            raise UserError(
+                f"utterance {shared[0]} is in train and in dev, as are {len(shared) - 1} others. Give every "
+                "utterance a different id, then run stage -2 again."
+            )
         together = Subset(
             trained_on,
             {**train.labels, **dev.labels},
@@ -81,20 +86,20 @@ class Learner:
         return model
 
     def _keep(self, path: Path, part: str, model: Any) -> None:
-        training.save(path, model.state_dict())
+        checkpoints.save(path, model.state_dict())
         self.traces[part] = model.trace
         rows = [
             {"part": name, "iteration": number, "log_likelihood": value}
             for name, trace in self.traces.items()
             for number, value in enumerate(trace, 1)
         ]
-        files.write_csv(self.directory / paths.METRICS, rows)
+        files.write_csv(self.directory / METRICS, rows)
 
 
 def load(path: Path, restore: Callable[[dict[str, Any]], Any]) -> Any:
     """What `restore` makes of the state in `path`; UserError where it is not one of this system."""
-    state = training.load(path, torch.device("cpu"))
+    state = checkpoints.load(path, torch.device("cpu"))
     try:
         return restore(state)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"{path}: not a model of this system ({error}); {ANEW}") from None
+        raise UserError(f"{path}: not a model of this system ({error}). {RETRAIN}") from None

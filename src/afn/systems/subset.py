@@ -1,8 +1,7 @@
 """A subset of a corpus as systems see it: utterances, labels, features."""
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -15,14 +14,13 @@ GENUINE = {"genuine": 1.0, "spoof": 0.0}  # the target of a network
 class Subset:
     """`labels` (utterance -> genuine|spoof) and `features` (utterance -> float32[T × D]), over the same utterances.
 
-    `speakers` (utterance -> name) where they are known. `held`: the features on devices (systems/batches.py).
+    `speakers` (utterance -> name) where they are known.
     """
 
     name: str
     labels: Mapping[str, str]
     features: Mapping[str, np.ndarray]
     speakers: Mapping[str, str] = field(default_factory=dict)
-    held: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if odd := sorted(self.labels.keys() ^ self.features.keys()):
@@ -43,25 +41,8 @@ class Subset:
             raise UserError(f"{self.name}: no {min(missing)} utterance; training needs both classes")
         return self
 
-    def only(self, utterances: Sequence[str]) -> "Subset":
-        """The same subset with no more than these of its utterances; features are still read as they are needed."""
-        labels, speakers = ({utt: of[utt] for utt in utterances if utt in of} for of in (self.labels, self.speakers))
-        return Subset(self.name, labels, _Some(self.features, labels), speakers)
 
-
-class _Some(Mapping[str, np.ndarray]):
-    """The features of some utterances."""
-
-    def __init__(self, features: Mapping[str, np.ndarray], utterances: Mapping[str, str]):
-        self.features, self.utterances = features, utterances
-
-    def __getitem__(self, utt: str) -> np.ndarray:
-        if utt not in self.utterances:
-            raise KeyError(utt)
-        return self.features[utt]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.utterances)
-
-    def __len__(self) -> int:
-        return len(self.utterances)
+def in_order(count: int, batch_size: int) -> Iterator[range]:
+    """The indices 0…count-1 in batches."""
+    for start in range(0, count, batch_size):
+        yield range(start, min(start + batch_size, count))

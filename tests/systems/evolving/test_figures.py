@@ -4,13 +4,13 @@ import json
 
 import numpy as np
 
-from afn import systems
 from afn.common import config
 from afn.common.paths import ROOT
+from afn.systems import registry
 from afn.systems.evolving import figures
 from afn.systems.evolving.rnn import Network
-from afn.systems.pictures import Chosen, drawer
-from afn.systems.settings import Evolving
+from afn.systems.evolving.settings import Evolving
+from afn.systems.protocol import Chosen
 
 
 def node(key, activation="sigmoid", bias=0.0):
@@ -33,7 +33,7 @@ GENOME = {
 def loaded(directory):
     settings = config.build(Evolving, config.read(ROOT / "conf" / "systems" / "ernn.yaml"), "ernn")
     (directory / "best.json").write_text(json.dumps({"generation": 1, "dev_eer": 20.0, "genome": GENOME}))
-    system = systems.build(settings, 1)
+    system = registry.build(settings, 1)
     system.load(directory)
     return system
 

@@ -7,15 +7,15 @@ import json
 import numpy as np
 import pytest
 
-from afn import systems
 from afn.common import config, files, record
 from afn.common.errors import UserError
 from afn.common.paths import METRICS, ROOT, Layout
 from afn.experiment import command_line
 from afn.metrics.eer import linear_roc_eer
+from afn.systems import registry
 from afn.systems.evolving import evolution, rnn
 from afn.systems.evolving.evolution import BEST, LAST
-from afn.systems.settings import Evolving
+from afn.systems.evolving.settings import Evolving
 from afn.systems.subset import Subset
 
 SMALL = (
@@ -50,7 +50,7 @@ TRAIN, DEV = subset("train", 20), subset("dev", 40)
 
 
 def fit(directory, *assignments, seed=SEED):
-    system = systems.build(settings(*assignments), seed)
+    system = registry.build(settings(*assignments), seed)
     system.fit(TRAIN, DEV, directory)
     return system
 
@@ -89,7 +89,7 @@ def test_every_generation_leaves_a_row_and_every_third_a_dev_eer(whole):
 
 
 def test_the_grand_champion_is_loaded_and_scores_as_it_was_selected(whole):
-    system = systems.build(settings(), SEED)
+    system = registry.build(settings(), SEED)
     assert system.weights(whole) == whole / BEST
     system.load(whole)
     scores = system.score(DEV)
@@ -146,7 +146,7 @@ def test_a_finished_run_does_nothing_more(whole):
 
 
 def made(directory, *assignments):
-    system = systems.build(settings(*assignments), 1)
+    system = registry.build(settings(*assignments), 1)
     return evolution.Evolution(system.config, TRAIN, DEV, system.settings.train, 16000, 1, directory)
 
 
@@ -186,7 +186,7 @@ def test_more_species_than_elites_fit_into_the_population_are_no_obstacle(tmp_pa
 
 
 def test_scores_do_not_depend_on_how_many_are_scored_at_once(whole, monkeypatch):
-    system = systems.build(settings(), SEED)
+    system = registry.build(settings(), SEED)
     system.load(whole)
     together = system.score(DEV)
     monkeypatch.setattr("afn.systems.evolving.system.UTTERANCES", 5)
@@ -215,16 +215,16 @@ def test_a_damaged_champion_is_refused_in_one_line(tmp_path, text, words):
     if text is not None:
         (tmp_path / BEST).write_text(text)
     with pytest.raises(UserError, match=f"{BEST}: .*{words}"):
-        systems.build(settings(), SEED).load(tmp_path)
+        registry.build(settings(), SEED).load(tmp_path)
 
 
 def test_subsets_without_both_classes_or_enough_utterances_are_refused(tmp_path):
-    system = systems.build(settings("train.batch=22"), 1)
+    system = registry.build(settings("train.batch=22"), 1)
     with pytest.raises(UserError, match="train.batch: 22 is half of each class, but train has 10 of one"):
         system.fit(TRAIN, DEV, tmp_path)
     one = dataclasses.replace(DEV, labels=dict.fromkeys(DEV.labels, "spoof"))
     with pytest.raises(UserError, match="dev: no (genuine|spoof) utterance; training needs both classes"):
-        systems.build(settings(), SEED).fit(TRAIN, one, tmp_path)
+        registry.build(settings(), SEED).fit(TRAIN, one, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -259,4 +259,4 @@ def test_the_row_is_the_papers():
     row = config.build(Evolving, config.read(ROOT / "conf" / "systems" / "ernn.yaml"), "ernn")
     assert (row.title, row.paper.dev, row.paper.eval) == ("Evolving RNN", 18.70, 18.20)
     assert row.train.fitness == "eoc" and row.train.batch == 100
-    assert systems.build(row, 1).averaged == "scores"
+    assert registry.build(row, 1).averaged == "scores"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from afn.systems.gmm import likelihood_plots
-from afn.systems.pictures import Chosen, drawer
+from afn.systems.protocol import Chosen
 
 UTTERANCES = {"g1": "genuine", "g2": "genuine", "s1": "spoof"}
 

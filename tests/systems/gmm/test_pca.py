@@ -6,7 +6,7 @@ from sklearn.decomposition import PCA
 
 from afn.features.deltas import with_deltas
 from afn.systems.gmm.pca import PrincipalComponents
-from afn.systems.settings import Reduction
+from afn.systems.gmm.settings import Reduction
 
 
 def frames(seed=0, count=400, dims=10):

@@ -11,8 +11,8 @@ from afn.common.errors import UserError
 from afn.common.paths import ROOT
 from afn.systems import em
 from afn.systems.gmm.models import DiagonalGMM
+from afn.systems.gmm.settings import GaussianMixtures, Reduction
 from afn.systems.gmm.system import MixturePair
-from afn.systems.settings import GaussianMixtures, Reduction
 from afn.systems.subset import Subset
 
 CONF = ROOT / "conf" / "systems"

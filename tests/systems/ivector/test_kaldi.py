@@ -13,8 +13,8 @@ from afn.common.errors import UserError
 from afn.common.paths import ROOT
 from afn.features.settings import Mfcc
 from afn.systems.ivector import kaldi
+from afn.systems.ivector.settings import IVectors
 from afn.systems.ivector.system import BACK_END, KALDI, IVectorSystem
-from afn.systems.settings import IVectors
 from afn.systems.subset import Subset
 from kaldi_stand_ins import PROGRAMS, StandIns
 from planted import margin, row, subset

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from afn.systems.neural import maps
-from afn.systems.pictures import Chosen, drawer
+from afn.systems.protocol import Chosen
 
 FRAMES = 50  # of the network's input
 

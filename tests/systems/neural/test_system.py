@@ -8,14 +8,14 @@ import scipy.stats
 import torch
 from torch import nn
 
-from afn import systems
 from afn.common import config
 from afn.common.errors import UserError
 from afn.common.paths import ROOT
 from afn.experiment import rows
+from afn.systems import registry
 from afn.systems.neural.batches import Tiled
 from afn.systems.neural.embedding_gaussians import EmbeddingGaussians
-from afn.systems.settings import Neural
+from afn.systems.neural.settings import Neural
 from afn.systems.subset import Subset
 
 NEURAL = rows.rows("all-neural")
@@ -60,7 +60,7 @@ def test_one_class_is_not_trained_on(tmp_path, alone):
     single = Subset(alone, dict.fromkeys(both.labels, "spoof"), both.features)
     train, dev = (single if name == alone else both for name in ("train", "dev"))
     with pytest.raises(UserError, match=f"{alone}: no genuine utterance; training needs both classes"):
-        systems.build(settings("lcnn", "model.frames=122"), 1).fit(train, dev, tmp_path)
+        registry.build(settings("lcnn", "model.frames=122"), 1).fit(train, dev, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
@@ -80,10 +80,10 @@ def test_a_row_differs_from_the_afn_only_where_it_says(name):
 def test_the_original_light_cnn_trains_is_loaded_and_scores(tmp_path, back_end):
     system = settings("lcnn_stc", *SMALL, f"model.back_end={back_end}")
     train, dev = subset("t", 6, 864), subset("d", 4, 864)
-    systems.build(system, 1).fit(train, dev, tmp_path)
+    registry.build(system, 1).fit(train, dev, tmp_path)
     scored = []
     for seed in (1, 2):  # the weights come from the folder, not from the seed
-        again = systems.build(system, seed)
+        again = registry.build(system, seed)
         again.load(tmp_path)
         assert again.weights(tmp_path).is_file()
         scored.append(again.score(dev))
@@ -94,16 +94,16 @@ def test_the_original_light_cnn_trains_is_loaded_and_scores(tmp_path, back_end):
 
 def test_features_of_another_width_are_a_users_mistake(tmp_path):
     with pytest.raises(UserError, match="network takes 864"):
-        systems.build(settings("lcnn_stc", "model.frames=40"), 1).fit(
+        registry.build(settings("lcnn_stc", "model.frames=40"), 1).fit(
             subset("t", 4, 257), subset("d", 4, 257), tmp_path
         )
 
 
 def test_weights_of_another_network_are_refused(tmp_path):
     system = settings("lcnn_stc", *SMALL)
-    systems.build(system, 1).fit(subset("t", 6, 864), subset("d", 4, 864), tmp_path)
+    registry.build(system, 1).fit(subset("t", 6, 864), subset("d", 4, 864), tmp_path)
     with pytest.raises(UserError, match=r"best\.pt: not weights of this network"):
-        systems.build(settings("lcnn"), 1).load(tmp_path)
+        registry.build(settings("lcnn"), 1).load(tmp_path)
 
 
 class Identity(nn.Module):

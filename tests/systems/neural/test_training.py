@@ -15,8 +15,8 @@ from afn.common.errors import UserError
 from afn.common.paths import METRICS
 from afn.systems.neural import training
 from afn.systems.neural.batches import Tiled, in_order, shuffled, tile
+from afn.systems.neural.settings import Training
 from afn.systems.neural.training import BEST, LAST, Trainer
-from afn.systems.settings import Training
 from afn.systems.subset import Subset
 
 CPU = torch.device("cpu")

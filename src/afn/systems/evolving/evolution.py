@@ -18,13 +18,14 @@ from typing import Any
 import neat
 import numpy as np
 
-from afn.common import files, paths
-from afn.common.errors import ANEW, UserError
+from afn.common import files
+from afn.common.errors import RETRAIN, UserError
 from afn.common.progress import Progress
 from afn.metrics.eer import linear_roc_eer
 from afn.systems.evolving import fitness, genomes, populations, rnn
 from afn.systems.evolving.genomes import Genome
-from afn.systems.settings import Evolution as Recipe
+from afn.systems.evolving.settings import Evolution as Recipe
+from afn.systems.protocol import METRICS
 from afn.systems.subset import Subset
 
 LAST, BEST = "last.json", "best.json"
@@ -149,7 +150,7 @@ class Evolution:
         return np.random.default_rng([self.seed, number])
 
     def _save(self) -> None:
-        files.write_csv(self.directory / paths.METRICS, self.position.history)
+        files.write_csv(self.directory / METRICS, self.position.history)
         # Last: what was written before it is written again, and the same, where a run is killed in between.
         state = {"position": vars(self.position), "population": populations.plain(self.population)}
         files.write_text(self.directory / LAST, json.dumps(state) + "\n")
@@ -161,7 +162,7 @@ class Evolution:
             self.population = populations.from_plain(state["population"], self.config)
             self.position = Position(**state["position"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise UserError(f"{path}: not a checkpoint of this system ({error!r}); {ANEW}") from None
+            raise UserError(f"{path}: not a checkpoint of this system ({error!r}). {RETRAIN}") from None
         if self.population.generation < self.recipe.generations:
             log.info(f"going on from {path}: generation {self.population.generation + 1}")
 
@@ -172,12 +173,12 @@ def champion(path: Path, config: neat.Config) -> Genome:
     try:
         return genomes.from_plain(content["genome"], config)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"{path}: not a network of this system ({error!r}); {ANEW}") from None
+        raise UserError(f"{path}: not a network of this system ({error!r}). {RETRAIN}") from None
 
 
 def history(directory: Path) -> list[dict[str, float | None]]:
     """The rows of a training's metrics.csv, an empty cell as None; none where there is no such file."""
-    path = directory / paths.METRICS
+    path = directory / METRICS
     if not path.is_file():
         return []
     rows = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
@@ -191,4 +192,4 @@ def read(path: Path) -> Any:
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; run stage 0 first") from None
     except ValueError as error:
-        raise UserError(f"{path}: not a JSON file ({error}); {ANEW}") from None
+        raise UserError(f"{path}: not a JSON file ({error}). {RETRAIN}") from None

@@ -9,12 +9,12 @@ from afn.systems.evolving import network_plot
 from afn.systems.evolving.network_plot import Graph
 from afn.systems.evolving.rnn import ACTIVATIONS, Network
 from afn.systems.evolving.system import EvolvingSystem
-from afn.systems.pictures import Chosen
+from afn.systems.protocol import Chosen
 
 
-def draw(system: EvolvingSystem, chosen: Chosen, title: str, seed: int, out: Path) -> None:
+def draw(system: EvolvingSystem, chosen: Chosen, out: Path) -> None:
     """Write `network.png`, `evolution.png`, and one figure an utterance of `chosen`."""
-    heading = f"{title}, seed {seed}"
+    heading = f"{system.settings.title}, seed {system.seed}"
     nodes, connections = system.genome.size()
     network_plot.draw_network(
         out / "network.png",

@@ -1,19 +1,23 @@
 """Evolved recurrent networks over the raw waveform: the row Evolving RNN."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from afn.common import files
+from afn.common.errors import UserError
 from afn.common.paths import ROOT
 from afn.common.progress import Progress
 from afn.systems.evolving import evolution, genomes, rnn
-from afn.systems.settings import Evolving
+from afn.systems.evolving.settings import Evolving
+from afn.systems.protocol import Chosen, System
 from afn.systems.subset import Subset
 
 UTTERANCES = 8 * rnn.LANES  # scored at a time: enough for every core, few enough for the memory
 
 
-class EvolvingSystem:
+class EvolvingSystem(System):
     """A network evolved by systems/evolution.py; the score is the mean of its score output, 0…1, genuine above.
 
     Args:
@@ -21,12 +25,12 @@ class EvolvingSystem:
         seed: decides all that evolution draws.
     """
 
-    picture = "evolving"
-    averaged = "scores"
+    settings: Evolving
     at_once = UTTERANCES
+    figures = "the evolved network"
 
     def __init__(self, settings: Evolving, seed: int):
-        self.settings, self.seed = settings, seed
+        super().__init__(settings, seed)
         self.config = genomes.configuration(ROOT / "conf" / settings.neat, settings.train.population)
         self.genome: genomes.Genome | None = None
         self.network: rnn.Network | None = None
@@ -59,6 +63,24 @@ class EvolvingSystem:
                 progress.advance(len(utterances))
         return found
 
+    @classmethod
+    def identity(cls, settings: Evolving) -> dict[str, Any]:
+        found = super().identity(settings)
+        path = ROOT / "conf" / settings.neat
+        if not path.is_file():
+            raise UserError(f"{path}: no such file. `neat` names a file in conf/.")
+        found["neat"] = files.sha256(path)
+        return found
+
+    def draw(self, chosen: Chosen, out: Path) -> bool:
+        from afn.systems.evolving import figures  # matplotlib takes a second to import
+
+        figures.draw(self, chosen, out)
+        return True
+
     def trace(self, features: np.ndarray) -> np.ndarray:
         """Gate and score output after every sample of an utterance, float[N × 1]: float64[N × 2]."""
         return rnn.trace(self.network, features.ravel())
+
+
+SYSTEM = EvolvingSystem

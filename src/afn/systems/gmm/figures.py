@@ -7,11 +7,12 @@ import numpy as np
 from afn.common.progress import Progress
 from afn.systems.gmm import likelihood_plots
 from afn.systems.gmm.system import MixturePair
-from afn.systems.pictures import Chosen
+from afn.systems.protocol import Chosen
 
 
-def draw(system: MixturePair, chosen: Chosen, title: str, seed: int, out: Path) -> None:
+def draw(system: MixturePair, chosen: Chosen, out: Path) -> None:
     """Write one figure an utterance, and `class_means.png`: the mean contributions of the classes."""
+    title, seed = system.settings.title, system.seed
     shares: dict[str, list[np.ndarray]] = {}
     with Progress("likelihood", len(chosen.every)) as progress:
         for utt in chosen.every:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from afn.features.deltas import with_deltas
 from afn.systems.gmm.frames import Frames, covariance
-from afn.systems.settings import Reduction
+from afn.systems.gmm.settings import Reduction
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ from torch import Tensor
 
 from afn.common.errors import UserError
 from afn.common.progress import Progress
+from afn.systems import checkpoints, em
 from afn.systems import device as devices
-from afn.systems import em
 from afn.systems.gmm.models import DiagonalGMM, mean_log_likelihood_ratio
 from afn.systems.gmm.pca import PrincipalComponents
-from afn.systems.neural import training
-from afn.systems.settings import GaussianMixtures
+from afn.systems.gmm.settings import GaussianMixtures
+from afn.systems.protocol import Chosen, System
 from afn.systems.subset import Subset
 
 MODEL = "mixtures.pt"
@@ -28,7 +28,7 @@ CLASSES = ("genuine", "spoof")
 log = logging.getLogger("train")
 
 
-class MixturePair:
+class MixturePair(System):
     """A mixture for each class; the score is their mean log-likelihood ratio a frame, in nats, above 0 for genuine.
 
     Args:
@@ -36,12 +36,11 @@ class MixturePair:
         seed: draws the frames that EM begins with.
     """
 
-    picture = "gmm"
-    averaged = "scores"
-    at_once = 1
+    settings: GaussianMixtures
+    figures = "log-likelihood ratios"
 
     def __init__(self, settings: GaussianMixtures, seed: int):
-        self.settings, self.seed = settings, seed
+        super().__init__(settings, seed)
         self.reduction: PrincipalComponents | None = None
         self.mixtures: dict[str, DiagonalGMM] = {}
         self.device = torch.device("cpu")
@@ -73,7 +72,7 @@ class MixturePair:
                     of, recipe.iterations, recipe.tolerance, recipe.variance_floor, after=after
                 ),
             )
-        training.save(directory / MODEL, self._state())
+        checkpoints.save(directory / MODEL, self._state())
 
     def weights(self, directory: Path) -> Path:
         """The file in a training's `directory` that holds both mixtures."""
@@ -101,6 +100,12 @@ class MixturePair:
         """What the mixtures see of an utterance: float32[T × D] reduced, as a tensor."""
         return torch.tensor(self.reduction(features) if self.reduction else features, device=self.device)
 
+    def draw(self, chosen: Chosen, out: Path) -> bool:
+        from afn.systems.gmm import figures  # matplotlib takes a second to import
+
+        figures.draw(self, chosen, out)
+        return True
+
     def explain(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Where an utterance's score comes from: over time, and over the dimensions of its frames.
 
@@ -124,3 +129,6 @@ class MixturePair:
         self.mixtures = {name: DiagonalGMM.from_state_dict(state[name]) for name in CLASSES}
         reduction = state["reduction"]
         self.reduction = PrincipalComponents.from_state_dict(reduction) if reduction else None
+
+
+SYSTEM = MixturePair

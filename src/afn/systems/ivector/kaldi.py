@@ -21,7 +21,7 @@ from afn.common.errors import UserError
 from afn.common.progress import Progress
 from afn.features import archives, kaldi_programs
 from afn.features.kaldi_programs import Chain
-from afn.systems.settings import IVectors
+from afn.systems.ivector.settings import IVectors
 from afn.systems.subset import Subset
 
 PROGRAMS = (

@@ -14,16 +14,15 @@ import torch
 
 from afn.common.errors import UserError
 from afn.common.progress import Progress
+from afn.systems import checkpoints, em
 from afn.systems import device as devices
-from afn.systems import em
 from afn.systems.gmm.models import DiagonalGMM, FullGMM
 from afn.systems.ivector.backends import CosineBackend, GaussianBackend, Projection
 from afn.systems.ivector.extractor import IVectorExtractor
 from afn.systems.ivector.kaldi import KaldiIVectors
-from afn.systems.neural import training
-from afn.systems.neural.batches import in_order
-from afn.systems.settings import IVectors
-from afn.systems.subset import Subset
+from afn.systems.ivector.settings import IVectors
+from afn.systems.protocol import System
+from afn.systems.subset import Subset, in_order
 
 BACK_END = "backend.pt"
 KALDI = "kaldi"  # the folder of what its programs make
@@ -33,7 +32,7 @@ BACK_ENDS = {"cosine": CosineBackend, "gaussian": GaussianBackend}
 log = logging.getLogger("train")
 
 
-class IVectorSystem:
+class IVectorSystem(System):
     """A background model, an extractor on it, and a back-end on its i-vectors.
 
     The score is a difference of cosines (between -2 and 2), or a log-likelihood ratio in nats; above 0 for genuine.
@@ -44,12 +43,11 @@ class IVectorSystem:
             Kaldi's programs: systems/kaldi_ivectors.py.)
     """
 
-    picture = ""
-    averaged = "scores"
+    settings: IVectors
     at_once = AT_ONCE
 
     def __init__(self, settings: IVectors, seed: int):
-        self.settings, self.seed = settings, seed
+        super().__init__(settings, seed)
         self.extractor: IVectorExtractor | None = None
         self.kaldi: KaldiIVectors | None = None
         self.projection: Projection | None = None
@@ -70,7 +68,7 @@ class IVectorSystem:
         if self.settings.back_end.per_speaker:
             vectors, genuine = speaker_means(vectors, genuine, [subset.speakers[utt] for utt in subset.utterances])
         self._fit_back_end(vectors, genuine)
-        training.save(directory / BACK_END, self._state())
+        checkpoints.save(directory / BACK_END, self._state())
 
     def weights(self, directory: Path) -> Path:
         """The file in a training's `directory` that holds the extractor and the back-end."""
@@ -181,3 +179,6 @@ def _tensors(values: dict[str, Any]) -> dict[str, Any]:
 
 def _arrays(values: dict[str, Any]) -> dict[str, Any]:
     return {k: v.cpu().numpy() if isinstance(v, torch.Tensor) else v for k, v in values.items()}
+
+
+SYSTEM = IVectorSystem

@@ -1,7 +1,6 @@
 """Spectrograms of any length as batches of one width, in an order that the seed alone decides."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -24,7 +23,9 @@ def tile(features: np.ndarray, frames: int, bins: int) -> np.ndarray:
 def check_width(features: np.ndarray, bins: int) -> None:
     """Raise UserError unless `features` have `bins` values a frame."""
     if features.shape[1] != bins:
-        raise UserError(f"features of {features.shape[1]} values a frame; the network takes {bins}: mend features.conf")
+        raise UserError(
+            f"features have {features.shape[1]} values per frame, the network takes {bins}. Change features.conf."
+        )
 
 
 class Tiled:
@@ -49,61 +50,42 @@ class Tiled:
         tiled = np.stack([tile(self.features[self.utterances[i]], self.frames, self.bins) for i in indices])
         return torch.from_numpy(tiled)[:, None], self.targets[list(indices)]
 
-    def resident(self, device: torch.device, dtype: torch.dtype, most: float) -> "Resident | None":
-        """The same subset on `device`, its features as `dtype`; None if they are of more than `most` bytes.
-
-        They are read and kept there once, however many trainings of this process ask.
-        """
-        held, key = self.subset.held, (device, dtype)
-        if key not in held:
-            held[key] = self._held(device, dtype, most)
-        return held[key] and Resident(self, held[key])
-
-    def _held(self, device: torch.device, dtype: torch.dtype, most: float) -> "Held | None":
+    def resident(self, device: torch.device, most: float) -> "Resident | None":
+        """The same subset with its features on `device`; None if they take more than `most` bytes."""
         matrices, size = [], 0
         for utt in self.utterances:
             matrix = self.features[utt]
             check_width(matrix, self.bins)
-            size += matrix.size * dtype.itemsize
+            size += matrix.nbytes
             if size > most:
                 return None
-            matrices.append(torch.from_numpy(matrix).to(device, dtype))
-        lengths = torch.tensor([len(matrix) for matrix in matrices])
-        held = Held(torch.cat(matrices), (lengths.cumsum(0) - lengths).to(device), lengths.to(device))
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)  # other trainings use it on streams of their own
-        return held
-
-
-@dataclass(frozen=True)
-class Held:
-    """A subset's features on a device: frame after frame Tensor[N × D], where each utterance starts, and its length."""
-
-    features: Tensor
-    starts: Tensor
-    lengths: Tensor
+            matrices.append(torch.from_numpy(matrix).to(device))
+        return Resident(self, matrices)
 
 
 class Resident:
-    """A subset that lies on a device at true length and is tiled there by index; batches are as those of `Tiled`.
+    """A subset whose features stay on a device at true length and are tiled there; batches equal those of `Tiled`.
 
-    A batch then costs a gather on the device and nothing passes the bus.
+    A batch costs one gather on the device, and nothing is copied from the host.
     """
 
-    def __init__(self, tiled: Tiled, held: Held):
-        self.held, self.utterances = held, tiled.utterances
-        self.steps = torch.arange(tiled.frames, device=held.features.device)
-        self.targets = tiled.targets.to(held.features.device)
+    def __init__(self, tiled: Tiled, matrices: Sequence[Tensor]):
+        device = matrices[0].device
+        lengths = torch.tensor([len(matrix) for matrix in matrices])
+        self.subset, self.utterances = tiled.subset, tiled.utterances
+        self.features = torch.cat(list(matrices))  # [N × D], one utterance after the other
+        self.starts, self.lengths = (lengths.cumsum(0) - lengths).to(device), lengths.to(device)
+        self.steps = torch.arange(tiled.frames, device=device)
+        self.targets = tiled.targets.to(device)
 
     def __len__(self) -> int:
         return len(self.targets)
 
     def batch(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
         """The utterances at `indices`: float32 Tensor[B × 1 × D × frames], and their targets Tensor[B], 1 = genuine."""
-        held = self.held
-        chosen = torch.tensor(list(indices), device=held.features.device)
-        places = held.starts[chosen, None] + self.steps % held.lengths[chosen, None]
-        return held.features[places].float().transpose(1, 2).contiguous()[:, None], self.targets[chosen]
+        chosen = torch.tensor(list(indices), device=self.features.device)
+        places = self.starts[chosen, None] + self.steps % self.lengths[chosen, None]
+        return self.features[places].transpose(1, 2).contiguous()[:, None], self.targets[chosen]
 
 
 def shuffled(count: int, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
@@ -118,9 +100,3 @@ def shuffled(count: int, batch_size: int, seed: int, epoch: int) -> list[list[in
         last = batches.pop()
         batches[-1] += last
     return batches
-
-
-def in_order(count: int, batch_size: int) -> Iterator[range]:
-    """Indices 0…count-1 in batches."""
-    for start in range(0, count, batch_size):
-        yield range(start, min(start + batch_size, count))

@@ -6,7 +6,8 @@ Source: Lavrentyeva et al., Interspeech 2017, sec. 3.2: one Gaussian a class on 
 import torch
 from torch import Tensor, nn
 
-from afn.systems.neural.batches import Tiled, in_order
+from afn.systems.neural.batches import Tiled
+from afn.systems.subset import in_order
 
 RIDGE = 0.01  # of the mean variance, added to the diagonal: a class may have fewer utterances than dimensions
 

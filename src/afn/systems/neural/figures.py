@@ -7,11 +7,12 @@ import numpy as np
 from afn.common.progress import Progress
 from afn.systems.neural import heatmaps, maps
 from afn.systems.neural.system import NeuralSystem
-from afn.systems.pictures import Chosen
+from afn.systems.protocol import Chosen
 
 
-def draw(system: NeuralSystem, chosen: Chosen, title: str, seed: int, out: Path) -> None:
+def draw(system: NeuralSystem, chosen: Chosen, out: Path) -> None:
     """Write one figure an utterance, `class_means.png`, and the arrays behind them."""
+    title, seed = system.settings.title, system.seed
     label = chosen.labels
     sums: dict[str, np.ndarray] = {}
     profiles: dict[str, list[np.ndarray]] = {}

@@ -1,105 +1,105 @@
-"""Networks on feature matrices: the AFN, DRN and kindred rows."""
+"""Networks on feature matrices: the AFN, DRN and LCNN rows."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from afn.common.errors import ANEW, UserError
+from afn.common.errors import RETRAIN, UserError
+from afn.systems import checkpoints
 from afn.systems import device as devices
-from afn.systems.neural import distributed, light_cnn, training
+from afn.systems.neural import light_cnn, training
 from afn.systems.neural.attentive_filtering import AttentiveFilteringNetwork
-from afn.systems.neural.batches import Tiled, in_order, tile
+from afn.systems.neural.batches import Tiled, tile
 from afn.systems.neural.dilated_resnet import DilatedResNet
 from afn.systems.neural.embedding_gaussians import EmbeddingGaussians
 from afn.systems.neural.inference import for_scoring
-from afn.systems.settings import AttentiveFiltering, DilatedResidual, Neural, OriginalLightCNN, ReducedLightCNN
-from afn.systems.subset import Subset
+from afn.systems.neural.settings import Neural
+from afn.systems.protocol import Attended, Chosen, System
+from afn.systems.subset import Subset, in_order
 
 GAUSSIANS = "gaussians.pt"
 
+# `model.kind` -> the network of its settings, freshly initialised. ValueError where its parts do not fit.
+NETWORKS: dict[str, Callable[[Any], nn.Module]] = {
+    "attentive_filtering": lambda of: AttentiveFilteringNetwork(
+        of.attention, of.temperature, of.residual, of.channels, of.frames
+    ),
+    "dilated_resnet": lambda of: DilatedResNet(of.activation, of.frames),
+    "light_cnn": lambda of: light_cnn.LightCNN(of.frames),
+    "original_light_cnn": lambda of: light_cnn.OriginalLightCNN(of.dropout, frames=of.frames),
+}
 
-class NeuralSystem:
-    """A network trained by systems/training.py; its score is the logit, above 0 for genuine.
 
-    With a Gaussian back-end (original Light CNN) the score is the log likelihood ratio of two Gaussians on embeddings.
+class NeuralSystem(System):
+    """A network trained by `training.Trainer`; its score is the logit, above 0 for genuine.
 
-    Args:
-        settings: the row's YAML.
-        seed: decides the initial weights and the order of the batches.
+    With a Gaussian back-end (original Light CNN) the score is the log-likelihood ratio of two Gaussians on embeddings.
+    The seed decides the initial weights and the order of the batches.
     """
 
+    settings: Neural
+
     def __init__(self, settings: Neural, seed: int):
-        self.settings, self.seed = settings, seed
+        super().__init__(settings, seed)
         torch.manual_seed(seed)
-        self.model = network(settings)
+        try:
+            self.model = self.network()
+        except ValueError as error:
+            raise UserError(f"model.{error}") from None
         self.scorer: nn.Module = self.model  # batches to scores
-        self.device: torch.device | None = None
+        self.device = torch.device("cpu")
+        self.frames = settings.model.frames
+        # Lai et al.'s predict_only.py averages sigmoids; log-likelihood ratios would saturate there.
+        self.gaussian = getattr(settings.model, "back_end", "") == "gaussian"
+        self.averages = "scores" if self.gaussian else "sigmoids"
 
-    @property
-    def averaged(self) -> str:
-        """Sigmoids, as Lai et al.'s predict_only.py has it; log-likelihood ratios would saturate there."""
-        return "scores" if self.gaussian else "sigmoids"
+    def network(self) -> nn.Module:
+        """The network that the settings describe, freshly initialised. ValueError where its parts do not fit."""
+        return NETWORKS[self.settings.model.kind](self.settings.model)
 
-    @property
-    def at_once(self) -> int:
-        return training.scoring_batch(self.device)
-
-    @property
-    def picture(self) -> str:
-        return "neural" if isinstance(self.settings.model, AttentiveFiltering) else ""
-
-    @property
-    def frames(self) -> int:
-        return self.settings.model.frames
+    @classmethod
+    def identity(cls, settings: Neural) -> dict[str, Any]:
+        found = super().identity(settings)
+        found["train"]["precision"] = devices.resolved(settings.train.precision)
+        return found
 
     @property
     def bins(self) -> int:
+        """The values per frame that the network takes."""
         return self.model.bins
 
-    @property
-    def gaussian(self) -> bool:
-        """Whether Gaussians on embeddings give the score."""
-        return isinstance(self.settings.model, OriginalLightCNN) and self.settings.model.back_end == "gaussian"
-
     def fit(self, train: Subset, dev: Subset, directory: Path) -> None:
-        """Train to the end, or on from where an earlier run in `directory` was interrupted."""
-        for _ in self.turns(train, dev, directory):
-            pass
-
-    def turns(self, train: Subset, dev: Subset, directory: Path) -> Iterator[None]:
-        """The same in turns, between which others may train in this process (systems/turns.py)."""
         tiled, selecting = (Tiled(subset.both_classes(), self.frames, self.bins) for subset in (train, dev))
-        yield from training.Trainer(self.model, tiled, selecting, self.settings.train, self.seed, directory).turns()
-        if self.gaussian and distributed.group().first:
+        training.Trainer(self.model, tiled, selecting, self.settings.train, self.seed, directory).run()
+        if self.gaussian:
             self._load_network(directory / training.BEST)
             gaussians = EmbeddingGaussians.fitted(self.model, tiled, self.device)
-            training.save(directory / GAUSSIANS, {"model": gaussians.state_dict()})
+            checkpoints.save(directory / GAUSSIANS, {"model": gaussians.state_dict()})
 
     def weights(self, directory: Path) -> Path:
-        """The file in a training's `directory` that scores depend on: the weights with the best dev EER."""
         return directory / (GAUSSIANS if self.gaussian else training.BEST)
 
     def load(self, directory: Path) -> None:
-        """Take up the `weights` of a training's `directory`."""
         if self.gaussian:
             self.scorer = EmbeddingGaussians(self.model, light_cnn.EMBEDDING)
         self._load_network(self.weights(directory))
 
     def _load_network(self, path: Path) -> None:
         self.device = devices.choose()
-        state = training.load(path, self.device)
+        self.at_once = training.scoring_batch(self.device)
+        state = checkpoints.load(path, self.device)
         try:
             self.scorer.load_state_dict(state["model"])
         except (AttributeError, LookupError, TypeError, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
-            raise UserError(f"{path}: not weights of this network ({reason}); {ANEW}") from None
+            reason = checkpoints.first_line(error)
+            raise UserError(f"{path}: not weights of this network ({reason}). {RETRAIN}") from None
         self.scorer = devices.placed(self.scorer, self.device).eval()
 
     def score(self, subset: Subset) -> dict[str, float]:
-        """The logit of every utterance; the features are read as they are needed. `load` comes first."""
         scorer = for_scoring(self.scorer)
 
         def batches() -> Iterable[tuple[list[str], Tensor]]:
@@ -113,32 +113,30 @@ class NeuralSystem:
         """Matrices float32[T × bins] as one batch, Tensor[B × 1 × bins × frames]."""
         return torch.from_numpy(np.stack([tile(matrix, self.frames, self.bins) for matrix in features]))[:, None]
 
-    @torch.inference_mode()
-    def attend(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-        """What the attention does to one utterance, float32[T × 257]; `load` comes first.
+    @property
+    def figures(self) -> str:
+        return "attention masks" if isinstance(self.model, AttentiveFilteringNetwork) else ""
 
-        Returns the mask A and the filtered spectrogram S*, float32[257 × frames] each, and the utterance's logit.
-        Only where there is an attention to look at.
-        """
+    def draw(self, chosen: Chosen, out: Path) -> bool:
+        if not self.figures:
+            return False
+        from afn.systems.neural import figures  # matplotlib takes a second to import
+
+        figures.draw(self, chosen, out)
+        return True
+
+    @torch.inference_mode()
+    def attend(self, features: np.ndarray) -> Attended:
+        if not isinstance(self.model, AttentiveFilteringNetwork):
+            return super().attend(features)
         x = self.inputs([features]).to(self.device)
         mask = self.model.attend(x)
         filtered = self.model.filter(x, mask)
         logit = self.model.classifier(filtered).item()
-        return mask[0, 0].cpu().numpy(), filtered[0, 0].cpu().numpy(), logit
+        return Attended(mask[0, 0].cpu().numpy(), filtered[0, 0].cpu().numpy(), logit)
+
+    def exportable(self) -> nn.Module:
+        return self.scorer
 
 
-def network(settings: Neural) -> nn.Module:
-    """The network that the settings describe, freshly initialised. Raises UserError where its parts do not fit."""
-    model = settings.model
-    try:
-        if isinstance(model, AttentiveFiltering):
-            return AttentiveFilteringNetwork(
-                model.attention, model.temperature, model.residual, model.channels, model.frames
-            )
-        if isinstance(model, DilatedResidual):
-            return DilatedResNet(model.activation, model.frames)
-        if isinstance(model, ReducedLightCNN):
-            return light_cnn.LightCNN(model.frames)
-        return light_cnn.OriginalLightCNN(model.dropout, frames=model.frames)
-    except ValueError as error:
-        raise UserError(f"model.{error}") from None
+SYSTEM = NeuralSystem

@@ -1,0 +1,36 @@
+"""Checkpoints: what a training leaves on disk, written whole and read without running code from the file."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from afn.common import files
+from afn.common.errors import RETRAIN, UserError
+
+
+def save(path: Path, state: dict[str, Any]) -> None:
+    """Write a checkpoint, whole or not at all."""
+    buffer = io.BytesIO()  # torch.save turns a full disk into an error without its reason
+    torch.save(state, buffer)
+    with files.whole(path, "wb") as file:
+        file.write(buffer.getbuffer())
+
+
+def load(path: Path, device: torch.device) -> dict[str, Any]:
+    """The content of a checkpoint, tensors on `device`. UserError if it cannot be read."""
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such checkpoint. Run stage 0 first.") from None
+    except Exception as error:
+        raise UserError(f"{path}: not a readable checkpoint ({first_line(error)}). {RETRAIN}") from None
+    if not isinstance(state, dict):
+        raise UserError(f"{path}: not a checkpoint, it holds a {type(state).__name__}. {RETRAIN}")
+    return state
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's text, or the name of its class."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

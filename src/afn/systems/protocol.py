@@ -1,0 +1,107 @@
+"""What every system does: the one interface between a row of the results table and the stages."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from afn.common import config
+from afn.common.errors import UserError
+from afn.systems.subset import Subset
+
+METRICS = "metrics.csv"  # of a training: one row per epoch, iteration or generation
+
+TrainedOn = Literal["train", "train+dev"]  # the subsets that a system is trained on
+
+
+@dataclass(frozen=True)
+class Paper:
+    """EERs in percent of this row in Lai et al. (ICASSP 2019), Table 2, on ASVspoof 2017 Version 2.0."""
+
+    dev: float | None = None  # percent; null: it reports none
+    eval: float | None = None  # percent; null: it reports none
+    note: str = ""  # what a reader of the results must know of the row: what the paper leaves open
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The utterances of stage 1: those drawn one by one and those behind class means; `features` are of either."""
+
+    utterances: list[str]
+    averaged: list[str]
+    labels: Mapping[str, str]  # utterance -> genuine|spoof
+    features: Mapping[str, np.ndarray]  # utterance -> float32[T × D], read when asked for
+
+    @property
+    def every(self) -> list[str]:
+        return list(dict.fromkeys(self.utterances + self.averaged))
+
+
+class Attended(NamedTuple):
+    """What an attention does to one utterance; the frequency comes first in both arrays."""
+
+    mask: np.ndarray  # A, float32[bins × frames]
+    filtered: np.ndarray  # S*, float32[bins × frames]
+    score: float  # of the network with this mask; above 0: genuine
+
+
+class System(ABC):
+    """A row of the results table, built from its settings and a seed.
+
+    Args:
+        settings: the row's YAML; its class is the family's (`SETTINGS` in its settings.py).
+        seed: decides everything that is random.
+    """
+
+    averages: Literal["sigmoids", "scores"] = "scores"  # what is averaged over seeds
+    frames: int | None = None  # the width that features are repeated or cut to; None: any length
+    at_once: int = 1  # utterances scored together; lists cut at multiples of it give the same bits
+
+    def __init__(self, settings: Any, seed: int):
+        self.settings, self.seed = settings, seed
+
+    @classmethod
+    def identity(cls, settings: Any) -> dict[str, Any]:
+        """What can change a number, beyond the features: plain values, resolved on this machine (`auto` is not one).
+
+        A family adds what its settings only name, such as the content of a file.
+        """
+        found = config.groups(settings)["identity"]
+        del found["features"]
+        return found
+
+    @abstractmethod
+    def fit(self, train: Subset, dev: Subset, directory: Path) -> None:
+        """Train and leave everything in `directory`. Called again after an interruption, continue there."""
+
+    @abstractmethod
+    def weights(self, directory: Path) -> Path:
+        """The file in `directory` that scores depend on, written by `fit`."""
+
+    @abstractmethod
+    def load(self, directory: Path) -> None:
+        """Load what `fit` left in `directory`; UserError where it cannot be used."""
+
+    @abstractmethod
+    def score(self, subset: Subset) -> dict[str, float]:
+        """One score per utterance; higher = more genuine. `load` comes first."""
+
+    def draw(self, chosen: Chosen, out: Path) -> bool:
+        """Write the figures of stage 1 into `out`; False if there is nothing to draw. `load` comes first."""
+        return False
+
+    @property
+    def figures(self) -> str:
+        """What `draw` shows, in a few words; empty if it shows nothing."""
+        return ""
+
+    def attend(self, features: np.ndarray) -> Attended:
+        """What the attention does to float32[T × D] features; UserError for a system without attention."""
+        raise UserError(f"{self.settings.title}: has no attention mask. Choose an attention network, such as afn.")
+
+    def exportable(self) -> Any:
+        """The torch module that ./run.sh export writes; UserError for a system that is not a network."""
+        raise UserError(f"{self.settings.title}: is not a neural network. Only neural networks can be exported.")
