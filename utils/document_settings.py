@@ -32,7 +32,7 @@ COMMAND = "python utils/document_settings.py"
 FILES = {  # folder of conf/ -> what a YAML there becomes, and what such a file is
     "systems": (settings.System, "A row of the results table: features, a model, and how it is trained."),
     "corpora": (corpora.Corpus, "A corpus: where recordings come from, and what systems do differently on it."),
-    "fusion": (fusion.Settings, "A fusion of several systems' scores."),
+    "fusion": (fusion.FusionSettings, "A fusion of several systems' scores."),
     "tuning": (tune.Tuning, "What `./run.sh --tune` tries for the system of the same name."),
 }
 INTRODUCTION = f"""# Settings

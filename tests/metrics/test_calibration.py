@@ -61,6 +61,36 @@ def test_ratios_that_are_true_are_calibrated():
     assert cost - calibration.min_cllr(genuine, spoof) < 0.005
 
 
+def test_classes_that_do_not_overlap_in_training_give_moderate_ratios():
+    """The plain regression's slope grows without bound there; Platt's targets give no more than the trials support."""
+    scores, genuine = np.array([0.0, 1.0, 2.0, 3.0, 4.0, 5.0]), np.arange(6) > 2
+    llrs = calibration.train(scores, genuine, "made up").llrs(scores[:, None])
+    assert (np.diff(llrs) > 0).all()
+    assert np.abs(llrs).max() < 4
+
+
+def test_the_targets_are_platts():
+    """At the optimum the mean posterior of all trials, weighted by class, equals their mean target (Platt 1999)."""
+    rng = np.random.default_rng(1)
+    genuine = np.arange(30) < 10
+    scores = rng.normal(genuine, 1)
+    posterior = 1 / (1 + np.exp(-calibration.train(scores, genuine, "made up").llrs(scores[:, None])))
+    target = np.where(genuine, 11 / 12, 1 / 22)
+    residual = (target - posterior) / np.where(genuine, 10, 20)
+    assert [residual.sum(), residual @ scores] == pytest.approx([0, 0], abs=1e-7)
+
+
+def test_log_odds_of_probabilities_are_calibrated_as_the_logits_themselves():
+    rng = np.random.default_rng(2)
+    genuine = np.arange(300) < 100
+    logits = rng.normal(4.0 * genuine - 2, 2)
+    probabilities = 1 / (1 + np.exp(-logits))
+    found = calibration.train(probabilities, genuine, "made up", logits=True)
+    assert found.plain()["logits"] is True
+    wanted = calibration.train(logits, genuine, "made up").llrs(logits[:, None])
+    assert found.llrs(probabilities[:, None]) == pytest.approx(wanted, abs=1e-6)
+
+
 def test_refuses_what_is_no_ratio():
     with pytest.raises(UserError, match="no spoof scores"):
         calibration.cllr([1.0], [])

@@ -12,7 +12,8 @@ from sklearn.preprocessing import StandardScaler
 from afn.common import config
 from afn.common.errors import UserError
 from afn.metrics import eer, fusion
-from afn.metrics.fusion import Settings
+from afn.metrics.fusion import FusionSettings
+from afn.metrics.trials import Trials
 
 CONF = Path(__file__).parents[2] / "conf" / "fusion"
 
@@ -88,7 +89,7 @@ def test_log_odds_of_probabilities():
     plain = fusion.train(odds, genuine, ["a"])
     assert found.llrs(1 / (1 + np.exp(-odds))) == pytest.approx(plain.llrs(odds), abs=1e-6)
     assert np.isfinite(found.llrs(np.array([[0.0], [1.0]]))).all()
-    with pytest.raises(UserError, match=r"a: a score is 1\.5 and no probability"):
+    with pytest.raises(UserError, match=r"a: not a probability: score 1\.5\. Fuse it without"):
         found.llrs(np.array([[0.5], [1.5]]))
 
 
@@ -141,7 +142,7 @@ def test_no_speaker_and_no_configuration_is_on_both_sides(crossed, monkeypatch):
             judged.append(len(scores))
             return scores[:, 0]
 
-    monkeypatch.setattr(fusion, "train", lambda scores, genuine, members, logits: Spy(scores, genuine))
+    monkeypatch.setattr(fusion, "train", lambda scores, genuine, members, logits, smoothed: Spy(scores, genuine))
     found = fusion.cross_validate(numbers[:, None].astype(float), trials, ["a"], groups=3)
     assert found.remark.startswith("cross-validated: 3 × 3 groups of speakers × replay configurations")
     assert len(judged) == 2 * 9
@@ -159,6 +160,22 @@ def test_cross_validation_shows_what_training_on_the_test_hides(crossed, noisy):
     assert eer.linear_roc_eer(found.genuine, found.spoof) > 0.4
     again = fusion.cross_validate(members, trials, names)
     assert (again.genuine == found.genuine).all() and (again.spoof == found.spoof).all()
+
+
+def test_log_odds_are_cross_validated_where_not_every_speaker_was_replayed_in_every_configuration(crossed, noisy):
+    trials = crossed(4, 3, genuine=4)
+    kept = ~((trials.speakers == "S00") & (trials.configurations == trials.configurations[~trials.genuine][0]))
+    trials = Trials(
+        tuple(np.array(trials.utts)[kept]),
+        *(column[kept] for column in (trials.genuine, trials.speakers, trials.environments, trials.playbacks)),
+        *(column[kept] for column in (trials.recorders, trials.configurations)),
+    )
+    scores = noisy(trials, 1)
+    probabilities = 1 / (1 + np.exp(-scores))
+    found = fusion.cross_validate(probabilities[:, None], trials, ["a"], logits=True)
+    assert found.spoof.size == (~trials.genuine).sum()
+    plain = fusion.cross_validate(scores[:, None], trials, ["a"])
+    assert found.spoof == pytest.approx(plain.spoof, abs=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +202,7 @@ def test_levels_are_dealt_evenly_and_stay_together():
 
 @pytest.mark.parametrize("path", sorted(CONF.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_yaml_is_sound(path):
-    settings = config.load(Settings, path)
+    settings = config.load(FusionSettings, path)
     systems = {row.stem for row in (CONF.parent / "systems").glob("*.yaml")}
     assert settings.members == "all" or systems.issuperset(settings.members)
     figures = {"everything": set(), "mdf": {"eval"}}  # the paper has no dev figure of the latter
@@ -193,7 +210,7 @@ def test_every_yaml_is_sound(path):
 
 
 def test_all_pairs_and_the_triple_of_the_paper_are_there():
-    settings = {path.stem: config.load(Settings, path) for path in CONF.glob("*.yaml")}
+    settings = {path.stem: config.load(FusionSettings, path) for path in CONF.glob("*.yaml")}
     attentive = {"afn", "afn_softmax_t", "afn_softmax_f"}
     members = {frozenset(s.members) for s in settings.values() if attentive.issuperset(s.members)}
     assert sorted(map(len, members)) == [2, 2, 2, 3]
@@ -205,14 +222,14 @@ def test_all_pairs_and_the_triple_of_the_paper_are_there():
 @pytest.mark.parametrize("members", ["afn", ["afn"], ["afn", "afn"], ["afn", 3], [], None])
 def test_members_are_systems_or_all(members):
     with pytest.raises(UserError, match=r"x\.yaml: members: .* must be a list of two or more systems, or all"):
-        config.build(Settings, {"title": "x", "members": members}, "x.yaml")
+        config.build(FusionSettings, {"title": "x", "members": members}, "x.yaml")
 
 
 def test_unknown_keys_are_refused():
     with pytest.raises(UserError, match="unknown key membres; did you mean members"):
-        config.build(Settings, {"title": "x", "membres": "all"}, "x.yaml")
+        config.build(FusionSettings, {"title": "x", "membres": "all"}, "x.yaml")
     with pytest.raises(UserError, match="'train' must be one of: dev, eval"):
-        config.build(Settings, {"title": "x", "members": "all", "paper": {"train": 1.0}}, "x.yaml")
+        config.build(FusionSettings, {"title": "x", "members": "all", "paper": {"train": 1.0}}, "x.yaml")
 
 
 # Published scores

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from afn.metrics import analysis, results
-from afn.metrics.analysis import Analysis, System
-from afn.metrics.fusion import Settings
+from afn.metrics.analysis import Analysis, ScoredSystem
+from afn.metrics.fusion import FusionSettings
 from afn.metrics.results import Measured, Row, Table
 from afn.report import html
 from afn.report.html import Exhibits
@@ -108,13 +108,13 @@ def analysed(crossed, noisy):
 
     def system(name, seed):
         scores = {subset: noisy(of, seed, speaker=0.4, configuration=0.4) for subset, of in trials.items()}
-        return System(name, name.upper(), scores, {s: {1: v} for s, v in scores.items()})
+        return ScoredSystem(name, name.upper(), scores, {s: {1: v} for s, v in scores.items()})
 
     systems = [system(name, seed) for seed, name in enumerate(("a", "b", "c"))]
     fusions = {
-        "pair": ("A and B", Settings("A and B", ["a", "b"], paper={"dev": 6.09, "eval": 8.54})),
-        "lacking": ("A and X", Settings("A and X", ["a", "x"], paper={"eval": 8.8})),
-        "all": ("everything", Settings("everything", "all")),
+        "pair": ("A and B", FusionSettings("A and B", ["a", "b"], paper={"dev": 6.09, "eval": 8.54})),
+        "lacking": ("A and X", FusionSettings("A and X", ["a", "x"], paper={"eval": 8.8})),
+        "all": ("everything", FusionSettings("everything", "all")),
     }
     return trials, systems, analysis.analyse(trials, systems, fusions, resamples=60)
 
@@ -180,20 +180,23 @@ class TestAnalysis:
     def test_nothing_is_chosen_on_eval(self, crossed, noisy):
         trials = {"dev": crossed(5, 4), "eval": crossed(5, 4)}
         good, bad = (noisy(trials["dev"], 3, distance) for distance in (3.0, 0.5))
-        systems = [System("a", "A", {"dev": bad, "eval": good}), System("b", "B", {"dev": good, "eval": bad})]
+        systems = [
+            ScoredSystem("a", "A", {"dev": bad, "eval": good}),
+            ScoredSystem("b", "B", {"dev": good, "eval": bad}),
+        ]
         assert analysis.analyse(trials, systems, {}, resamples=20).best == "B"
 
     def test_without_eval_systems_are_judged_on_dev_and_fusions_are_not(self, crossed, noisy):
         trials = {"dev": crossed(5, 4)}
-        systems = [System(name, name.upper(), {"dev": noisy(trials["dev"], i)}) for i, name in enumerate("ab")]
-        found = analysis.analyse(trials, systems, {"all": ("all", Settings("all", "all"))}, resamples=20)
+        systems = [ScoredSystem(name, name.upper(), {"dev": noisy(trials["dev"], i)}) for i, name in enumerate("ab")]
+        found = analysis.analyse(trials, systems, {"all": ("all", FusionSettings("all", "all"))}, resamples=20)
         assert found.judged == "dev" and found.fusions[0].ratios is not None
         assert len(found.differences) == 1 and list(found.groups[0].eers) == ["A", "B"]
 
     def test_members_that_have_no_probabilities_are_a_reason_and_no_crash(self, crossed, noisy):
         trials = {"dev": crossed(5, 4)}
-        systems = [System(name, name, {"dev": noisy(trials["dev"], i)}) for i, name in enumerate("ab")]
-        settings = {"odds": ("odds", Settings("odds", ["a", "b"], logits=True))}
+        systems = [ScoredSystem(name, name, {"dev": noisy(trials["dev"], i)}) for i, name in enumerate("ab")]
+        settings = {"odds": ("odds", FusionSettings("odds", ["a", "b"], logits=True))}
         (fused,) = analysis.analyse(trials, systems, settings, resamples=20).fusions
-        assert fused.ratios is None and "no probability" in fused.reason
-        assert re.search("not run: a: a score is", page(found=Analysis(fusions=[fused])))
+        assert fused.ratios is None and "not a probability" in fused.reason
+        assert re.search("a: not a probability", page(found=Analysis(fusions=[fused])))

@@ -12,7 +12,7 @@ from afn.common import config, files, record
 from afn.common.errors import UserError
 from afn.common.paths import FUSION, METRICS
 from afn.metrics import score_files
-from afn.metrics.analysis import System
+from afn.metrics.analysis import ScoredSystem
 from afn.metrics.results import SUBSETS
 from afn.metrics.trials import Trials
 from afn.systems.neural import maps
@@ -36,6 +36,8 @@ class Experiment:
     environments: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)  # seed -> env.json
     curves: Mapping[int, Mapping[str, list[float]]] = field(default_factory=dict)  # seed -> column of metrics.csv
     maps: Path | None = None  # arrays of the heatmaps
+    left_out: tuple[str, ...] = ()  # sentences naming seeds that were trained with other settings
+    probabilities: bool = False  # averaged scores are means of sigmoids, 0..1
 
 
 def find(directory: Path, conf: Path) -> list[Experiment]:
@@ -119,9 +121,9 @@ def _curves(path: Path) -> dict[str, list[float]]:
         return {}
 
 
-def load(experiment: Experiment, title: str, trials: Mapping[str, Trials]) -> System:
+def load(experiment: Experiment, title: str, trials: Mapping[str, Trials]) -> ScoredSystem:
     """The scores of an experiment in the order of the trials; UserError where they are not of these utterances."""
-    system = System(experiment.name, title, {}, {}, experiment.trained_on)
+    system = ScoredSystem(experiment.name, title, {}, {}, experiment.trained_on, experiment.probabilities)
     for (subset, seed), path in experiment.files.items():
         if subset not in trials:
             raise UserError(f"{path}: scores of a subset that is not prepared; run stage -2 first, or take them away")

@@ -15,14 +15,14 @@ from afn.metrics import bootstrap, breakdown, calibration, fusion, results, tdcf
 from afn.metrics.bootstrap import Bootstrap, Interval
 from afn.metrics.breakdown import Group
 from afn.metrics.conditions import Conditions
-from afn.metrics.fusion import Fusion, Settings
+from afn.metrics.fusion import Fusion, FusionSettings
 from afn.metrics.results import SUBSETS, Measured
 from afn.metrics.tdcf import Tandem, Verifier
 from afn.metrics.trials import Trials
 
 
 @dataclass(frozen=True, eq=False)
-class System:
+class ScoredSystem:
     """The scores of one system in the order of the trials, float[N]; subsets and seeds without scores are absent."""
 
     name: str
@@ -30,6 +30,7 @@ class System:
     averaged: Mapping[str, np.ndarray] = field(default_factory=dict)  # subset -> scores
     seeds: Mapping[str, Mapping[int, np.ndarray]] = field(default_factory=dict)  # subset -> seed -> scores
     trained_on: str = "train"
+    probabilities: bool = False  # averaged scores are means of sigmoids (0..1); single seeds are logits
 
     @property
     def tells_on_dev(self) -> bool:
@@ -99,8 +100,8 @@ def key(title: str, seed: int | None = None) -> str:
 
 def analyse(
     trials: Mapping[str, Trials],
-    systems: Sequence[System],
-    fusions: Mapping[str, tuple[str, Settings]],
+    systems: Sequence[ScoredSystem],
+    fusions: Mapping[str, tuple[str, FusionSettings]],
     conditions: Conditions | None = None,
     resamples: int = bootstrap.RESAMPLES,
     verifier: Verifier | None = None,
@@ -153,15 +154,15 @@ def analyse(
 
 
 def ratios(
-    trials: Mapping[str, Trials], members: Sequence[str], scores: Mapping[str, np.ndarray], logits: bool
+    trials: Mapping[str, Trials], members: Sequence[str], scores: Mapping[str, np.ndarray], logits: bool, smoothed: bool
 ) -> Ratios:
-    """Train on dev, apply to all of `scores`: subset -> float[N × members]. UserError where that cannot be done."""
+    """Train on dev and apply to all `scores` (subset -> float[N × members]); arguments and errors as `fusion.train`."""
     dev = trials["dev"]
     with warnings.catch_warnings():
         # Of classes that hardly overlap: the regression's solver then takes another, and its answer is as good
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model = fusion.train(scores["dev"], dev.genuine, members, logits)
-        validated = fusion.cross_validate(scores["dev"], dev, members, logits)
+        model = fusion.train(scores["dev"], dev.genuine, members, logits, smoothed)
+        validated = fusion.cross_validate(scores["dev"], dev, members, logits, smoothed)
     llrs = {subset: model.llrs(matrix) for subset, matrix in scores.items()}
     classes = {subset: (v[trials[subset].genuine], v[~trials[subset].genuine]) for subset, v in llrs.items()}
     return Ratios(
@@ -182,18 +183,20 @@ def cost(genuine: np.ndarray, spoof: np.ndarray) -> Cost | None:
     return Cost(calibration.cllr(genuine, spoof), calibration.min_cllr(genuine, spoof))
 
 
-def calibrate(trials: Mapping[str, Trials], system: System) -> Ratios | None:
+def calibrate(trials: Mapping[str, Trials], system: ScoredSystem) -> Ratios | None:
     """The log-likelihood ratios of one system; None where dev does not allow to train them."""
     if not system.tells_on_dev:
         return None
     try:
         columns = {subset: scores[:, None] for subset, scores in system.averaged.items()}
-        return ratios(trials, [system.name], columns, logits=False)
+        return ratios(trials, [system.name], columns, logits=system.probabilities, smoothed=True)
     except UserError:  # one class, or one score for all
         return None
 
 
-def fuse(trials: Mapping[str, Trials], systems: Sequence[System], name: str, title: str, settings: Settings) -> Fused:
+def fuse(
+    trials: Mapping[str, Trials], systems: Sequence[ScoredSystem], name: str, title: str, settings: FusionSettings
+) -> Fused:
     """One fusion of single systems, or why it cannot be."""
     found = {s.name: s.averaged for s in systems if s.tells_on_dev}
     members, missing = settings.chosen(found)
@@ -210,7 +213,9 @@ def fuse(trials: Mapping[str, Trials], systems: Sequence[System], name: str, tit
         if all(subset in found[member] for member in members)
     }
     try:
-        return Fused(name, title, settings.paper, members, ratios(trials, members, matrices, settings.logits))
+        return Fused(
+            name, title, settings.paper, members, ratios(trials, members, matrices, settings.logits, smoothed=False)
+        )
     except UserError as error:
         return _not_run(made, str(error))
 
@@ -219,7 +224,7 @@ def _not_run(made: Fused, reason: str) -> Fused:
     return Fused(made.name, made.title, made.paper, made.members, reason=reason)
 
 
-def best_on_dev(trials: Mapping[str, Trials], systems: Sequence[System], judged: str) -> str:
+def best_on_dev(trials: Mapping[str, Trials], systems: Sequence[ScoredSystem], judged: str) -> str:
     """The title of the system with the lowest dev EER among those with `judged` scores; of equals the first."""
     eers = {}
     for system in systems:

@@ -15,13 +15,14 @@ from afn.metrics.eer import checked
 from afn.metrics.fusion import Fusion
 
 
-def train(scores: np.ndarray, genuine: np.ndarray, system: str) -> Fusion:
-    """The affine map from a system's scores, float[N], to log-likelihood ratios, by logistic regression.
+def train(scores: np.ndarray, genuine: np.ndarray, system: str, logits: bool = False) -> Fusion:
+    """The affine map from a system's scores (with `logits`, from their log odds) to log-likelihood ratios.
 
-    It is the fusion of a single member; arguments and errors as in `evaluation.fusion.train`. Apply it with
-    `.llrs(scores[:, None])`.
+    It is a fusion with a single member, trained on Platt's targets, so that its slope stays moderate where a few
+    training trials (almost) separate the classes. Arguments and errors as in `afn.metrics.fusion.train`; `scores` is
+    float[N]. Apply the map with `.llrs(scores[:, None])`.
     """
-    return fusion.train(scores[:, None], genuine, [system])
+    return fusion.train(scores[:, None], genuine, [system], logits, smoothed=True)
 
 
 def cllr(genuine: ArrayLike, spoof: ArrayLike) -> float:

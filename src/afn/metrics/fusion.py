@@ -18,15 +18,15 @@ from afn.metrics.trials import UNKNOWN, Trials
 
 ALL = "all"
 SUBSETS = ("dev", "eval")  # of which the paper has figures
-# The regression has a unique finite answer only where the classes overlap; this holds the weights of classes that do
-# not, and changes those of others by less than 1e-6 of their size.
+# The regression has a unique finite solution only if the classes overlap. This penalty keeps the weights finite where
+# they do not, and changes other weights by less than 1e-6 of their size.
 INVERSE_PENALTY = 1e8
-NEAREST_TO_ONE = 1 - 2.0**-24  # single precision, in which networks put probabilities out, knows none beyond
-GROUPS = 10  # at most, of speakers and of configurations in cross-validation: 100 regressions of milliseconds
+NEAREST_TO_ONE = 1 - 2.0**-24  # networks output probabilities in single precision, which has none between this and 1
+GROUPS = 10  # maximum number of groups of speakers and of configurations: 100 regressions of milliseconds
 
 
 @dataclass(frozen=True)
-class Settings:
+class FusionSettings:
     """A YAML of conf/fusion: the systems to fuse by the names of their folders, or `all` that have scores."""
 
     title: str  # its name in tables and figures
@@ -97,26 +97,32 @@ def matrix(trials: Trials, members: Mapping[str, Mapping[str, float]]) -> np.nda
 
 
 def log_odds(scores: np.ndarray, members: Sequence[str]) -> np.ndarray:
-    """The natural-log odds of probabilities, float[N × members]; limited to ±16.6, the range of single precision.
+    """The natural-log odds of probabilities, float[N × members], limited to ±16.6 (the range of single precision).
 
     Raises UserError, naming the member, for scores outside 0..1.
     """
     for name, column in zip(members, scores.T, strict=True):
-        if column.min() < 0 or column.max() > 1:
-            odd = column.min() if column.min() < 0 else column.max()
-            raise UserError(f"{name}: a score is {odd:g} and no probability; fuse it without `logits: true`")
+        outside = column[(column < 0) | (column > 1)]
+        if outside.size:
+            raise UserError(f"{name}: not a probability: score {outside[0]:g}. Fuse it without `logits: true`.")
     return logit(np.clip(scores, 1 - NEAREST_TO_ONE, NEAREST_TO_ONE))
 
 
-def train(scores: np.ndarray, genuine: np.ndarray, members: Sequence[str], logits: bool = False) -> Fusion:
+def train(
+    scores: np.ndarray, genuine: np.ndarray, members: Sequence[str], logits: bool = False, smoothed: bool = False
+) -> Fusion:
     """The fusion of `members` that fits the training trials best.
 
     Args:
-        scores: float[N × members], higher = more genuine; of one member, this is its calibration.
-        genuine: bool[N]; both classes weigh the same whatever their sizes (effective prior 0.5), which makes the
-            outcome a log-likelihood ratio rather than log odds of this particular set.
+        scores: float[N × members], higher = more genuine; with a single member the result is its calibration.
+        genuine: bool[N]. Both classes have the same total weight (effective prior 0.5), so the result is a
+            log-likelihood ratio and does not depend on the proportion of classes in this set.
         members: their names.
-        logits: the scores are probabilities, and their log odds are to be fused.
+        logits: the scores are probabilities; fuse their log odds.
+        smoothed: train on Platt's targets: a class of n trials has the target (n + 1) / (n + 2) instead of 1 for its
+            own label. Without them, classes that (almost) do not overlap in training give arbitrarily large ratios.
+            Source: Platt, "Probabilistic outputs for support vector machines and comparisons to regularized
+            likelihood methods" (Advances in Large Margin Classifiers, 1999), sec. 2.2.
 
     Raises UserError where a class is missing or a member gives every utterance the same score.
     """
@@ -128,10 +134,15 @@ def train(scores: np.ndarray, genuine: np.ndarray, members: Sequence[str], logit
     for name, deviation, column in zip(members, deviations, scores.T, strict=True):
         if deviation <= 1e-12 * np.abs(column).max():
             raise UserError(f"{name}: every utterance has the score {column[0]:g}; leave it out of the fusion")
-    regression = LogisticRegression(
-        C=INVERSE_PENALTY, class_weight="balanced", solver="newton-cholesky", tol=1e-10, max_iter=1000
-    )
-    regression.fit((scores - means) / deviations, genuine)
+    normalised = (scores - means) / deviations
+    regression = LogisticRegression(C=INVERSE_PENALTY, solver="newton-cholesky", tol=1e-10, max_iter=1000)
+    if smoothed:  # a trial with a target between 0 and 1 is two weighted trials, one of each label
+        size = np.where(genuine, genuine.sum(), (~genuine).sum())
+        target = (size + 1) / (size + 2)
+        weight = genuine.size / (2 * size) * np.stack([target, 1 - target])
+        regression.fit(np.tile(normalised, (2, 1)), np.concatenate([genuine, ~genuine]), weight.ravel())
+    else:
+        regression.set_params(class_weight="balanced").fit(normalised, genuine)
     weights, bias = regression.coef_[0], regression.intercept_[0]
     return Fusion(tuple(members), *(tuple(map(float, v)) for v in (means, deviations, weights)), float(bias), logits)
 
@@ -149,7 +160,12 @@ class CrossValidated:
 
 
 def cross_validate(
-    scores: np.ndarray, trials: Trials, members: Sequence[str], logits: bool = False, groups: int = GROUPS
+    scores: np.ndarray,
+    trials: Trials,
+    members: Sequence[str],
+    logits: bool = False,
+    smoothed: bool = False,
+    groups: int = GROUPS,
 ) -> CrossValidated:
     """What a fusion (or, of one member, a calibration) reaches on the set it is trained on, without knowing it.
 
@@ -178,7 +194,7 @@ def cross_validate(
             others = (speakers != speaker) & (configurations != configuration)
             if trials.genuine[others].all() or not trials.genuine[others].any():
                 return _impossible("without the test's speakers and configurations a class has no trial left")
-            model = train(scores[others], trials.genuine[others], members, logits)
+            model = train(scores[others], trials.genuine[others], members, logits, smoothed)
             for label, among in judged.items():
                 chosen = (speakers == speaker) & (trials.genuine if label else configurations == configuration)
                 among.append(model.llrs(scores[chosen]))

@@ -28,7 +28,7 @@ from afn.corpora import asvspoof2017, datadir
 from afn.experiment import command_line, locks, results_tree
 from afn.experiment.results_tree import Experiment
 from afn.metrics import analysis, eer, fusion, results, score_files, tdcf
-from afn.metrics.analysis import Analysis, System
+from afn.metrics.analysis import Analysis, ScoredSystem
 from afn.metrics.bootstrap import RESAMPLES
 from afn.metrics.conditions import ASVSPOOF_2017
 from afn.metrics.results import SUBSETS, Row, Table
@@ -112,7 +112,7 @@ def report_corpus(
     scored = [experiment for experiment in found if experiment.files]
     print(f"evaluate: {sum(len(e.files) for e in scored)} score files of {len(scored)} systems in {directory}")
 
-    fusions = {path.stem: config.load(fusion.Settings, path) for path in sorted((CONF / FUSION).glob("*.yaml"))}
+    fusions = {path.stem: config.load(fusion.FusionSettings, path) for path in sorted((CONF / FUSION).glob("*.yaml"))}
     titles = unique([(e.name, e.title) for e in found] + [(f"{FUSION} {n}", f.title) for n, f in fusions.items()])
     by_title = {title: experiment for title, experiment in zip(titles, found, strict=False) if experiment.files}
     systems = [results_tree.load(experiment, title, trials) for title, experiment in by_title.items()]
@@ -151,7 +151,7 @@ def unique(named: list[tuple[str, str]]) -> list[str]:
     return [f"{title} [{name}]" if count[title] > 1 else title for name, title in named]
 
 
-def measure(experiment: Experiment, title: str, system: System | None, trials: Mapping[str, Trials]) -> Row:
+def measure(experiment: Experiment, title: str, system: ScoredSystem | None, trials: Mapping[str, Trials]) -> Row:
     """One row of the table; without a `system` it is not run."""
     paper = {subset: getattr(experiment.paper, subset) for subset in SUBSETS}
     row = Row(experiment.name, title, paper, trained_on=experiment.trained_on)
@@ -184,7 +184,7 @@ def remarks(row: Row, stale: tuple[int, ...], subsets: Iterable[str]) -> Iterato
         yield f"the averaged scores are older than those of {results.named(stale)}; run stage 2"
 
 
-def panels(systems: list[System], deep: Analysis, trials: Mapping[str, Trials]) -> dict[str, list[plots.Scores]]:
+def panels(systems: list[ScoredSystem], deep: Analysis, trials: Mapping[str, Trials]) -> dict[str, list[plots.Scores]]:
     """Subset -> the averaged scores to draw; fusions on eval alone, as dev has trained them."""
     found: dict[str, list[plots.Scores]] = {}
     for subset, of in trials.items():
@@ -231,7 +231,7 @@ def write(directory: Path, table: Table, deep: Analysis, exhibits: html.Exhibits
 
 
 def keep_ratios(
-    directory: Path, corpus: str, systems: list[System], deep: Analysis, trials: Mapping[str, Trials]
+    directory: Path, corpus: str, systems: list[ScoredSystem], deep: Analysis, trials: Mapping[str, Trials]
 ) -> None:
     """Write the log-likelihood ratios of calibrated systems and of fusions, and take away those of other scores."""
     wanted = {directory / FUSION / f.name: (f.title, f.ratios, "fusion.json", "scores") for f in deep.fusions}
