@@ -1,0 +1,474 @@
+"""run.sh's own work: arguments, its interpreter, --force. A stub interpreter records what it is told to run."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from afn.common.paths import ROOT
+
+# Writes AFN_FORCED, its folder, name and arguments to $RECORD, one call a line. --system a+b stands for two systems.
+# $LACKING: packages that it says are missing. $FAILING, $SLEEPING: part of the command that fails, or waits.
+STUB = r"""#!/bin/sh
+case $* in
+  -c*) [ -z "$LACKING" ] || echo "$LACKING"; exit 0 ;;
+  *rows.py*) printf '%s\n' "$2" | tr + '\n'; exit 0 ;;
+esac
+{ printf '%s\037' "${AFN_FORCED-}" "$(pwd)" "$0" "$@"; echo; } >> "$RECORD"
+case $*/ in
+  *"${FAILING:-/none/}"*) exit 1 ;;
+  *"${SLEEPING:-/none/}"*) exec sleep 60 ;;
+  *-m\ venv*) mkdir -p .venv/bin; rm -f .venv/bin/python; cp "$0" .venv/bin/python ;;
+esac
+"""
+ENVIRONMENT = {"PYTHON", "VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV", "CDPATH", "AFN_FORCED"}
+
+
+class Shell:
+    """run.sh of `repository`, run in `folder` by the stub."""
+
+    def __init__(self, folder: Path, repository: Path = ROOT):
+        self.folder, self.repository, self.record = folder, repository, folder / "record"
+        self.python = stub(folder / "python")
+        inherited = {name: value for name, value in os.environ.items() if name not in ENVIRONMENT}
+        self.environment = inherited | {"PYTHON": str(self.python), "RECORD": str(self.record)}
+
+    def __call__(self, *arguments, command=None, cwd=None, **environment):
+        """The finished process; an environment variable that is None is unset."""
+        merged = {**self.environment, **environment}
+        return subprocess.run(
+            [*(command or [self.repository / "run.sh"]), *arguments],
+            cwd=cwd or self.folder,
+            env={name: str(value) for name, value in merged.items() if value is not None},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def lines(self):
+        """The calls since the last look: AFN_FORCED, folder, interpreter and arguments of each."""
+        if not self.record.exists():
+            return []
+        found = [line.split("\x1f")[:-1] for line in self.record.read_text(encoding="utf-8").splitlines()]
+        self.record.unlink()
+        return found
+
+    def calls(self):
+        """The arguments of the calls since the last look, by script."""
+        return {Path(call[3]).name: call[4:] for call in self.lines()}
+
+
+def stub(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(STUB, encoding="utf-8")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def run(tmp_path):
+    return Shell(tmp_path)
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """run.sh in a repository without an environment, whose path has a space."""
+    folder = tmp_path / "a clone"
+    shutil.copytree(ROOT / "utils", folder / "utils", ignore=shutil.ignore_patterns("__pycache__"))
+    for path in [ROOT / "run.sh", ROOT / ".gitattributes", *ROOT.glob("requirements*.txt")]:
+        shutil.copy(path, folder)
+    return Shell(tmp_path, folder)
+
+
+def succeeded(done):
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def refused(done, *words):
+    """Assert that run.sh ended with code 2 and a single line."""
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert done.stderr.startswith("run.sh: error: ") and done.stderr.count("\n") == 1, done.stderr
+    for word in words:
+        assert word in done.stderr
+
+
+def value(arguments, option):
+    return arguments[arguments.index(option) + 1]
+
+
+# Arguments
+
+
+def test_utterances_may_be_on_several_lines(run):
+    succeeded(run("--utterances", "E_1\nE_2  E_3\n\tE_4\n", "1"))
+    arguments = run.calls()["attention.py"]
+    assert arguments[arguments.index("--utterances") + 1 :] == ["E_1", "E_2", "E_3", "E_4"]
+
+
+def test_relative_paths_start_in_the_users_folder(run, tmp_path):
+    here = tmp_path / "my folder"
+    here.mkdir()
+    for name in ("system.yaml", "corpus.yaml"):
+        (here / name).touch()
+    options = ["--system", "system.yaml", "--corpus", "../my folder/corpus.yaml", "--data", "d", "--exp=e/f", "0"]
+    succeeded(run(*options, cwd=here))
+    arguments = run.calls()["train.py"]
+    assert [value(arguments, option) for option in ("--system", "--corpus", "--data", "--exp")] == [
+        str(here / "system.yaml"),
+        f"{here}/../my folder/corpus.yaml",
+        str(here / "d"),
+        str(here / "e" / "f"),
+    ]
+
+
+def test_a_relative_interpreter_starts_in_the_users_folder(run, tmp_path):
+    succeeded(run("3", PYTHON="./python"))
+    assert [call[2] for call in run.lines()] == [f"{tmp_path}/./python"]
+    succeeded(run("3", PYTHON="python", PATH=f"{tmp_path}:{os.environ['PATH']}"))  # found on PATH
+    assert "evaluate.py" in run.calls()
+
+
+def test_names_are_passed_on_as_they_are(run):
+    succeeded(run("--system", "drn", "--corpus", "asvspoof2017", "0"))
+    arguments = run.calls()["train.py"]
+    assert (value(arguments, "--system"), value(arguments, "--corpus")) == ("drn", "asvspoof2017")
+
+
+def test_an_option_may_be_joined_to_its_value(run):
+    succeeded(run("--system=drn", "--set=train.epochs=5", "--seeds=1-3", "0"))
+    arguments = run.calls()["train.py"]
+    assert value(arguments, "--system") == "drn"
+    assert value(arguments, "--set") == "train.epochs=5"
+    assert value(arguments, "--seeds") == "1-3"
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+@pytest.mark.parametrize("minus", ["-", "−", "–"])
+def test_a_minus_sign_is_taken_for_a_hyphen(run, minus, locale):
+    succeeded(run(f"{minus}2", f"{minus}1", LC_ALL=locale))
+    assert list(run.calls()) == ["prepare.py", "extract.py"]
+
+
+def test_all_stages_run_by_default_and_every_system_in_turn(run):
+    succeeded(run("--system", "one+two"))
+    scripts = [Path(call[3]).name for call in run.lines()]
+    middle = ["extract.py", "train.py", "attention.py", "score.py"]
+    assert scripts == ["prepare.py", *middle, *middle, "evaluate.py"]
+
+
+def test_jobs_go_to_the_stages_that_have_any(run):
+    succeeded(run("--nj", "3", "--cluster", "tcp://node:8786"))
+    calls = run.calls()
+    for script in ("prepare.py", "extract.py", "train.py", "score.py"):
+        assert (value(calls[script], "--nj"), value(calls[script], "--cluster")) == ("3", "tcp://node:8786")
+    for script in ("attention.py", "evaluate.py"):
+        assert not {"--nj", "--cluster"} & set(calls[script])
+
+
+def test_tuning_takes_the_place_of_training(run):
+    succeeded(run("--tune"))
+    assert list(run.calls()) == ["prepare.py", "tune.py"]
+    succeeded(run("--tune", "0"))
+    assert list(run.calls()) == ["tune.py"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["0-3"], ["0-3", "./run.sh 0 3"]),
+        (["0 3"], ["0 3", "./run.sh 0 3"]),
+        (["-3"], ["-3", "Stages are -2, -1, 0, 1, 2 and 3"]),
+        (["4"], ["unknown stage: 4", "Stages are"]),
+        (["2", "-1"], ["stage 2 comes after stage -1"]),
+        (["0", "1", "2"], ["three stage numbers"]),
+        (["—-system", "drn"], ["hyphen"]),
+        (["--sytem", "drn"], ["unknown option: --sytem", "--help"]),
+        (["--force=3"], ["unknown option: --force=3"]),
+        (["train"], ["'train'", "--help"]),
+        (["--seeds"], ["--seeds needs a value"]),
+        (["--exp", "--force"], ["--exp needs a value"]),
+        (["--exp", ""], ["--exp has an empty value"]),
+        (["--exp="], ["--exp has an empty value"]),
+        (["--data", " "], ["--data has an empty value"]),
+        (["--system", ""], ["--system has an empty value"]),
+        (["--utterances", "\n"], ["--utterances has an empty value"]),
+        (["--nproc", "2"], ["--nproc no longer exists", "--nj N"]),
+        (["--jobs=2"], ["--jobs no longer exists", "--nj N"]),
+        (["--shard", "1/4"], ["--shard no longer exists", "--cluster ADDRESS"]),
+        (["--tune", "3"], ["--tune runs stages -2 and 0", "stage 3"]),
+        (["--tune", "-2", "1"], ["--tune runs stages -2 and 0"]),
+        (["--tune", "-1"], ["--tune runs stages -2 and 0"]),
+        (["--corpus", "none.yaml"], ["none.yaml: no such file"]),
+        (["--corpus", "mini.yml"], ["mini.yml", "ends in .yaml"]),
+        (["--system", "conf/systems/afn"], ["conf/systems/afn", "ends in .yaml"]),
+        (["--system", "afn,drn"], ["afn,drn: not one name", "all-neural"]),
+        (["--system", "AFN"], ["Did you mean afn?"]),
+        (["--corpus", "Simulated"], ["Did you mean simulated?"]),
+        (["score", ""], ["score: an empty file name"]),
+        (["--force", "score", "a.wav"], ["score comes before its options"]),
+    ],
+)
+def test_a_mistake_is_one_line_and_runs_nothing(run, arguments, words):
+    refused(run(*arguments), *words)
+    assert run.lines() == []
+
+
+def test_help_names_every_option_that_is_taken():
+    labels = re.findall(r"^ +(--[a-z][^)]*)\)(.*)", (ROOT / "utils" / "options.sh").read_text(), re.MULTILINE)
+    options = {option for label, action in labels if "fail" not in action for option in label.split(" | ")} - {"-h"}
+    assert {"--force", "--system", "--cluster", "--exp"} <= options
+    shown = subprocess.run([ROOT / "run.sh", "--help"], capture_output=True, text=True, check=True).stdout
+    for word in (*options, "-2", "-1", "0", "1", "2", "3", "score", "export", "bench", "test"):
+        assert re.search(rf"(?<![\w-]){word}\b", shown), word
+
+
+# Where run.sh is
+
+
+def test_it_runs_from_any_folder_in_a_path_with_spaces(clone, tmp_path):
+    (tmp_path / "else where").mkdir()
+    for command, cwd in (
+        (["bash", clone.repository / "run.sh"], tmp_path / "else where"),
+        (["bash", "run.sh"], clone.repository),
+        (["a clone/run.sh"], tmp_path),
+    ):
+        succeeded(clone("3", command=command, cwd=cwd))
+        assert [(call[1], call[3]) for call in clone.lines()] == [(str(clone.repository), "src/evaluate.py")]
+
+
+def test_score_takes_files_from_the_users_folder(clone, tmp_path):
+    succeeded(clone("score", "a b.wav", "--exp", "e", PYTHON="./python"))
+    (call,) = clone.lines()
+    assert call[1] == str(tmp_path)
+    assert call[3:] == ["-m", "afn.experiment.score_recordings", "a b.wav", "--exp", "e"]
+
+
+def test_links_to_run_sh_lead_to_the_repository(clone, tmp_path):
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "absolute").symlink_to(clone.repository / "run.sh")
+    (folder / "relative").symlink_to("../a clone/run.sh")
+    (folder / "twice").symlink_to("relative")
+    for name in ("absolute", "relative", "twice"):
+        succeeded(clone("3", command=[folder / name], cwd=tmp_path))
+        assert [call[1] for call in clone.lines()] == [str(clone.repository)]
+
+
+def test_cdpath_neither_leads_elsewhere_nor_prints(clone, tmp_path):
+    decoy = tmp_path / "decoy" / "a clone"
+    decoy.mkdir(parents=True)
+    for path in (f".:{tmp_path}", str(decoy.parent)):
+        shown = succeeded(clone("--help", command=["bash", "a clone/run.sh"], CDPATH=path)).stdout
+        assert shown.startswith("usage:")
+        succeeded(clone("3", command=["bash", "a clone/run.sh"], CDPATH=path))
+        assert [call[1] for call in clone.lines()] == [str(clone.repository)]
+
+
+def test_another_shell_is_refused_in_one_line(run):
+    dash = shutil.which("dash")
+    if not dash:
+        pytest.skip("there is no other shell")
+    refused(run("--help", command=[dash, ROOT / "run.sh"]), "bash run.sh")
+
+
+def test_a_clone_for_windows_has_line_feeds(clone, tmp_path):
+    def git(*arguments):
+        subprocess.run(
+            ["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments], check=True, capture_output=True
+        )
+
+    git("-C", clone.repository, "init")
+    git("-C", clone.repository, "add", "--all")
+    git("-C", clone.repository, "commit", "--message", "all")
+    git("clone", "--config", "core.autocrlf=true", clone.repository, tmp_path / "windows")
+    succeeded(clone("3", command=[tmp_path / "windows" / "run.sh"]))
+    assert "evaluate.py" in clone.calls()
+
+
+# Which Python
+
+
+def test_an_active_environment_is_used_as_it_is(clone, tmp_path):
+    for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+        python = stub(tmp_path / variable / "bin" / "python3")
+        succeeded(clone("3", PYTHON=None, **{variable: tmp_path / variable}))
+        assert [call[2] for call in clone.lines()] == [str(python)]
+    assert not (clone.repository / ".venv").exists()
+
+
+def environment_of_run_sh(clone):
+    """.venv as run.sh leaves it."""
+    python = stub(clone.repository / ".venv" / "bin" / "python")
+    shutil.copy(clone.repository / "requirements.txt", clone.repository / ".venv")
+    return python
+
+
+def test_condas_base_environment_is_used_only_if_it_has_the_packages(clone, tmp_path):
+    own, conda = environment_of_run_sh(clone), stub(tmp_path / "conda" / "bin" / "python3")
+    base = {"PYTHON": None, "CONDA_PREFIX": tmp_path / "conda", "CONDA_DEFAULT_ENV": "base"}
+    for lacking, python in (("", conda), ("torch", own)):
+        succeeded(clone("3", **base, LACKING=lacking))
+        assert [call[2] for call in clone.lines()] == [str(python)]
+    refused(clone("3", **base | {"CONDA_DEFAULT_ENV": "mine"}, LACKING="torch"), "lacks torch", "pip install -r")
+
+
+def test_a_conda_environment_without_python_is_not_used(clone, tmp_path):
+    own = environment_of_run_sh(clone)
+    succeeded(clone("3", PYTHON=None, CONDA_PREFIX=tmp_path / "empty"))
+    assert [call[2] for call in clone.lines()] == [str(own)]
+
+
+def test_an_environment_without_the_packages_is_told_how_to_get_them(clone, tmp_path):
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
+    python, requirements = tmp_path / "bare" / "bin" / "python3", clone.repository / "requirements.txt"
+    command = f"'{python} -m pip install -r {requirements}'"
+    refused(clone("3", PYTHON=None, VIRTUAL_ENV=tmp_path / "bare"), "torch, numpy", "joblib", command, "deactivate")
+    refused(clone("score", "x.wav", PYTHON=python), command, "unset PYTHON")
+    refused(clone("test", PYTHON=python), "pytest", "requirements-test.txt")
+
+
+def test_installed_packages_are_recognised(clone):
+    """The stage then fails, as this clone has no src."""
+    done = clone("3", PYTHON=sys.executable)
+    assert "lacks" not in done.stderr and "rows.py" in done.stderr
+
+
+def test_what_is_not_a_new_enough_python_is_refused(clone, tmp_path):
+    old = tmp_path / "old"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    for python in (old, tmp_path / "none"):
+        refused(clone("3", PYTHON=python), f"{python} is not Python 3.11 or newer")
+
+
+def test_packages_are_installed_on_first_use_and_those_of_the_tests_on_theirs(clone, tmp_path):
+    stub(tmp_path / "bin" / "python3")
+    fresh = {"PYTHON": None, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+    for arguments, installed in (
+        ("3", ["requirements.txt"]),
+        ("3", []),
+        ("test", ["requirements-test.txt"]),
+        ("test", []),
+    ):
+        succeeded(clone(arguments, **fresh))
+        calls = [call[3:] for call in clone.lines()]
+        assert [call[call.index("-r") + 1] for call in calls if "pip" in call] == installed
+        assert all(call[-2:] == ["--editable", "."] for call in calls if "pip" in call)
+        assert calls[-1][:2] == (["-m", "pytest"] if arguments == "test" else ["src/evaluate.py", "--corpus"])
+
+
+def test_an_installation_that_fails_is_tried_again(clone, tmp_path):
+    stub(tmp_path / "bin" / "python3")
+    fresh = {"PYTHON": None, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+    done = clone("3", **fresh, FAILING="-m pip")
+    assert done.returncode == 2 and "requirements.txt could not be installed" in done.stderr.splitlines()[-1]
+    succeeded(clone("3", **fresh))
+    assert [call[4] for call in clone.lines() if call[3] == "-m"] == ["venv", "pip", "venv", "pip"]
+
+
+def test_an_environment_whose_python_is_gone_is_rebuilt(clone, tmp_path):
+    stub(tmp_path / "bin" / "python3")
+    fresh = {"PYTHON": None, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+    python = environment_of_run_sh(clone)
+    python.unlink()
+    python.symlink_to("/nowhere/python3.9")
+    succeeded(clone("3", **fresh))
+    calls = [call[3:] for call in clone.lines()]
+    assert calls[0] == ["-m", "venv", "--clear", ".venv"]
+    assert calls[-1][0] == "src/evaluate.py"
+
+
+def test_a_folder_that_run_sh_did_not_make_is_not_cleared(clone):
+    mine = clone.repository / ".venv" / "mine"
+    mine.parent.mkdir()
+    mine.touch()
+    refused(clone("3", PYTHON=None), ".venv has no working Python", "Delete")
+    assert mine.exists()
+
+
+def test_run_shs_own_environment_is_kept_up_to_date_when_it_is_active(clone, tmp_path):
+    stub(tmp_path / "bin" / "python3")
+    environment_of_run_sh(clone)
+    with (clone.repository / "requirements.txt").open("a") as file:
+        file.write("more==1.0\n")
+    path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
+    succeeded(clone("3", PYTHON=None, PATH=path, VIRTUAL_ENV=clone.repository / ".venv"))
+    assert any("pip" in call for call in clone.lines())
+
+
+# --force
+
+
+def forced(run):
+    """The one marker that all calls since the last look were given."""
+    (marker,) = {call[0] for call in run.lines()}
+    return Path(marker)
+
+
+def test_a_forced_run_that_fails_goes_on_from_its_beginning(run, tmp_path):
+    options = ["--exp", "e", "--system", "drn", "--force", "0", "2"]
+    done = run(*options, FAILING="score.py")
+    assert done.returncode == 1
+    marker = forced(run)
+    assert marker.is_file() and marker.parent == tmp_path / "e" / ".forced"
+    began = marker.stat().st_mtime_ns
+    done = run(*options, FAILING="score.py")
+    assert forced(run) == marker and marker.stat().st_mtime_ns == began
+    assert str(marker) in done.stderr.splitlines()[0]  # says that this is not the beginning
+    succeeded(run(*options))
+    assert forced(run) == marker
+    assert not marker.parent.exists()
+
+
+def test_a_forced_run_is_the_same_with_other_workers_and_another_one_with_other_settings(run):
+    options = ["--exp", "e", "--force", "0"]
+    run(*options, FAILING="train.py")
+    marker = forced(run)
+    run("--cluster", "tcp://other:1", "--nj", "2", *options, FAILING="train.py")
+    assert forced(run) == marker
+    for other in (["--seeds", "2"], ["--set", "train.epochs=2"], ["--system", "drn"], ["--corpus", "asvspoof2017"]):
+        run(*other, *options, FAILING="train.py")
+        assert forced(run) != marker
+
+
+def test_an_interrupted_forced_run_keeps_its_marker(run, tmp_path):
+    command = [str(ROOT / "run.sh"), "--exp", "e", "--force", "0"]
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env=run.environment | {"SLEEPING": "train.py"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        deadline = time.monotonic() + 30
+        while not run.record.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 143
+    assert forced(run).is_file()
+
+
+def test_one_failed_system_of_several_leaves_the_marker(run):
+    done = run("--exp", "e", "--system", "one+two", "--force", "0", FAILING="--system one")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "run.sh: error: these systems failed, see above: one"
+    assert forced(run).is_file()
+
+
+def test_without_force_there_is_no_marker(run, tmp_path):
+    succeeded(run("--exp", "e", "0", AFN_FORCED="left/over"))
+    assert {call[0] for call in run.lines()} == {""}
+    assert not (tmp_path / "e").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(run, tmp_path):
+    (tmp_path / "e").touch()
+    refused(run("--exp", "e", "--force", "0"), str(tmp_path / "e"), "--exp")
