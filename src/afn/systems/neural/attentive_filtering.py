@@ -1,11 +1,12 @@
-"""Attentive filtering network: a learnt time-frequency mask A on the log power spectrogram S, then the classifier.
+"""Attentive filtering network: a learned time-frequency mask A on the log power spectrogram S, then a classifier.
 
 Source: Lai et al., ICASSP 2019, eqs. 1-3 and Fig. 1, and the layer list of the authors' repository
 (simple_attention_network.py, AttenResNet2, 4 and 5).
 """
 
 import torch
-from torch import Tensor, nn
+from torch import Size, Tensor, nn
+from torch.nn import functional
 
 from afn.systems.neural.dilated_resnet import (
     BINS,
@@ -15,7 +16,6 @@ from afn.systems.neural.dilated_resnet import (
     frames_left,
     xavier_convolutions,
 )
-from afn.systems.neural.resizing import resize
 
 ATTENTIONS = ("sigmoid", "tanh", "softmaxF", "softmaxT")
 
@@ -108,15 +108,20 @@ class AttentionBranch(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         check_input(x, self.frames)
         size = x.shape[2:]
-        x = self.pre(x)
+        x = self.pre(x)  # B × C × F × T
         skips = []
-        for down, skip in zip(self.down, self.skip, strict=False):
-            x = down(x)
+        for down, skip in zip(self.down, self.skip, strict=False):  # four steps down, the fifth has no skip
+            x = down(x)  # smaller along both axes, see DILATIONS
             skips.append(skip(x))
-        x = self.bottom(self.down[-1](x))
+        x = self.bottom(self.down[-1](x))  # B × C × 9 × 171 for an input of 257 × 1091
         for up, skip in zip(self.up, reversed(skips), strict=True):
-            x = up(resize(x, skip.shape[2:]).add_(skip))  # in place: no gradient needs the resized map
-        return self.output(resize(x, size))
+            x = up(resized(x, skip.shape[2:]).add_(skip))  # in place: no gradient needs the resized map
+        return self.output(resized(x, size))  # B × 1 × F × T
+
+
+def resized(x: Tensor, size: Size) -> Tensor:
+    """Tensor[B × C × H × W] to Tensor[B × C × size], bilinear with aligned corners."""
+    return functional.interpolate(x, size=size, mode="bilinear", align_corners=True)
 
 
 def _conv_bn_relu(channels: int, out: int, dilation: int | tuple[int, int] = 1) -> tuple[nn.Module, ...]:
