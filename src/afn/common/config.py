@@ -31,10 +31,18 @@ GROUP = "group"  # key of a dataclass field's metadata: what the value can chang
 
 def read(path: Path | str) -> dict[str, Any]:
     """The mapping in a YAML file, its chain of `extends` merged; raises UserError on a missing or malformed file."""
-    return _read(Path(path), ())
+    merged: dict[str, Any] = {}
+    for _, content in layers(path):
+        merged = merge(merged, content)
+    return merged
 
 
-def _read(path: Path, below: tuple[Path, ...]) -> dict[str, Any]:
+def layers(path: Path | str) -> list[tuple[Path, dict[str, Any]]]:
+    """The files of a YAML's chain of `extends` and what each states, the first one extended by the next, and so on."""
+    return _layers(Path(path), ())
+
+
+def _layers(path: Path, below: tuple[Path, ...]) -> list[tuple[Path, dict[str, Any]]]:
     try:
         path = path.resolve()
         if not path.is_file():
@@ -58,10 +66,10 @@ def _read(path: Path, below: tuple[Path, ...]) -> dict[str, Any]:
         raise UserError(f"{path}: the file must hold `key: value` lines")
     base = content.pop("extends", None)
     if base is None:
-        return content
+        return [(path, content)]
     if not isinstance(base, str):
         raise UserError(f"{path}: extends: {base!r} is not a file name")
-    return merge(_read(path.parent / base, (*below, path)), content)
+    return [*_layers(path.parent / base, (*below, path)), (path, content)]
 
 
 def _parse(text: str) -> Any:

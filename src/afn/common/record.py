@@ -1,7 +1,7 @@
-"""What an output was made from: a `config.yaml` beside it, so that a stage knows whether its work stands.
+"""What an output was made from: a `config.yaml` beside it, written last, which declares the output complete.
 
-A record holds the stage's complete settings and the SHA-256 of the records (or files) it read. Records form a chain:
-when anything upstream changes, everything downstream no longer matches and is made anew.
+A record has a schema version and named groups of plain values. `identity` is everything that can change a number: an
+output is up to date if and only if the identity that would be recorded now is the recorded one.
 """
 
 from collections.abc import Mapping
@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from afn.common import config, files
+from afn.common.errors import UserError
 
 NAME = "config.yaml"
+SCHEMA = 2  # raised when older records can no longer be read
+ABSENT = "absent"
 
 
 def make(settings: Mapping[str, Any], inputs: Mapping[str, Path] | None = None) -> dict[str, Any]:
@@ -22,35 +25,70 @@ def make(settings: Mapping[str, Any], inputs: Mapping[str, Path] | None = None) 
 
 
 def write(directory: Path, record: Mapping[str, Any]) -> None:
-    """Write `record` into `directory`; done last, it declares the directory complete."""
-    files.write_text(directory / NAME, config.dump(record))
+    """Write `record`, with the schema version, into `directory`; written last, it declares the directory complete."""
+    files.write_text(directory / NAME, config.dump({"schema": SCHEMA, **record}))
 
 
 def remove(directory: Path) -> None:
-    """Declare `directory` incomplete, before its files are made anew."""
+    """Declare `directory` incomplete, before its files are written again."""
     (directory / NAME).unlink(missing_ok=True)
 
 
-def stands(directory: Path, record: Mapping[str, Any]) -> bool:
-    """Whether `directory` is complete and was made by exactly `record`."""
+def exists(directory: Path) -> bool:
+    """Whether `directory` is complete: it has a record."""
+    return (directory / NAME).is_file()
+
+
+def read(directory: Path) -> dict[str, Any]:
+    """The record in `directory`. UserError if it is missing, malformed, or of another schema version."""
     path = directory / NAME
-    return path.is_file() and path.read_bytes() == config.dump(record).encode()
+    content = config.read(path)
+    schema = content.get("schema", 1)
+    if schema != SCHEMA:
+        raise UserError(
+            f"{path}: written by {'an older' if schema in (0, 1) else 'another'} version of this program (schema "
+            f"{schema}, this one reads {SCHEMA}). Run its stage again with --force, or use that version."
+        )
+    return content
 
 
-def differences(directory: Path, record: Mapping[str, Any]) -> list[str]:
-    """What differs between the record in `directory` and `record`: lines as `train.epochs: 5, now 30`."""
-    then, now = _flat(config.read(directory / NAME)), _flat(record)
-    return [
-        f"{name}: {then.get(name, 'absent')}, now {now.get(name, 'absent')}"
-        for name in sorted(then.keys() | now.keys())
-        if then.get(name, "absent") != now.get(name, "absent")
-    ]
+def stands(directory: Path, record: Mapping[str, Any]) -> bool:
+    """Whether `directory` is complete and its whole record is `record`."""
+    path = directory / NAME
+    return path.is_file() and path.read_bytes() == config.dump({"schema": SCHEMA, **record}).encode()
+
+
+def current(directory: Path, identity: Mapping[str, Any]) -> bool:
+    """Whether `directory` is complete and up to date: its recorded identity is `identity`.
+
+    A record that cannot be read is not up to date.
+    """
+    if not exists(directory):
+        return False
+    try:
+        return not differences(read(directory).get("identity", {}), identity)
+    except UserError:
+        return False
+
+
+def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """The values in which two nested mappings differ: dotted name -> (then, now); ABSENT where one has none."""
+    before, after = _flat(then), _flat(now)
+    return {
+        name: (before.get(name, ABSENT), after.get(name, ABSENT))
+        for name in sorted(before.keys() | after.keys())
+        if before.get(name, ABSENT) != after.get(name, ABSENT)
+    }
 
 
 def _flat(value: Any, name: str = "") -> dict[str, Any]:
-    if isinstance(value, Mapping) and value:
+    if isinstance(value, Mapping):
         flat: dict[str, Any] = {}
         for key, item in value.items():
             flat |= _flat(item, f"{name}.{key}" if name else str(key))
         return flat
-    return {name: list(value) if isinstance(value, tuple) else value}
+    return {name: [_plain(item) for item in value] if isinstance(value, list | tuple) else value}
+
+
+def _plain(value: Any) -> Any:
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

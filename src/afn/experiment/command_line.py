@@ -1,37 +1,42 @@
-"""What the stage scripts share: their options, and the corpus, system and folders these name."""
+"""What the stage scripts share: their options, and the corpus, system and folders that these name."""
 
 import argparse
-import dataclasses
+import contextlib
+import hashlib
 import os
 import re
-from dataclasses import dataclass
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
 from afn import corpora
 from afn.common import config, record
 from afn.common.errors import UserError
-from afn.common.paths import FUSION, ROOT, SUBSETS, Layout
+from afn.common.labels import SUBSETS
+from afn.common.paths import ROOT
 from afn.corpora import datadir
+from afn.experiment.layout import FUSION, Layout
 from afn.features.archives import FeatureArchive
 from afn.features.settings import folder_name
-from afn.systems.settings import Evolving, System
+from afn.systems import registry
 from afn.systems.subset import Subset
 
 CORPUS_PREFIX = "corpus."
-MOST_SEEDS = 1000  # in one range; a slip of the keyboard must not fill the memory
-TRAINED = "trained"  # an empty file in a seed's folder: its training has come to its end
+MOST_SEEDS = 1000  # in one range; a typing error must not fill the memory
+FORCED = "AFN_FORCED"  # environment variable: the file whose time says since when forced work counts as done
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose complaints are one line, as all others."""
+    """A parser whose complaints are one line, like all others."""
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}; see --help")
 
 
-def arguments(description: str, *, system: bool = True) -> Parser:
-    """A parser with the options every stage has; `system` adds --system and --seeds."""
+def arguments(description: str | None, *, system: bool = True) -> Parser:
+    """A parser with the options that every stage has; `system` adds --system and --seeds."""
     parser = Parser(description=description, allow_abbrev=False)
     parser.add_argument(
         "--corpus", default="simulated", metavar="NAME", help="in conf/corpora, or a path to a YAML (%(default)s)"
@@ -48,7 +53,7 @@ def arguments(description: str, *, system: bool = True) -> Parser:
         metavar="NAME=VALUE",
         help="override a value of the system's YAML, or of the corpus' as corpus.NAME=VALUE; repeatable",
     )
-    parser.add_argument("--force", action="store_true", help="redo work whose complete output stands")
+    parser.add_argument("--force", action="store_true", help="do finished work again, once: an interrupted run resumes")
     add_folders(parser)
     return parser
 
@@ -81,13 +86,43 @@ class Stage:
 
     corpus: corpora.Corpus
     layout: Layout
-    force: bool
+    forced_since: int | None = None  # with --force: work that was done before (ns since 1970) is done again
     system_name: str = ""
-    system: System | None = None
+    system: Any = None  # the settings of the row
     seeds: tuple[int, ...] = ()
+    adapted: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)  # values that the corpus changes: (from, to)
+
+    @property
+    def force(self) -> bool:
+        return self.forced_since is not None
+
+    def redo(self, path: Path) -> bool:
+        """Whether --force asks to do the work again whose last file is `path`."""
+        return self.forced_since is not None and path.exists() and path.stat().st_mtime_ns < self.forced_since
+
+    def current(self, directory: Path, identity: Mapping[str, Any]) -> bool:
+        """Whether the output in `directory` is up to date with `identity` and need not be done again."""
+        return record.current(directory, identity) and not self.redo(directory / record.NAME)
 
 
-def from_arguments(options: argparse.Namespace) -> Stage:
+@contextlib.contextmanager
+def stage(options: argparse.Namespace) -> Iterator[Stage]:
+    """The `Stage` that `options` name, for the block that does its work.
+
+    With --force, work is done again once: if the block is interrupted, the same command resumes it.
+    """
+    marker = None
+    if options.force and FORCED not in os.environ:
+        command = "\0".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+        marker = options.exp / ".forced" / hashlib.sha256(command.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    yield from_arguments(options, marker)
+    if marker is not None:
+        marker.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            marker.parent.rmdir()
+
+
+def from_arguments(options: argparse.Namespace, marker: Path | None = None) -> Stage:
     """Read the YAMLs that `options` name. Raises UserError for whatever is wrong in them."""
     for_corpus = [text.removeprefix(CORPUS_PREFIX) for text in options.set if text.startswith(CORPUS_PREFIX)]
     for_system = [text for text in options.set if not text.startswith(CORPUS_PREFIX)]
@@ -96,19 +131,49 @@ def from_arguments(options: argparse.Namespace) -> Stage:
     names_folder(path, corpus.name)
     if not all(isinstance(changes, dict) for changes in corpus.systems.values()):
         raise UserError(f"{path}: systems: it holds `key: value` lines below the kind of a system; see simulated.yaml")
-    stage = Stage(corpus, Layout(options.data.resolve(), options.exp.resolve(), corpus.name), options.force)
+    layout = Layout(options.data.resolve(), options.exp.resolve(), corpus.name)
+    since = _forced_since(marker) if options.force else None
     if not hasattr(options, "system"):
-        return stage
+        return Stage(corpus, layout, since)
     path = find("systems", options.system)
-    settings = config.read(path)
+    settings, adapted = row(path, corpus, for_system)
+    return Stage(corpus, layout, since, path.stem, settings, parse_seeds(options.seeds), adapted)
+
+
+def row(path: Path, corpus: corpora.Corpus, assignments: list[str]) -> tuple[Any, dict[str, tuple[Any, Any]]]:
+    """The settings of the row that the YAML at `path` describes, and which values the corpus has changed: (from, to).
+
+    What a corpus states under `systems` changes the recipes of conf/. What a file that `extends` a recipe states, what
+    a complete file elsewhere states, and `--set` (`assignments`) win over it.
+    """
+    layers = config.layers(path)
     names_folder(path, path.stem)
     if path.stem == FUSION:
-        raise UserError(f"{path}: fused scores have the folder {FUSION}; give the system's YAML another name")
-    kind = settings.get("kind")
+        raise UserError(f"{path}: fused scores have the folder {FUSION}. Give the system's YAML another name.")
+    plain: dict[str, Any] = {}
+    for _, content in layers:
+        plain = config.merge(plain, content)
+    kind = plain.get("kind")
     changes = corpus.systems.get(kind, {}) if isinstance(kind, str) else {}
-    where = f"{path} with `systems` of corpus {corpus.name}" if changes else str(path)
-    system = config.build(System, config.override(config.merge(settings, changes), for_system), where)
-    return dataclasses.replace(stage, system_name=path.stem, system=system, seeds=parse_seeds(options.seeds))
+    adapted = plain
+    if changes and layers[0][0].is_relative_to(ROOT / "conf"):
+        adapted = config.merge(layers[0][1], changes)
+        for _, content in layers[1:]:
+            adapted = config.merge(adapted, content)
+    before, after = config.override(plain, assignments), config.override(adapted, assignments)
+    odd = record.differences(before, after)
+    where = f"{path} with `systems` of corpus {corpus.name}" if odd else str(path)
+    return config.build(registry.settings_type(), after, where), odd
+
+
+def _forced_since(marker: Path | None) -> int:
+    path = Path(os.environ[FORCED]) if FORCED in os.environ else marker
+    if path is None:
+        return 0
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return path.stat().st_mtime_ns
 
 
 def names_folder(path: Path, name: str) -> None:
@@ -135,36 +200,16 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     return tuple(sorted(seeds))
 
 
-def subset(stage: Stage, name: str) -> Subset:
-    """The subset `name` with its labels and features; UserError if an earlier stage has not run."""
-    directory = features_record(stage, name).parent
-    utterances = datadir.read(stage.layout.subset(name))
-    features = FeatureArchive(directory / "feats.scp", ROOT)
+def subset(layout: Layout, name: str, feature: str) -> Subset:
+    """The subset `name` with its labels and the features in the folder `feature`."""
+    utterances = datadir.read(layout.subset(name))
+    features = FeatureArchive(layout.features(name, feature) / "feats.scp", ROOT)
     return Subset(name, {u.utt: u.label for u in utterances}, features, {u.utt: u.speaker for u in utterances})
 
 
-def trained_from(stage: Stage, seed: int) -> dict[str, Any]:
-    """The record of a training: the system's complete settings and the features it learns from."""
-    settings = {"system": stage.system_name, "seed": seed, "settings": config.plain(stage.system)}
-    inputs = {name: features_record(stage, name) for name in ("train", "dev")}
-    if isinstance(stage.system, Evolving):
-        inputs["neat"] = ROOT / "conf" / stage.system.neat
-        if not inputs["neat"].is_file():
-            raise UserError(f"{inputs['neat']}: no such file; let `neat` name one in conf/")
-    return record.make(settings, inputs)
-
-
-def features_record(stage: Stage, name: str) -> Path:
-    """The record of the features of subset `name`; UserError if they are not complete."""
-    path = stage.layout.features(name, stage.system.features.name) / record.NAME
-    if not path.is_file():
-        raise UserError(f"{path.parent}: no complete features; run stage -1 first")
-    return path
-
-
-def prepared(stage: Stage) -> list[str]:
+def prepared(layout: Layout) -> list[str]:
     """The subsets that stage -2 has prepared; UserError if it has not run."""
-    subsets = [subset for subset in SUBSETS if (stage.layout.subset(subset) / "wav.scp").is_file()]
-    if not subsets or not (stage.layout.corpus_data / record.NAME).is_file():
-        raise UserError(f"{stage.layout.corpus_data}: the corpus is not prepared; run stage -2 first")
+    subsets = [subset for subset in SUBSETS if (layout.subset(subset) / "wav.scp").is_file()]
+    if not subsets or not record.exists(layout.corpus_data):
+        raise UserError(f"{layout.corpus_data}: the corpus is not prepared. Run stage -2 first.")
     return subsets

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from afn.common import files
+from afn.common.errors import UserError
 from afn.common.paths import ROOT, portable
 
 PACKAGES = ("torch", "numpy", "scipy", "kaldi_io", "soundfile", "numba", "neat-python")
@@ -27,14 +28,26 @@ def describe() -> dict[str, Any]:
         "device": torch.cuda.get_device_name() if cuda else "CPU",
         "cuda": torch.version.cuda if cuda else None,
         "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
         "commit": _commit(),
         "command": [portable(sys.argv[0]), *sys.argv[1:]],
     }
 
 
-def write(path: Path) -> None:
-    """Write the environment to `path` as JSON."""
-    files.write_text(path, json.dumps(describe(), indent=2) + "\n")
+def add(path: Path) -> None:
+    """Append the environment to the list in the JSON file `path`: one entry for each run that worked on a training."""
+    files.write_text(path, json.dumps([*read(path), describe()], indent=2) + "\n")
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """The environments in a file that `add` wrote, the latest last; none if there is no file."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return []
+    except ValueError:
+        raise UserError(f"{path}: not a JSON file. Remove it, or train again with --force.") from None
+    return content if isinstance(content, list) else []
 
 
 def _version(package: str) -> str | None:

@@ -10,22 +10,22 @@ import importlib.util
 import json
 import logging
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from afn import systems
 from afn.common import errors, files
 from afn.common.errors import UserError
 from afn.common.paths import portable
 from afn.experiment import command_line, finished
-from afn.experiment.finished import Trained
+from afn.experiment.finished import TrainedSystem
 from afn.experiment.recording_scorer import note
+from afn.systems import registry
 from afn.systems.neural.embedding_gaussians import EmbeddingGaussians
 from afn.systems.neural.system import NeuralSystem
-from afn.systems.settings import Neural
 
 MODEL = "model.onnx"
 PACKAGES = "requirements-export.txt"
@@ -41,21 +41,19 @@ def main() -> None:
     )
     finished.add_options(parser)
     experiment = finished.find(parser.parse_args()).scored()
-    kind = experiment.settings[experiment.seeds[0]]
-    if not isinstance(kind, Neural):
-        raise UserError(f"{experiment.directory}: {kind.title} is no neural network; only those are exported")
+    registry.build(experiment.first.settings, experiment.first.seed).exportable()  # or an error: not a network
     if missing := [name for name in ("onnx", "onnxscript") if not importlib.util.find_spec(name)]:
         raise UserError(f"export: {' and '.join(missing)} missing; pip install -r {PACKAGES}")
     for seed in experiment.seeds:
         export(experiment, seed)
 
 
-def export(experiment: Trained, seed: int) -> None:
+def export(experiment: TrainedSystem, seed: int) -> None:
     """Write the ONNX file of one seed; UserError where it does not give PyTorch's scores."""
-    directory = experiment.seed(seed)
-    system = systems.build(experiment.settings[seed], seed)
+    directory = experiment.trained[seed].directory
+    system = registry.build(experiment.trained[seed].settings, seed)
     system.load(directory)
-    network = exportable(system.scorer.cpu())
+    network = exportable(system.exportable().cpu())
     model = converted(network, system)
     add_metadata(model, metadata(experiment, seed, system))
     content = model.SerializeToString(deterministic=True)
@@ -119,12 +117,9 @@ def converted(network: nn.Module, system: NeuralSystem) -> Any:
     return model
 
 
-def metadata(experiment: Trained, seed: int, system: NeuralSystem) -> dict[str, str]:
+def metadata(experiment: TrainedSystem, seed: int, system: NeuralSystem) -> dict[str, str]:
     """What whoever runs the file needs to know, by name."""
-    description, same = experiment.features()
-    if not same:
-        note("the features of training no longer stand; those in the metadata are what conf/ says now")
-    threshold = experiment.threshold(experiment.dev_scores(seed))
+    threshold = replace(experiment, trained={seed: experiment.trained[seed]}).threshold(system.averages)
     return {
         "title": experiment.title,
         "system": experiment.name,
@@ -134,11 +129,11 @@ def metadata(experiment: Trained, seed: int, system: NeuralSystem) -> dict[str, 
         "bins": str(system.bins),
         "threshold": repr(threshold.value),
         "dev_eer": repr(threshold.eer),
-        "features": json.dumps(description),
+        "features": json.dumps(experiment.trained[seed].features),
         "input": "features[t mod T] for t = 0 … frames - 1, transposed; of a longer recording, windows",
         "meaning": "higher = more genuine; above the threshold a recording is taken for genuine",
         "several_seeds": SEVERAL_SEEDS,
-        "weights_sha256": files.sha256(system.weights(experiment.seed(seed))),
+        "weights_sha256": files.sha256(system.weights(experiment.trained[seed].directory)),
     }
 
 

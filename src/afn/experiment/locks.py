@@ -13,7 +13,7 @@ import shlex
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from afn.common.errors import UserError
@@ -47,6 +47,22 @@ def hold(folder: Path, patience: float = 0.0) -> Iterator[None]:
     finally:
         path.unlink(missing_ok=True)  # while it is still held: nobody can have taken it over
         os.close(file)
+
+
+@contextlib.contextmanager
+def hold_one(folders: Sequence[Path]) -> Iterator[int]:
+    """Hold the first of `folders` that is free, for the block; yields its place. Waits until one is free."""
+    while True:
+        for place, folder in enumerate(folders):
+            if (file := _taken(name(folder))) is None:
+                continue
+            try:
+                yield place
+            finally:
+                name(folder).unlink(missing_ok=True)
+                os.close(file)
+            return
+        time.sleep(PAUSE)
 
 
 def _taken(path: Path) -> int | None:

@@ -1,77 +1,71 @@
-"""Stage 1: what a system looks at: attention masks, log-likelihood ratios over time, or an evolved network."""
+"""Figures of what a trained system looks at: what stage 1 does."""
 
 from collections import ChainMap
 
 import numpy as np
 
-from afn import systems
-from afn.common import errors, record
+from afn.common import record
 from afn.common.errors import UserError
-from afn.common.paths import SUBSETS
-from afn.experiment import command_line, locks
-from afn.systems import pictures
+from afn.common.files import sha256
+from afn.common.labels import LABELS
+from afn.experiment import locks, scoring
+from afn.experiment.command_line import Stage, prepared, subset
+from afn.systems import registry
+from afn.systems.protocol import Chosen
 from afn.systems.subset import Subset
 
 PER_CLASS = 4  # utterances drawn one by one
 MEAN_OF = 16  # utterances behind a class mean
 
 
-def main() -> None:
-    parser = command_line.arguments(__doc__)
-    parser.add_argument(
-        "--utterances", nargs="+", metavar="UTT", help=f"ids to draw ({PER_CLASS} of each class of eval)"
-    )
-    options = parser.parse_args()
-    here = command_line.from_arguments(options)
-    seed = here.seeds[0]
-    directory = here.layout.seed(here.system_name, seed)
-    if not (directory / command_line.TRAINED).is_file():
-        raise UserError(f"{directory}: training is not finished; run stage 0 first")
-    system = systems.build(here.system, seed)
-    if not system.picture:
-        print(f"attention: {here.system.title} has nothing to look into; nothing to draw")
+def draw(here: Stage, utterances: list[str] | None) -> None:
+    """Draw the figures of the first seed's model, for `utterances` or some of each class of eval."""
+    trained = scoring.trained_seed(here, here.seeds[0])
+    system = registry.build(trained.settings, trained.seed)
+    if not system.figures:
+        print(f"attention: {here.system.title} has no attention or other inner view; nothing to draw")
         return
-    subsets = {name: command_line.subset(here, name) for name in SUBSETS if name in command_line.prepared(here)}
+    names = prepared(here.layout)
+    made = {name: scoring.features(here, trained, name)["content"] for name in names}
+    subsets = {name: subset(here.layout, name, here.system.features.name) for name in names}
     default = subsets.get("eval") or list(subsets.values())[-1]
-    chosen = named(options.utterances, subsets) if options.utterances else spread(default, PER_CLASS)
+    chosen = named(utterances, subsets) if utterances else spread(default, PER_CLASS)
     averaged = spread(default, MEAN_OF)
-
     out = here.layout.system(here.system_name) / "attention"
-    made_from = record.make(
-        {"seed": seed, "utterances": chosen, "means": averaged, "picture": system.picture},
-        {"weights": system.weights(directory), **{name: command_line.features_record(here, name) for name in subsets}},
-    )
-    if record.stands(out, made_from) and not here.force:
-        print(f"attention: {out} stands; --force draws it anew")
+    identity = {
+        "seed": trained.seed,
+        "title": here.system.title,
+        "utterances": chosen,
+        "means": averaged,
+        "weights": sha256(system.weights(trained.directory)),
+        "features": made,
+    }
+    if here.current(out, identity):
+        print(f"attention: {out} is up to date; --force draws it again")
         return
-    labels = ChainMap({}, *(subset.labels for subset in subsets.values()))
-    features = ChainMap({}, *(subset.features for subset in subsets.values()))
-    wanted = pictures.Chosen(chosen, averaged, labels, features)
+    labels = ChainMap({}, *(dict(one.labels) for one in subsets.values()))
+    features = ChainMap({}, *(one.features for one in subsets.values()))  # type: ignore[arg-type]
     with locks.hold(out):
-        system.load(directory)
+        system.load(trained.directory)
         record.remove(out)
-        pictures.drawer(system.picture)(system, wanted, here.system.title, seed, out)
-        record.write(out, made_from)
-    print(f"attention: wrote {out}: pictures of {len(chosen)} utterances")
+        system.draw(Chosen(chosen, averaged, labels, features), out)
+        record.write(out, {"identity": identity})
+    print(f"attention: wrote {out}: {system.figures} of {len(chosen)} utterances")
 
 
 def named(utterances: list[str], subsets: dict[str, Subset]) -> list[str]:
-    """The ids that the user named; UserError for one that no subset holds."""
+    """The ids that the user named; UserError for one that is in no subset."""
     for utt in utterances:
-        if not any(utt in subset.labels for subset in subsets.values()):
-            raise UserError(f"--utterances {utt}: not in {', '.join(subsets)}; name ids as in utt2label, without .wav")
+        if not any(utt in one.labels for one in subsets.values()):
+            raise UserError(f"--utterances {utt}: not in {', '.join(subsets)}. Name ids as in utt2label, without .wav.")
     return list(dict.fromkeys(utterances))
 
 
-def spread(subset: Subset, per_class: int) -> list[str]:
-    """Up to `per_class` genuine, then as many replayed utterances, evenly spread over the list."""
+def spread(of: Subset, per_class: int) -> list[str]:
+    """Up to `per_class` genuine, then as many replayed utterances, evenly spaced over the list."""
     chosen = []
-    for label in ("genuine", "spoof"):
-        of_class = [utt for utt, wanted in subset.labels.items() if wanted == label]
+    for label in LABELS:
+        of_class = [utt for utt, wanted in of.labels.items() if wanted == label]
         places = np.linspace(0, len(of_class) - 1, min(per_class, len(of_class))).round().astype(int)
         chosen += [of_class[place] for place in places]
     return chosen
-
-
-if __name__ == "__main__":
-    errors.run(main)

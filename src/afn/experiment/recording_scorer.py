@@ -1,4 +1,4 @@
-"""One's own recordings through a trained experiment: read, extracted, cut into windows, scored, drawn."""
+"""Single recordings through a trained experiment: read, extracted, cut into windows, scored, drawn."""
 
 import math
 import os
@@ -6,24 +6,25 @@ import sys
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from afn import systems
 from afn.common.errors import UserError
 from afn.common.paths import portable
-from afn.experiment import scoring
-from afn.experiment.finished import Threshold, Trained
-from afn.features import conversion, recorded
-from afn.features.native import FrontEnd
-from afn.report.plots import plain
-from afn.systems.neural import heatmaps
+from afn.experiment import finished
+from afn.experiment.finished import Threshold, TrainedSystem
+from afn.experiment.scoring import OUTPUTS
+from afn.features import audio, front_end
+from afn.features.front_end import FrontEnd
+from afn.systems import registry
+from afn.systems.protocol import System
 from afn.systems.subset import Subset
 
 
 @dataclass
 class Recording:
-    """A recording on its way: its features in windows, float32[T × D] each, what was done to it, then its score."""
+    """A recording that is being scored: its features in windows, float32[T × D] each, notes on it, then its score."""
 
     path: Path
     windows: list[np.ndarray]
@@ -34,64 +35,94 @@ class Recording:
 
     @property
     def utt(self) -> str:
-        """The utterance id, which seeds the dither: the file's name without its ending, as a corpus has it."""
+        """The utterance id, which seeds the dither: the file's name without its ending, as in a corpus."""
         return readable(self.path.stem)
+
+
+class Attention(NamedTuple):
+    """What the attention does to a recording (its first window); the frequency comes first in every array."""
+
+    spectrogram: np.ndarray  # S, float32[bins × T]
+    mask: np.ndarray  # A, float32[bins × T]
+    filtered: np.ndarray  # S*, float32[bins × T]
+    score: float  # of the window
 
 
 @dataclass
 class Scorer:
     """A trained experiment, loaded. Several seeds score as stage 2 averages them."""
 
-    experiment: Trained
+    experiment: TrainedSystem
     threshold: Threshold
-    systems: dict[int, systems.System]  # by seed
+    systems: dict[int, System]  # by seed
     extract: FrontEnd
     channel: int | None = None  # of a recording that has several
     heatmaps: Path | None = None  # where figures go
     drawn: set[str] = field(default_factory=set)  # their names
 
     @property
-    def first(self) -> systems.System:
+    def first(self) -> System:
         return next(iter(self.systems.values()))
+
+    def score(self, path: Path | str) -> float:
+        """The score of a recording; higher = more genuine. UserError, naming it, where it cannot be scored."""
+        recording = self.prepare(Path(path))
+        self.score_all([recording])
+        return recording.score
+
+    def attend(self, path: Path | str) -> Attention:
+        """What the attention of the first seed does to a recording. UserError for a system without attention."""
+        return self._attend(self.prepare(Path(path)).windows[0])
+
+    def _attend(self, spectrogram: np.ndarray) -> Attention:
+        found = self.first.attend(spectrogram)
+        length = min(len(spectrogram), found.mask.shape[1])  # without the repetitions of a short recording
+        return Attention(spectrogram.T[:, :length], found.mask[:, :length], found.filtered[:, :length], found.score)
 
     def prepare(self, path: Path) -> Recording:
         """Read and extract a recording; UserError, naming it, where that cannot be done."""
-        samples, notes = conversion.read(path, self.extract.sample_rate, self.channel)
+        samples, notes = audio.convert(path, self.extract.sample_rate, self.channel)
         recording = Recording(path, [], notes)
         try:
             features = self.extract(recording.utt, samples)
         except UserError as error:
             raise UserError(f"{path}: {error}") from None
-        frames = getattr(self.first, "frames", None)  # only networks have a width
-        recording.windows = windows(features, frames if isinstance(frames, int) else len(features))
+        frames = self.first.frames
+        recording.windows = windows(features, frames or len(features))
         recording.count = len(recording.windows)
         if recording.count > 1:
             notes.append(f"{len(features)} frames: the mean score of {recording.count} windows of {frames}")
         return recording
 
-    def score(self, recordings: list[Recording]) -> None:
-        """Give every recording its score: over its windows the mean."""
+    def score_all(self, recordings: list[Recording]) -> None:
+        """Give every recording its score: the mean over its windows."""
         features = {f"{r}-{w}": x for r, recording in enumerate(recordings) for w, x in enumerate(recording.windows)}
         subset = Subset(f"{len(recordings)} files", dict.fromkeys(features, "unknown"), features)
         with redirect_stdout(sys.stderr):  # progress; stdout is for scores
             runs = [system.score(subset) for system in self.systems.values()]
         for r, recording in enumerate(recordings):
             ids = [f"{r}-{w}" for w in range(recording.count)]
-            recording.score = averaged(self.first, [sum(run[i] for i in ids) / len(ids) for run in runs])
+            recording.score = self._averaged([sum(run[i] for i in ids) / len(ids) for run in runs])
+
+    def _averaged(self, runs: list[float]) -> float:
+        """The score of seeds that gave `runs`, as stage 2 averages it; that of a single one is as it is."""
+        output = OUTPUTS[self.first.averages]
+        return runs[0] if len(runs) == 1 else sum(output(run) for run in runs) / len(runs)
 
     def draw(self, recording: Recording) -> None:
         """Write the figure of stage 1 for a recording; of a long one, for its first window."""
-        spectrogram = recording.windows[0]
-        mask, filtered, _ = self.first.attend(spectrogram)
-        length = min(len(spectrogram), mask.shape[1])
-        mask, filtered = mask[:, :length], filtered[:, :length]
-        limits = float(np.quantile(mask, 0.005)), float(np.quantile(mask, 0.995))
+        from afn.common.figures import plain
+        from afn.systems.neural import figures
+
+        assert self.heatmaps is not None
+        found = self._attend(recording.windows[0])
+        limits = float(np.quantile(found.mask, 0.005)), float(np.quantile(found.mask, 0.995))
         of = f"{plain(self.experiment.title)}, seed {self.experiment.seeds[0]}"
         title = f"{plain(recording.utt)} · score {recording.score:+.2f}, {self.decision(recording)} · {of}"
         recording.heatmap = self.heatmaps / self._unused(recording.utt)
-        heatmaps.draw_utterance(recording.heatmap, spectrogram.T[:, :length], mask, filtered, title, limits)
+        figures.draw_utterance(recording.heatmap, found.spectrogram, found.mask, found.filtered, title, limits)
         if recording.count > 1:
-            recording.notes.append(f"the heatmap shows the first {length} frames")
+            recording.notes.append(f"the heatmap shows the first {found.mask.shape[1]} frames")
 
     def _unused(self, utt: str) -> str:
         """A name for a figure: recordings of several folders may have the same id."""
@@ -108,24 +139,29 @@ class Scorer:
     @property
     def meaning(self) -> str:
         """What a score says, in a line."""
-        seeds, of = self.experiment.seeds, "the system's own"
-        if self.first.averaged == "sigmoids":
+        seeds, of = self.experiment.seeds, "the system's score"
+        if self.first.averages == "sigmoids":
             of = "the network's logit" if len(seeds) == 1 else "the sigmoid (0 to 1) of the network's logit"
         if len(seeds) > 1:
             of += ", averaged over the seeds"
         text = (
             f"{self.experiment.title} ({portable(self.experiment.directory)}, seed{'s' * (len(seeds) > 1)} "
-            f"{', '.join(map(str, seeds))}): the score is {of}; higher = more genuine, but no calibrated probability; "
-            "above the threshold a recording is taken for genuine"
+            f"{', '.join(map(str, seeds))}): the score is {of}; higher = more genuine, but not a calibrated "
+            "probability; above the threshold a recording is taken for genuine"
         )
         if self.threshold.eer is not None:
             text += f" (official EER on dev {100 * self.threshold.eer:.2f} %)"
         if self.experiment.simulated:
-            text += "; it learnt from simulated replays, which say nothing about real ones"
+            text += "; it was trained on simulated replays, which say nothing about real ones"
         return text
 
 
-def load(experiment: Trained, threshold: float | None, channel: int | None, figures: Path | None) -> Scorer:
+def load(
+    experiment: TrainedSystem,
+    threshold: float | None = None,
+    channel: int | None = None,
+    figures: Path | None = None,
+) -> Scorer:
     """An experiment, ready to score.
 
     Args:
@@ -136,51 +172,35 @@ def load(experiment: Trained, threshold: float | None, channel: int | None, figu
     """
     if threshold is None:
         experiment = experiment.scored()
-    loaded = {seed: systems.build(experiment.settings[seed], seed) for seed in experiment.seeds}
-    first = loaded[experiment.seeds[0]]
-    decide = on_dev(experiment, first) if threshold is None else Threshold(threshold)
+    for sentence in experiment.left_out:
+        note(sentence)
+    loaded = {seed: registry.build(of.settings, seed) for seed, of in experiment.trained.items()}
+    first = next(iter(loaded.values()))
+    decide = experiment.threshold(first.averages) if threshold is None else Threshold(threshold)
     for seed, system in loaded.items():
-        system.load(experiment.seed(seed))
-    if figures and first.picture != "neural":
-        note(f"--heatmap: {experiment.title} has no attention to look at; there are no figures")
+        system.load(experiment.trained[seed].directory)
+    if figures and first.figures != "attention masks":
+        note(f"--heatmap: {experiment.title} has no attention to draw; there are no figures")
         figures = None
-    return Scorer(experiment, decide, loaded, front_end(experiment), channel, figures)
+    return Scorer(experiment, decide, loaded, extractor(experiment), channel, figures)
 
 
-def on_dev(experiment: Trained, system: systems.System) -> Threshold:
-    """The threshold of the EER on dev of the score that `averaged` gives to the experiment's seeds."""
-    runs = {seed: experiment.dev_scores(seed) for seed in experiment.seeds}
-    utterances = runs[experiment.seeds[0]].keys()
-    for seed, run in runs.items():
-        if odd := run.keys() ^ utterances:
-            raise UserError(f"{experiment.seed(seed)}: {min(odd)} of dev is not scored by every seed; choose a --seed")
-    return experiment.threshold({u: averaged(system, [run[u] for run in runs.values()]) for u in utterances})
+def at(folder: Path | str) -> Scorer:
+    """The trained experiment in `folder` (exp/<corpus>/<system>, or a seed<k> in it), ready to score."""
+    return load(finished.at(Path(folder)))
 
 
-def averaged(system: systems.System, runs: list[float]) -> float:
-    """The score of seeds that gave `runs`, as stage 2 averages it; that of a single one is as it is."""
-    output = scoring.OUTPUTS[system.averaged]
-    return runs[0] if len(runs) == 1 else sum(output(run) for run in runs) / len(runs)
-
-
-def front_end(experiment: Trained) -> FrontEnd:
-    """The extraction that the experiment was trained on; says on stderr where it cannot be the very same."""
-    description, same = experiment.features()
-    if not same:
-        note(
-            f"the features that {portable(experiment.directory)} learnt from no longer stand in "
-            f"{portable(experiment.layout.corpus_data)}; they are taken to be what conf/ says now"
-        )
-    if recorded.by_kaldi(description):
-        theirs = recorded.KaldiFrontEnd(description)
-        try:
-            theirs.require()
-            return theirs
-        except UserError as error:
-            ours = recorded.front_end(description)  # or an error, where there is none for these features
-            note(f"Kaldi extracted the features of training; our own extractor stands in ({error})")
-            return ours
-    return recorded.front_end(description)
+def extractor(experiment: TrainedSystem) -> FrontEnd:
+    """The extraction that the experiment was trained on; says on stderr where it cannot be the same."""
+    description = experiment.first.features
+    try:
+        return front_end.from_description(description)
+    except UserError as error:
+        if description.get("backend") != "kaldi":
+            raise
+        ours = front_end.native(description)  # or an error, where there is none for these features
+        note(f"Kaldi extracted the features of training; our extractor takes its place ({error})")
+        return ours
 
 
 def windows(features: np.ndarray, frames: int) -> list[np.ndarray]:

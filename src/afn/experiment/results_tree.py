@@ -1,23 +1,24 @@
-"""What lies under exp/<corpus>/: the systems of conf/systems and those trained besides, with all that a run left."""
+"""What is under exp/<corpus>/: the systems of conf/systems and others that were trained, with all that a run left."""
 
 import csv
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from afn.common import config, files, record
+from afn.common import config, record
 from afn.common.errors import UserError
-from afn.common.paths import FUSION, METRICS
+from afn.common.files import sha256
+from afn.experiment import environment, provenance, scoring
+from afn.experiment.layout import FUSION, seeds
+from afn.experiment.provenance import Trained
 from afn.metrics import score_files
 from afn.metrics.analysis import ScoredSystem
-from afn.metrics.results import SUBSETS
 from afn.metrics.trials import Trials
 from afn.systems.neural import maps
 from afn.systems.neural.maps import Maps
-from afn.systems.settings import Paper
+from afn.systems.protocol import METRICS, Paper
 
 CURVES = ("epoch", "train_loss", "dev_loss", "dev_eer")  # columns of metrics.csv that make a training curve
 
@@ -33,7 +34,7 @@ class Experiment:
     files: Mapping[tuple[str, int | None], Path] = field(default_factory=dict)  # (subset, seed); None: averaged
     averaged_seeds: tuple[int, ...] = ()
     stale: tuple[int, ...] = ()  # seeds whose scores are no longer those that were averaged
-    environments: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)  # seed -> env.json
+    environments: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)  # seed -> of its latest run
     curves: Mapping[int, Mapping[str, list[float]]] = field(default_factory=dict)  # seed -> column of metrics.csv
     maps: Path | None = None  # arrays of the heatmaps
     left_out: tuple[str, ...] = ()  # sentences naming seeds that were trained with other settings
@@ -53,63 +54,84 @@ def find(directory: Path, conf: Path) -> list[Experiment]:
 
 
 def _experiment(name: str, directory: Path, row: Path | None) -> Experiment:
-    folders = {int(folder.name[4:]): folder for folder in directory.glob("seed*/") if folder.name[4:].isdecimal()}
-    described = [row] if row else [folders[seed] / record.NAME for seed in sorted(folders)]
-    title, paper, trained_on = _described(next((path for path in described if path.is_file()), None))
+    """One system: of seeds that were trained with different settings, those that were averaged, or most of them."""
+    alike, left_out = _alike(directory)
+    title, paper, trained_on = _described(row, alike)
+    averaged = directory / "scores"
+    content = record.read(averaged).get("identity", {}) if record.exists(averaged) else {}
+    kept = {seed: _hashes(trained.directory / "scores") for seed, trained in alike.items()}
+    then = content.get("seeds", {})
+    if not alike or (content and record.differences(content.get("trained", {}), next(iter(alike.values())).shared)):
+        then, content = {}, {}
+    folders: dict[int | None, Path] = {seed: trained.directory for seed, trained in alike.items()}
+    if content:
+        folders[None] = directory
     found = {
         (subset, seed): path
-        for seed, folder in [*sorted(folders.items()), (None, directory)]
-        for subset in SUBSETS
-        if (folder / "scores" / record.NAME).is_file()  # written last: without it the scores are not complete
-        and (path := folder / "scores" / f"{subset}.txt").is_file()
+        for seed, folder in folders.items()
+        for subset in scoring.SUBSETS
+        if (path := folder / "scores" / f"{subset}.txt").is_file()
     }
-    averaged = directory / "scores" / record.NAME
-    content = config.read(averaged) if averaged.is_file() else {}
-    seeds = tuple(sorted(content.get("seeds", ())))
-    then = content.get("made_from", {})  # the records of the seeds' scores, by their hash
-    stale = tuple(
-        seed
-        for seed in seeds
-        if (path := directory / f"seed{seed}" / "scores" / record.NAME).is_file()
-        and files.sha256(path) != then.get(f"seed{seed}")
-    )
-    scored = sorted({seed for _, seed in found if seed is not None})
     arrays = directory / "attention" / maps.NAME
+    environments = {seed: environment.read(trained.directory / "env.json") for seed, trained in alike.items()}
     return Experiment(
         name,
         title or name,
         paper,
         trained_on,
         found,
-        seeds,
-        stale,
-        {seed: e for seed in scored if (e := _environment(folders[seed] / "env.json"))},
-        {seed: c for seed in scored if (c := _curves(folders[seed] / METRICS))},
-        arrays if arrays.is_file() and (arrays.parent / record.NAME).is_file() else None,
+        tuple(sorted(map(int, then))),
+        tuple(seed for seed in alike if str(seed) in then and then[str(seed)] != kept[seed]),
+        {seed: runs[-1] for seed, runs in environments.items() if runs},
+        {seed: c for seed, trained in alike.items() if (c := _curves(trained.directory / METRICS))},
+        arrays if arrays.is_file() and record.exists(arrays.parent) else None,
+        left_out,
+        content.get("averages") == "sigmoids",
     )
 
 
-def _described(path: Path | None) -> tuple[str, Paper, str]:
-    """Title, the paper's figures and what it is trained on, from a YAML of conf/systems or the record of a seed."""
-    if path is None:
-        return "", Paper(), "train"
-    content = config.read(path)
-    settings = content.get("settings", content)
-    trained_on = settings.get("trained_on", "train")
-    trained_on = "+".join(map(str, trained_on)) if isinstance(trained_on, list) else str(trained_on)
-    paper = config.build(Paper, settings.get("paper") or {}, f"{path}: paper")
-    return str(settings.get("title", "")), paper, trained_on
+def _alike(directory: Path) -> tuple[dict[int, Trained], tuple[str, ...]]:
+    """The scored seeds of a system that share one identity, and a sentence for each of the others.
+
+    It is the identity of the averaged scores, else the one that most seeds have, else that of the first.
+    """
+    scored, groups = [folder for folder in seeds(directory).values() if record.exists(folder / "scores")], []
+    for folder in scored:
+        trained = provenance.read(folder)
+        for group in groups:
+            if not record.differences(group[0].shared, trained.shared):
+                group.append(trained)
+                break
+        else:
+            groups.append([trained])
+    if not groups:
+        return {}, ()
+    averaged = record.read(directory / "scores").get("identity", {}) if record.exists(directory / "scores") else {}
+    best = max(
+        groups, key=lambda group: (not record.differences(averaged.get("trained", {}), group[0].shared), len(group))
+    )
+    _, left_out = scoring.scored_alike(directory, best[0])
+    return {trained.seed: trained for trained in best}, tuple(left_out)
 
 
-def _environment(path: Path) -> dict[str, Any]:
-    """What env.json says; nothing where there is none."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except ValueError:
-        raise UserError(f"{path}: not a JSON file; take it away, or train the seed anew with --force") from None
-    return content if isinstance(content, dict) else {}
+def _hashes(folder: Path) -> dict[str, str]:
+    return {subset: sha256(path) for subset in scoring.SUBSETS if (path := folder / f"{subset}.txt").is_file()}
+
+
+def _described(row: Path | None, alike: Mapping[int, Trained]) -> tuple[str, Paper, str]:
+    """Title, the paper's figures and what it is trained on: of the YAML in conf/systems, else of the trainings."""
+    trained = next(iter(alike.values()), None)
+    if row is None:
+        settings = trained.settings if trained else None
+        return getattr(settings, "title", ""), getattr(settings, "paper", Paper()), _trained_on(settings)
+    content = config.read(row)
+    paper = config.build(Paper, content.get("paper") or {}, f"{row}: paper")
+    trained_on = _trained_on(trained.settings) if trained else str(content.get("trained_on", "train"))
+    return str(content.get("title", "")), paper, trained_on
+
+
+def _trained_on(settings: Any) -> str:
+    return str(getattr(settings, "trained_on", "train"))
 
 
 def _curves(path: Path) -> dict[str, list[float]]:
@@ -123,15 +145,15 @@ def _curves(path: Path) -> dict[str, list[float]]:
 
 def load(experiment: Experiment, title: str, trials: Mapping[str, Trials]) -> ScoredSystem:
     """The scores of an experiment in the order of the trials; UserError where they are not of these utterances."""
-    system = ScoredSystem(experiment.name, title, {}, {}, experiment.trained_on, experiment.probabilities)
+    system = ScoredSystem(experiment.name, title, {}, {}, experiment.trained_on, probabilities=experiment.probabilities)
     for (subset, seed), path in experiment.files.items():
         if subset not in trials:
-            raise UserError(f"{path}: scores of a subset that is not prepared; run stage -2 first, or take them away")
+            raise UserError(f"{path}: scores of a subset that is not prepared. Run stage -2 first, or remove them.")
         vector = trials[subset].vector(score_files.read(path), path)
         if seed is None:
-            system.averaged[subset] = vector
+            system.averaged[subset] = vector  # type: ignore[index]
         else:
-            system.seeds.setdefault(subset, {})[seed] = vector
+            system.seeds.setdefault(subset, {})[seed] = vector  # type: ignore[attr-defined]
     return system
 
 

@@ -101,7 +101,7 @@ def results(scorer: Scorer, given: Iterable[Path]) -> Iterator[Recording | Failu
 
 
 def scored_group(scorer: Scorer, group: list[Recording]) -> Iterator[Recording | Failure]:
-    scorer.score(group)
+    scorer.score_all(group)
     for recording in group:
         if not math.isfinite(recording.score):
             name = readable(recording.path)

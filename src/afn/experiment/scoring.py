@@ -1,122 +1,214 @@
-"""Stage 2: one score per utterance of dev and eval, for every seed, and averaged over seeds."""
+"""Scores of dev and eval, for every seed and averaged over seeds: what stage 2 does."""
 
+import functools
 import math
-from functools import partial
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from afn import systems
-from afn.common import errors, files, record
+from afn.common import parallel, record
 from afn.common.errors import UserError
-from afn.experiment import command_line, locks, shards
-from afn.metrics import score_files as score_files
+from afn.common.files import sha256
+from afn.experiment import locks, provenance
+from afn.experiment.command_line import Stage, prepared, subset
+from afn.experiment.layout import Layout, seeds
+from afn.experiment.provenance import Trained
+from afn.experiment.training import finished
+from afn.metrics import eer, score_files
+from afn.systems import registry
+from afn.systems.protocol import System
+from afn.systems.subset import Subset
 
 SUBSETS = ("dev", "eval")
-PATIENCE = 60.0  # seconds to wait for another run's averaging, which takes a moment
+PART = 512  # utterances of a unit of work; a multiple of what systems score together
+PATIENCE = 60.0  # s to wait for another run's averaging, which takes a moment
+PARTS = "parts"  # folder of finished units, within the scores
 
 
-def main() -> None:
-    parser = command_line.arguments(__doc__)
-    shards.add_option(parser)
-    options = parser.parse_args()
-    here = command_line.from_arguments(options)
-    subsets = [name for name in SUBSETS if name in command_line.prepared(here)]
+@dataclass(frozen=True)
+class Unit:
+    """A part of a subset to be scored by one trained model."""
+
+    layout: Layout
+    trained: Path  # the folder of the training
+    subset: str
+    feature: str  # the folder of its features
+    start: int  # of its utterances
+    out: Path
+
+
+def score(here: Stage) -> None:
+    """Score dev and eval with every seed, then average the seeds that were trained alike."""
+    subsets = [name for name in SUBSETS if name in prepared(here.layout)]
     for seed in here.seeds:
-        score(here, seed, subsets, options.shard)
-    if scored_seeds(here.layout.system(here.system_name))[0]:  # a shard may find none
-        average(here, subsets)
+        score_seed(here, seed, subsets)
+    average(here, subsets)
 
 
-def score(here: command_line.Stage, seed: int, subsets: list[str], shard: shards.Shard | None = None) -> None:
-    """Score `subsets`, or a shard of each, with the network of one seed, unless those scores stand.
+def score_seed(here: Stage, seed: int, subsets: list[str]) -> None:
+    """Score those of `subsets` whose scores are not up to date.
 
-    Shards are put together if all stand.
+    Raises UserError if the seed is not trained, or was trained with other settings than those of `here`.
     """
+    trained = trained_seed(here, seed)
+    weights = sha256(registry.build(trained.settings, seed).weights(trained.directory))
+    made = {name: features(here, trained, name) for name in subsets}
+    identity = {"weights": weights, "features": {name: found["content"] for name, found in made.items()}}
+    directory = trained.directory / "scores"
+    if here.current(directory, identity):
+        print(f"score: {directory} is up to date; --force computes it again")
+        return
+    with locks.hold(directory):
+        before = record.read(directory)["identity"] if _usable(here, directory) else {}
+        for name in subsets:
+            same = before.get("weights") == weights and before["features"].get(name) == identity["features"][name]
+            if same and (directory / f"{name}.txt").is_file():
+                continue
+            scores = _scored(here, trained, name, directory / PARTS / f"{weights[:16]}-{made[name]['content'][:16]}")
+            record.remove(directory)  # now that nothing but writing can fail
+            score_files.write(directory / f"{name}.txt", scores)
+            print(f"score: wrote {directory / f'{name}.txt'}: {len(scores)} utterances")
+        _finish(here, directory, {"identity": identity}, subsets)
+        shutil.rmtree(directory / PARTS, ignore_errors=True)
+
+
+def trained_seed(here: Stage, seed: int) -> Trained:
+    """The training of a seed; UserError if it is not finished, or is another one than the settings ask for."""
     directory = here.layout.seed(here.system_name, seed)
-    if not (directory / command_line.TRAINED).is_file():
-        begun = (directory / record.NAME).is_file()
-        raise UserError(f"{directory}: {'training is not finished' if begun else 'not trained'}; run stage 0 first")
-    system = systems.build(here.system, seed)
-    made_from = record.make(
-        {"subsets": subsets},
-        {"weights": system.weights(directory), **{name: command_line.features_record(here, name) for name in subsets}},
-    )
-    whole = directory / "scores"
-    if record.stands(whole, made_from) and not here.force:
-        print(f"score: {whole} stands; --force makes it anew")
-        return
-    join = partial(joined, whole, subsets)
-    if not here.force and shards.merge(whole, made_from, join):
-        return
-    work = shard.folder(whole) if shard else whole
-    own = shard.record(made_from) if shard else made_from
-    if shard and record.stands(work, own) and not here.force:
-        print(f"score: {work} stands; other shards are missing")
-        return
-    with locks.hold(work):
-        system.load(directory)
-        scored = {}
-        for name in subsets:
-            subset = command_line.subset(here, name)
-            if shard:
-                subset = subset.only(shard.part(subset.utterances, system.at_once))
-            scored[name] = system.score(subset) if subset.utterances else {}
-        record.remove(work)  # now that nothing but writing can fail
-        for name in subsets:
-            path = work / f"{name}.txt"
-            if scored[name] or not shard:
-                score_files.write(path, scored[name])
-            else:
-                files.write_text(path, "")  # the list is shorter than there are shards
-            print(f"score: wrote {path}: {len(scored[name])} utterances")
-        record.write(work, own)
-    if shard:
-        shards.merge(whole, made_from, join)
-    else:
-        shards.clear(whole)
+    if not finished(directory):
+        state = "training is not finished" if record.exists(directory) else "not trained"
+        raise UserError(f"{directory}: {state}. Run stage 0 first.")
+    trained = provenance.read(directory)
+    provenance.check(trained, here.system)
+    return trained
 
 
-def joined(directory: Path, subsets: list[str], parts: list[Path]) -> None:
-    """Put the scores of shards together."""
-    for name in subsets:
-        text = "".join((part / f"{name}.txt").read_text(encoding="utf-8") for part in parts)
-        files.write_text(directory / f"{name}.txt", text)
-    print(f"score: wrote {directory}: {' and '.join(subsets)} of {len(parts)} shards")
+def features(here: Stage, trained: Trained, name: str) -> dict[str, Any]:
+    """The record of the features of a subset; UserError unless they are those that the model was trained on."""
+    directory = here.layout.features(name, here.system.features.name)
+    if not record.exists(directory):
+        raise UserError(f"{directory}: no complete features. Run stage -1 first.")
+    found = record.read(directory)
+    provenance.check_features(trained, found, directory)
+    return found
 
 
-def average(here: command_line.Stage, subsets: list[str]) -> None:
-    """Average all seeds that have scores: the sigmoids of networks' logits, the scores of other systems."""
+def _scored(here: Stage, trained: Trained, name: str, parts: Path) -> dict[str, float]:
+    """The scores of a whole subset, a unit at a time; finished units are kept in `parts` until all are."""
+    feature = here.system.features.name
+    count = len(subset(here.layout, name, feature).utterances)
+    units = [
+        Unit(here.layout, trained.directory, name, feature, start, parts / f"{name}.{number}.txt")
+        for number, start in enumerate(range(0, count, PART), 1)
+    ]
+    missing = [unit for unit in units if not unit.out.is_file() or here.redo(unit.out)]
+    for _ in parallel.ordered_map(score_part, missing, 1, threads=None):
+        pass
+    return {utt: score for unit in units for utt, score in score_files.read(unit.out).items()}
+
+
+def score_part(unit: Unit) -> None:
+    """Score one unit and write its scores."""
+    whole = subset(unit.layout, unit.subset, unit.feature)
+    chosen = whole.utterances[unit.start : unit.start + PART]
+    part = Subset(whole.name, {utt: whole.labels[utt] for utt in chosen}, whole.features.only(chosen))  # type: ignore[attr-defined]
+    weights = registry.build(provenance.read(unit.trained).settings, 0).weights(unit.trained)
+    score_files.write(unit.out, _loaded(unit.trained, weights.stat().st_mtime_ns).score(part))
+
+
+@functools.lru_cache(maxsize=1)
+def _loaded(directory: Path, _: int) -> System:
+    """The trained system in `directory`, kept for the next unit; the number is the time of its weights."""
+    trained = provenance.read(directory)
+    system = registry.build(trained.settings, trained.seed)
+    system.load(directory)
+    return system
+
+
+def _usable(here: Stage, directory: Path) -> bool:
+    try:
+        return record.exists(directory) and not here.redo(directory / record.NAME) and bool(record.read(directory))
+    except UserError:
+        return False
+
+
+def _finish(here: Stage, directory: Path, content: dict[str, Any], subsets: list[str]) -> None:
+    """Write the record of scores, with the threshold of the EER on dev where dev has both classes."""
+    if "dev" in subsets:
+        path = here.layout.subset("dev") / "utt2label"
+        scores = score_files.read(directory / "dev.txt")
+        genuine, spoof = score_files.join(scores, score_files.read_labels(path), directory / "dev.txt", path)
+        if genuine.size and spoof.size:
+            content["dev"] = {
+                "threshold": float(eer.official_threshold(genuine, spoof)),
+                "eer": float(eer.official_eer(genuine, spoof)),
+            }
+    record.write(directory, content)
+
+
+def average(here: Stage, subsets: list[str]) -> None:
+    """Average the scored seeds that were trained alike: sigmoids of networks' logits, the scores of other systems."""
     directory = here.layout.system(here.system_name)
-    _, made_from = scored_seeds(directory)
-    if record.stands(directory / "scores", made_from) and not here.force:
-        return
     with locks.hold(directory / "scores", PATIENCE):
-        scored, made_from = scored_seeds(directory)  # another run may have added one meanwhile
-        record.remove(directory / "scores")
-        output = OUTPUTS[systems.build(here.system, min(scored)).averaged]
+        first = provenance.read(here.layout.seed(here.system_name, here.seeds[0]))
+        alike, others = scored_alike(directory, first)
+        for sentence in others:
+            print(f"score: {sentence}")
+        averages = registry.build(first.settings, first.seed).averages
+        identity = {
+            "trained": first.shared,
+            "averages": averages,
+            "seeds": {str(seed): _contents(folder / "scores", subsets) for seed, folder in alike.items()},
+        }
+        out = directory / "scores"
+        if here.current(out, identity):
+            return
+        record.remove(out)
         for name in subsets:
-            runs = [score_files.read(scored[seed] / f"{name}.txt") for seed in sorted(scored)]
-            for seed, run in zip(sorted(scored), runs, strict=True):
-                if odd := run.keys() ^ runs[0].keys():
-                    raise UserError(f"{scored[seed]}: {min(odd)} is not scored by every seed; run stage 2 with --force")
-            score_files.write(
-                directory / "scores" / f"{name}.txt",
-                {utt: sum(output(run[utt]) for run in runs) / len(runs) for utt in runs[0]},
-            )
-        record.write(directory / "scores", made_from)
-    seeds = ", ".join(map(str, sorted(scored)))
-    print(f"score: wrote {directory / 'scores'}: averaged over seed{'s' if len(scored) > 1 else ''} {seeds}")
+            runs = {seed: score_files.read(folder / "scores" / f"{name}.txt") for seed, folder in alike.items()}
+            score_files.write(out / f"{name}.txt", averaged(list(runs.values()), averages, out))
+        _finish(here, out, {"identity": identity}, subsets)
+    of = f"seed{'s' if len(alike) > 1 else ''} {', '.join(map(str, alike))}"
+    print(f"score: wrote {out}: averaged over {of}")
 
 
-def scored_seeds(directory: Path) -> tuple[dict[int, Path], dict[str, Any]]:
-    """The folders of scores in a system's `directory`, by seed, and the record of their average."""
-    scored = {
-        int(path.parent.parent.name[4:]): path.parent
-        for path in directory.glob(f"seed*/scores/{record.NAME}")
-        if path.parent.parent.name[4:].isdecimal()  # not a copy that somebody put aside
-    }
-    records = {f"seed{seed}": scored[seed] / record.NAME for seed in sorted(scored)}
-    return scored, record.make({"seeds": sorted(scored)}, records)
+def scored_alike(directory: Path, like: Trained) -> tuple[dict[int, Path], list[str]]:
+    """The scored seeds in a system's `directory` whose identity is that of `like` but for the seed.
+
+    Returns their folders by seed, and a sentence for each of the others.
+    """
+    alike, others = {}, []
+    for seed, folder in seeds(directory).items():
+        if not record.exists(folder / "scores"):
+            continue
+        try:
+            odd = record.differences(like.shared, provenance.read(folder).shared)
+        except UserError as error:
+            others.append(f"seed {seed} is left out: {error}")
+            continue
+        if odd:
+            others.append(f"seed {seed} is left out: it was trained with {provenance.words(odd, 'there')}")
+        else:
+            alike[seed] = folder
+    return alike, others
+
+
+def averaged(runs: list[dict[str, float]], averages: str, where: Path) -> dict[str, float]:
+    """The mean over seeds of every utterance's score, or of the sigmoid of it.
+
+    Raises UserError unless all runs score the same utterances; `where` names them.
+    """
+    output = OUTPUTS[averages]
+    for run in runs:
+        if odd := run.keys() ^ runs[0].keys():
+            raise UserError(f"{where}: {min(odd)} is not scored by every seed. Run stage 2 with --force.")
+    return {utt: sum(output(run[utt]) for run in runs) / len(runs) for utt in runs[0]}
+
+
+def _contents(folder: Path, subsets: list[str]) -> dict[str, str]:
+    return {name: sha256(folder / f"{name}.txt") for name in subsets if (folder / f"{name}.txt").is_file()}
 
 
 def sigmoid(logit: float) -> float:
@@ -124,7 +216,4 @@ def sigmoid(logit: float) -> float:
     return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))
 
 
-OUTPUTS = {"sigmoids": sigmoid, "scores": float}
-
-if __name__ == "__main__":
-    errors.run(main)
+OUTPUTS: dict[str, Callable[[float], float]] = {"sigmoids": sigmoid, "scores": float}

@@ -7,27 +7,30 @@
 
 Beginning with the values of the system's YAML, each name of the grids in turn takes each of its values; the one with
 the lowest dev EER (linear ROC, mean over seeds; of equals the YAML's own, then the first) stays for what follows.
-Eval is never looked at. Points that stand in results.csv are not tried again.
+Eval is never looked at. Points in results.csv are not tried again.
 """
 
 import csv
-import dataclasses
 import hashlib
 import json
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from afn import systems
-from afn.common import config, errors, files, record
+from afn.common import config, errors, files, owned, parallel, record
 from afn.common.errors import UserError
-from afn.common.paths import ROOT, Layout
-from afn.experiment import command_line, extraction, locks, training
+from afn.common.paths import ROOT
+from afn.corpora import datadir
+from afn.experiment import command_line, extraction, locks, provenance, training
+from afn.experiment.command_line import Stage, subset
+from afn.experiment.layout import Layout
+from afn.experiment.provenance import LEARNT_FROM
 from afn.metrics.eer import linear_roc_eer
-from afn.systems.settings import System
+from afn.systems import registry
 
 CONF = ROOT / "conf"
 RESULTS = "results.csv"
@@ -47,17 +50,23 @@ class Tuning:
 
 def main() -> None:
     parser = command_line.arguments("Tuning: walk the grids of conf/tuning/<system>.yaml on dev alone.")
-    command_line.add_jobs(parser)
+    parallel.add_options(parser)
     options = parser.parse_args()
-    here = command_line.from_arguments(options)
+    with command_line.stage(options) as here, parallel.cluster(options.cluster):
+        tune(here, command_line.find("systems", options.system).resolve(), options.nj)
+
+
+def tune(here: Stage, source: Path, jobs: int) -> None:
+    """Walk the grids of the row in `source` and write what was found."""
     path = CONF / "tuning" / f"{here.system_name}.yaml"
-    walk = Walk(here, config.load(Tuning, path).grids, str(path), options.nj)
+    walk = Walk(here, config.load(Tuning, path).grids, str(path), jobs)
     best = walk.run()
-    source = command_line.find("systems", options.system).resolve()
     written = walk.directory / f"{here.system_name}_tuned.yaml"
     change = {"extends": os.path.relpath(source, written.parent), "title": f"{here.system.title}, tuned on dev"}
-    name = {"features.name": walk.features_name(best)}
-    assignments = [f"{key}={json.dumps(value)}" for key, value in (best | name).items()]
+    # All that the corpus has changed is stated, so that the YAML gives the same row on any corpus.
+    values = {name: now for name, (_, now) in here.adapted.items()} | best
+    values["features.name"] = walk.features_name(best)
+    assignments = [f"{key}={json.dumps(value)}" for key, value in values.items()]
     files.write_text(written, config.dump(config.override(change, assignments)))
     print(f"tune: wrote {written} (dev EER {walk.tried[key_of(best)]:.2f} %); --system takes this path")
 
@@ -65,7 +74,7 @@ def main() -> None:
 class Walk:
     """A walk through `grids` (dotted name -> values; `where` names their file): trained points, scored on dev."""
 
-    def __init__(self, here: command_line.Stage, grids: dict[str, list[Any]], where: str, jobs: int):
+    def __init__(self, here: Stage, grids: dict[str, list[Any]], where: str, jobs: int):
         self.here, self.grids, self.where, self.jobs = here, grids, where, jobs
         self.settings = config.plain(here.system)
         self.directory = here.layout.system(here.system_name) / "tuning"
@@ -73,15 +82,16 @@ class Walk:
 
     def run(self) -> dict[str, Any]:
         """The values found best, by dotted name."""
-        made_from = record.make(
-            {"seeds": list(self.here.seeds), "settings": self.settings},
-            {"corpus": self.here.layout.corpus_data / record.NAME},
-        )
+        identity = {
+            "seeds": list(self.here.seeds),
+            "settings": config.groups(self.here.system)["identity"],
+            "recordings": {name: datadir.recordings_hash(self.here.layout.subset(name)) for name in LEARNT_FROM},
+        }
         at = {name: self._own(name) for name in self.grids}
         with locks.hold(self.directory):
-            if self.here.force or not record.stands(self.directory, made_from):
+            if not self.here.current(self.directory, identity):
                 shutil.rmtree(self.directory, ignore_errors=True)
-                record.write(self.directory, made_from)
+                record.write(self.directory, {"identity": identity})
             self.tried = self._read()
             for name, values in self.grids.items():
                 values = [at[name], *(value for value in values if value != at[name])]  # of equals its own stays
@@ -110,30 +120,34 @@ class Walk:
         assignments = [f"{name}={json.dumps(value)}" for name, value in values.items()]
         assignments.append(f"features.name={self.features_name(values)}")
         layout = self.here.layout
-        point = dataclasses.replace(
+        settings = config.override(self.settings, assignments)
+        point = replace(
             self.here,
-            system=config.build(System, config.override(self.settings, assignments), self.where),
+            system=config.build(registry.settings_type(), settings, self.where),
             layout=Layout(layout.data, self.directory / "points", layout.corpus),
-            force=False,
+            forced_since=None,
+            adapted={},
         )
-        features, name = point.system.features, point.system_name
-        backend = extraction.choose_backend(features)
-        for subset in ("train", "dev"):
-            extraction.extract(point, subset, features, backend, self.jobs)
-        directory = point.layout.seed(name, point.seeds[0])
-        if directory.is_dir() and not record.stands(directory, command_line.trained_from(point, point.seeds[0])):
-            shutil.rmtree(point.layout.system(name))  # of a point that was interrupted before this one
+        feature = point.system.features.name
+        for name in LEARNT_FROM:
+            extraction.extract(point, name, self.jobs)
+        directory = point.layout.seed(point.system_name, point.seeds[0])
+        if record.exists(directory) and record.differences(
+            provenance.read(directory).identity, provenance.identity(point.layout, point.system, point.seeds[0])
+        ):
+            shutil.rmtree(point.layout.system(point.system_name))  # of a point that was interrupted before this one
         training.train(point)
-        dev, eers = command_line.subset(point, "dev"), []
+        dev, eers = subset(point.layout, "dev", feature), []
         for seed in point.seeds:
-            system = systems.build(point.system, seed)
-            system.load(point.layout.seed(name, seed))
+            trained = provenance.read(point.layout.seed(point.system_name, seed))
+            system = registry.build(trained.settings, seed)
+            system.load(trained.directory)
             scores = np.array(list(system.score(dev).values()))
             eers.append(100 * linear_roc_eer(scores[dev.genuine], scores[~dev.genuine]))
         shutil.rmtree(point.layout.exp)
-        if features.name != self.here.system.features.name:  # they would fill a disk
-            for subset in ("train", "dev"):
-                shutil.rmtree(layout.features(subset, features.name))
+        if feature != self.here.system.features.name:  # they would fill a disk
+            for name in LEARNT_FROM:
+                owned.remove(layout.features(name, feature))
         return float(np.mean(eers))
 
     def _own(self, name: str) -> Any:
@@ -153,7 +167,7 @@ class Walk:
             rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
             return {row["settings"]: float(row["dev_eer"]) for row in rows}
         except (KeyError, TypeError, ValueError):
-            raise UserError(f"{path}: not a table of this program; take it away, or walk anew with --force") from None
+            raise UserError(f"{path}: not a table of this program. Remove it, or tune again with --force") from None
 
 
 def key_of(values: dict[str, Any]) -> str:

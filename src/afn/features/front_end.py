@@ -59,16 +59,21 @@ class FrontEnd(Protocol):
         ...
 
 
-def describe(settings: Features, conf: Path = CONF) -> dict[str, Any]:
+def describe(settings: Features, conf: Path = CONF, backend: str | None = None) -> dict[str, Any]:
     """The description of the features that `settings` mean on this machine.
 
-    `conf` is the folder of Kaldi's option files. `backend: auto` is resolved: Kaldi where all its programs are found.
-    Raises UserError where Kaldi is asked for but not installed, and for a bad option file.
+    `conf` is the folder of Kaldi's option files. `backend: auto` is resolved: to `backend`, the one that has made
+    existing features, else to Kaldi where all its programs are found. Raises UserError for a bad option file and, unless
+    `backend` is given, where Kaldi is asked for but not installed.
     """
     found = dataclasses.asdict(settings)
     del found["name"]
     option_file = found.pop("conf", None)
-    found["backend"] = _backend(settings, conf)
+    if backend is None:
+        backend = _backend(settings, conf)
+    elif getattr(settings, "backend", "auto") != "auto":
+        backend = settings.backend
+    found["backend"] = backend
     if found["backend"] == "native":
         found["extractor"] = VERSION
     if isinstance(settings, Spectrogram) and found["backend"] == "native":

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from afn.common.checks import at_least
+from afn.common.config import execution
 from afn.features.cqcc import CqccOptions
 from afn.features.lfcc import LfccOptions
 from afn.features.log_magnitude import LogMagnitudeOptions
@@ -15,7 +16,7 @@ from afn.features.qlog import QLogOptions
 class Named:
     """What features of all kinds have."""
 
-    name: str  # the folder below the data directory
+    name: str = execution()  # the folder below the data directory
 
     def __post_init__(self) -> None:
         folder_name(self.name)
@@ -28,8 +29,9 @@ class Spectrogram(Named):
     """Kaldi's log power spectrogram after the sliding mean (features/spectrogram.py, features/kaldi.py)."""
 
     kind: Literal["spectrogram"]
-    conf: str  # Kaldi options, relative to conf/
-    backend: Literal["auto", "kaldi", "native"]  # auto: Kaldi where it is installed, else our extractor
+    conf: str = execution()  # Kaldi options, relative to conf/; their content is recorded
+    # auto: Kaldi where it is installed, else our extractor; the one that was used is recorded
+    backend: Literal["auto", "kaldi", "native"] = execution()
     cmn_window: int  # frames
     norm_vars: bool  # divide by the sliding deviation as well
 
@@ -78,7 +80,7 @@ class Mfcc(Named):
     """Mel-frequency cepstra, which only Kaldi's programs compute (features/kaldi.py)."""
 
     kind: Literal["mfcc"]
-    conf: str  # options of compute-mfcc-feats, relative to conf/
+    conf: str = execution()  # options of compute-mfcc-feats, relative to conf/; their content is recorded
     deltas: int  # 0: none, 1: slopes too, 2: slopes of slopes too
     delta_window: int  # frames to each side
     cmn_window: int | None  # frames of the sliding mean; null: it stays

@@ -65,13 +65,18 @@ class System(ABC):
 
     @classmethod
     def identity(cls, settings: Any) -> dict[str, Any]:
-        """What can change a number, beyond the features: plain values, resolved on this machine (`auto` is not one).
+        """What can change a number, beyond the features: plain values, with `auto` resolved on this machine.
 
-        A family adds what its settings only name, such as the content of a file.
+        What settings only name, such as a file, is under `files`: the SHA-256 of its content.
         """
         found = config.groups(settings)["identity"]
         del found["features"]
         return found
+
+    @classmethod
+    def tables(cls, settings: Any) -> tuple[str, ...]:
+        """The tables of a data directory that training depends on."""
+        return ("utt2label",)
 
     @abstractmethod
     def fit(self, train: Subset, dev: Subset, directory: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from afn.common.checks import at_least
-from afn.common.config import presentation
+from afn.common.config import execution, presentation
 from afn.features.settings import Waveform
 from afn.systems.protocol import Paper
 
@@ -40,7 +40,7 @@ class Evolving:
     title: str = presentation()  # the row's name in the paper's table
     paper: Paper = presentation()  # what the paper reports
     features: Waveform
-    neat: str  # neat-python's configuration, relative to conf/
+    neat: str = execution()  # neat-python's configuration, relative to conf/; its content is recorded
     train: Evolution
 
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import neat
 import numpy as np
 
 from afn.common import files
-from afn.common.errors import UserError
 from afn.common.paths import ROOT
 from afn.common.progress import Progress
 from afn.systems.evolving import evolution, genomes, rnn
@@ -14,6 +14,7 @@ from afn.systems.evolving.settings import Evolving
 from afn.systems.protocol import Chosen, System
 from afn.systems.subset import Subset
 
+NEAT = "neat.conf"  # in a training's directory
 UTTERANCES = 8 * rnn.LANES  # scored at a time: enough for every core, few enough for the memory
 
 
@@ -31,15 +32,18 @@ class EvolvingSystem(System):
 
     def __init__(self, settings: Evolving, seed: int):
         super().__init__(settings, seed)
-        self.config = genomes.configuration(ROOT / "conf" / settings.neat, settings.train.population)
+        self.config: neat.Config | None = None
         self.genome: genomes.Genome | None = None
         self.network: rnn.Network | None = None
         self.history: list[dict[str, float | None]] = []  # a row a generation, for pictures
 
     def fit(self, train: Subset, dev: Subset, directory: Path) -> None:
         """Evolve to the last generation, or on to it from where an earlier run in `directory` was interrupted."""
+        # A copy: the trained network depends on it, and conf/ may change.
+        files.write_text(directory / NEAT, (ROOT / "conf" / self.settings.neat).read_text(encoding="utf-8"))
+        self.config = genomes.configuration(directory / NEAT, self.settings.train.population)
         rate = self.settings.features.sample_rate
-        evolution.Evolution(self.config, train, dev, self.settings.train, rate, self.seed, directory).run()
+        evolution.Evolver(self.config, train, dev, self.settings.train, rate, self.seed, directory).run()
 
     def weights(self, directory: Path) -> Path:
         """The file in a training's `directory` that holds the grand champion."""
@@ -47,6 +51,7 @@ class EvolvingSystem(System):
 
     def load(self, directory: Path) -> None:
         """Take up the grand champion of a training's `directory`."""
+        self.config = genomes.configuration(directory / NEAT, self.settings.train.population)
         self.genome = evolution.champion(self.weights(directory), self.config)
         self.network = genomes.network(self.genome, self.config)
         self.history = evolution.history(directory)
@@ -67,9 +72,8 @@ class EvolvingSystem(System):
     def identity(cls, settings: Evolving) -> dict[str, Any]:
         found = super().identity(settings)
         path = ROOT / "conf" / settings.neat
-        if not path.is_file():
-            raise UserError(f"{path}: no such file. `neat` names a file in conf/.")
-        found["neat"] = files.sha256(path)
+        genomes.configuration(path, settings.train.population)  # finds what is wrong with it before anything is written
+        found["files"] = {"neat": files.sha256(path)}
         return found
 
     def draw(self, chosen: Chosen, out: Path) -> bool:
