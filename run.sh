@@ -56,6 +56,7 @@ while [[ -L $self ]]; do
   if [[ $link == /* ]]; then self=$link; else self=$(dirname -- "$self")/$link; fi
 done
 cd -- "$(dirname -- "$self")"
+repository=$PWD
 
 # shellcheck source=utils/options.sh
 source utils/options.sh # reads the arguments
@@ -63,20 +64,22 @@ source utils/options.sh # reads the arguments
 source utils/environment.sh # sets python
 # shellcheck source=utils/stage.sh
 source utils/stage.sh # defines stage
-export PYTHONPATH=$PWD/src${PYTHONPATH:+:$PYTHONPATH}
+export PYTHONPATH=$repository/src${PYTHONPATH:+:$PYTHONPATH}
 
 # Why glibc's cache is off and it asks for huge pages: src/afn/common/allocator.py.
 export GLIBC_TUNABLES=${GLIBC_TUNABLES:+$GLIBC_TUNABLES:}glibc.malloc.tcache_count=0:glibc.malloc.hugetlb=1
 
 case $command in
-  bench) exec "$python" bench/run.py ${rest[@]+"${rest[@]}"} ;;
+  bench)
+    cd -- "$here" # where relative paths start
+    PYTHONPATH=$repository/bench:$PYTHONPATH exec "$python" "$repository/bench/run.py" ${rest[@]+"${rest[@]}"} ;;
   test)
     if ((!${#rest[@]})); then # all tests: two processes of one thread each, which do not wait actively
       rest=(--numprocesses 2 --dist loadfile --no-loadscope-reorder)
       export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
     fi
     exec "$python" -m pytest "${rest[@]}" ;;
-  score | export) # file names start in the user's folder
+  score | export)
     cd -- "$here"
     exec "$python" -m "afn.experiment.${command/score/score_recordings}" ${rest[@]+"${rest[@]}"} ;;
 esac

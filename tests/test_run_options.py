@@ -244,11 +244,13 @@ def test_it_runs_from_any_folder_in_a_path_with_spaces(clone, tmp_path):
         assert [(call[1], call[3]) for call in clone.lines()] == [(str(clone.repository), "src/evaluate.py")]
 
 
-def test_score_takes_files_from_the_users_folder(clone, tmp_path):
+def test_paths_of_score_and_bench_start_in_the_users_folder(clone, tmp_path):
     succeeded(clone("score", "a b.wav", "--exp", "e", PYTHON="./python"))
-    (call,) = clone.lines()
-    assert call[1] == str(tmp_path)
-    assert call[3:] == ["-m", "afn.experiment.score_recordings", "a b.wav", "--exp", "e"]
+    succeeded(clone("bench", "--out", "bench.json", PYTHON="./python"))
+    score, bench = clone.lines()
+    assert score[1] == bench[1] == str(tmp_path)
+    assert score[3:] == ["-m", "afn.experiment.score_recordings", "a b.wav", "--exp", "e"]
+    assert bench[3:] == [f"{clone.repository}/bench/run.py", "--out", "bench.json"]
 
 
 def test_links_to_run_sh_lead_to_the_repository(clone, tmp_path):
@@ -270,6 +272,13 @@ def test_cdpath_neither_leads_elsewhere_nor_prints(clone, tmp_path):
         assert shown.startswith("usage:")
         succeeded(clone("3", command=["bash", "a clone/run.sh"], CDPATH=path))
         assert [call[1] for call in clone.lines()] == [str(clone.repository)]
+
+
+def test_the_download_script_does_not_follow_cdpath(clone):
+    script = ["bash", "utils/download_asvspoof2017.sh"]
+    done = clone(command=script, cwd=clone.repository, CDPATH=".", PYTHON=sys.executable)
+    assert done.returncode == 2  # nobody agrees to the licence
+    assert f" into {clone.repository}/data/asvspoof2017/corpus.\n" in done.stdout
 
 
 def test_another_shell_is_refused_in_one_line(run):

@@ -2,6 +2,7 @@
 # Shows the licence of ASVspoof 2017 Version 2.0, then fetches, verifies and unpacks the corpus.
 # Needs bash and Python 3.11 or newer, nothing else.
 set -euo pipefail
+unset CDPATH # with it, cd prints the folder
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 home=https://datashare.ed.ac.uk
