@@ -1,7 +1,32 @@
 """Stage -2: a corpus becomes data/<corpus>/{train,dev,eval}, three Kaldi data directories."""
 
-from afn.common import errors
-from afn.experiment.preparation import main
+from afn.common import errors, record
+from afn.experiment import command_line, preparation
+
+
+def main() -> None:
+    parser = command_line.arguments(__doc__, system=False)
+    command_line.add_jobs(parser)
+    parser.add_argument(
+        "--allow-pipes",
+        action="store_true",
+        help="run the programs of `id program … |` lines in a wav.scp of your own; only for lists you trust",
+    )
+    options = parser.parse_args()
+    with command_line.stage(options) as here:
+        folder = here.layout.corpus_data
+        made = preparation.prepare(
+            here.corpus,
+            here.layout,
+            jobs=options.nj,
+            force=here.redo(folder / record.NAME),
+            allow_pipes=options.allow_pipes,
+        )
+        if made is None:
+            print(f"prepare: {folder} is up to date; --force rebuilds it")
+        for subset, utterances in (made or {}).items():
+            print(f"prepare: wrote {folder / subset}: {preparation.summary(utterances)}")
+
 
 if __name__ == "__main__":
     errors.run(main)

@@ -133,16 +133,16 @@ def test_the_configuration_leads_to_the_folder(monkeypatch, tmp_path):
 # malformed protocols
 
 MALFORMED = {
-    "missing columns": ("T_3.wav genuine M1 S01 - -", "6 columns where 7 belong"),
-    "too many columns": ("T_3.wav genuine M1 S01 - - - -", "8 columns where 7 belong"),
+    "missing columns": ("T_3.wav genuine M1 S01 - -", "6 instead of 7 fields"),
+    "too many columns": ("T_3.wav genuine M1 S01 - - - -", "8 instead of 7 fields"),
     "Version 1 without labels": ("T_3.wav S01", "Version 1"),
-    "two columns": ("T_3.wav genuine", "2 columns where 7 belong"),
-    "unknown label": ("T_3.wav bonafide M1 S01 - - -", "unknown label 'bonafide'"),
+    "two columns": ("T_3.wav genuine", "2 instead of 7 fields"),
+    "unknown label": ("T_3.wav fake M1 S01 - - -", "unknown label 'fake'"),
     "no .wav": ("T_3 genuine M1 S01 - - -", "not the bare name of a .wav file"),
     "no name": (".wav genuine M1 S01 - - -", "not the bare name of a .wav file"),
     "a path": ("../T_3.wav genuine M1 S01 - - -", "not the bare name of a .wav file"),
     "a Windows path": ("x\\T_3.wav genuine M1 S01 - - -", "not the bare name of a .wav file"),
-    "duplicate": ("T_1000002.wav genuine M1 S01 - - -", "stands in line 1 already"),
+    "duplicate": ("T_1000002.wav genuine M1 S01 - - -", "is in line 1 already"),
 }
 
 
@@ -157,9 +157,9 @@ def test_a_malformed_line_is_named(root, line, reason):
 def test_a_protocol_must_be_text_with_lines(root):
     path = root / "protocol_V2" / PROTOCOLS["train"]
     path.write_bytes(b"\xff\xfeT\x00")
-    assert refusal(root).startswith(f"{path}: not a text file")
+    assert refusal(root).startswith(f"{path}: not a UTF-8 text file")
     path.write_text("\n \n")
-    assert refusal(root).startswith(f"{path}: no lines")
+    assert refusal(root).startswith(f"{path}: the file is empty")
 
 
 # recordings that are missing or bad
@@ -259,7 +259,7 @@ def test_floats_cut_short_are_refused(root, tmp_path):
     path = root / "ASVspoof2017_V2_eval" / "E_1000002.wav"
     write_float(path, np.zeros(400))
     cut(path, path.stat().st_size - 400)
-    assert "of the 1600 bytes it promises" in refusal(root, copies=tmp_path / "copies")
+    assert "of the 1600 bytes its header promises" in refusal(root, copies=tmp_path / "copies")
 
 
 # a part of the corpus
@@ -299,10 +299,10 @@ def test_the_published_counts_with_another_hash_are_a_warning_each(tmp_path, sai
 
 
 WRONG_COUNTS = {
-    "one less": ("dev", 760, 949, "1709 lines (760 genuine, 949 spoof) where Version 2.0 has 1710 (760 genuine"),
+    "one less": ("dev", 760, 949, "1709 lines (760 genuine, 949 spoof) instead of Version 2.0's 1710 (760 genuine"),
     "other classes": ("eval", 1299, 12007, "13306 lines (1299 genuine, 12007 spoof)"),
-    "Version 1 training": ("train", 1508, 1508, "this is Version 1"),
-    "Version 1 evaluation": ("eval", 1298, 12922, "this is Version 1"),
+    "Version 1 training": ("train", 1508, 1508, "This is Version 1"),
+    "Version 1 evaluation": ("eval", 1298, 12922, "This is Version 1"),
 }
 
 
@@ -316,7 +316,7 @@ def test_other_counts_are_an_error(tmp_path, subset, genuine, spoof, reason):
 
 def test_a_tree_of_another_corpus_has_its_own_counts(root, said):
     assert read(root, said, official=False)
-    assert "2 lines (1 genuine, 1 spoof) where Version 2.0 has 3014" in refusal(root, official=True)
+    assert "2 lines (1 genuine, 1 spoof) instead of Version 2.0's 3014" in refusal(root, official=True)
 
 
 VERSION_1 = {
@@ -335,7 +335,7 @@ def test_version_1_is_recognised(tmp_path, place, allow_missing):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("T_1000001.wav genuine M0001 S01\n")
     message = refusal(tmp_path, official=True, allow_missing=allow_missing)
-    assert message.startswith(f"{path}: a protocol of ASVspoof 2017 Version 1; get Version 2.0 with ")
+    assert message.startswith(f"{path}: a protocol of ASVspoof 2017 Version 1. Get Version 2.0 with ")
 
 
 def test_a_complete_version_2_beside_version_1_is_read(root, said):
@@ -344,12 +344,12 @@ def test_a_complete_version_2_beside_version_1_is_read(root, said):
 
 
 def test_no_tree_is_said_with_the_mend(root, tmp_path):
-    assert f"{tmp_path / 'nowhere'}: no such folder; fetch it with" in refusal(tmp_path / "nowhere", official=True)
+    assert f"{tmp_path / 'nowhere'}: no such folder. Download it with" in refusal(tmp_path / "nowhere", official=True)
     (tmp_path / "bare").mkdir()
     missing = tmp_path / "bare" / "protocol_V2" / PROTOCOLS["train"]
-    assert f"{missing}: no such protocol; fetch it with" in refusal(tmp_path / "bare", official=True)
+    assert f"{missing}: no such protocol. Download it with" in refusal(tmp_path / "bare", official=True)
     for near in (tmp_path, root / "protocol_V2"):
-        assert refusal(near, official=True).endswith(f"no such protocol; did you mean {root}?")
+        assert refusal(near, official=True).endswith(f"no such protocol. Did you mean {root}?")
 
 
 # the real one
@@ -386,4 +386,4 @@ class TestReal:
     def test_the_whole_is_missed_where_a_part_is_not_allowed(self):
         message = refusal(self.root, official=True)
         assert "(3011 of the 3014 of train are missing)" in message
-        assert message.endswith("or take what is there: corpus.allow_missing=true")
+        assert message.endswith("To use only what is there: corpus.allow_missing=true.")

@@ -64,7 +64,7 @@ def test_unusual_separators_inside_a_file_name_are_kept(tmp_path):
 @pytest.mark.parametrize("name", ["wav.scp", "utt2spk", "utt2label", "utt2cond"])
 def test_a_missing_table_is_named_with_the_stage_to_run(directory, name):
     (directory / name).unlink()
-    assert refusal(directory) == f"{directory / name}: no such file; run stage -2 first"
+    assert refusal(directory) == f"{directory / name}: no such file. Run stage -2 first."
 
 
 @pytest.mark.parametrize("name", ["utt2spk", "utt2label", "utt2cond"])
@@ -74,14 +74,14 @@ def test_tables_that_disagree_name_the_utterance(directory, name, lacking):
     lines = path.read_text().splitlines()
     lines = lines[1:] if lacking else [*lines, lines[0].replace("B_1", "x_1")]
     path.write_text("\n".join(lines))
-    message = refusal(directory, mend="mend it")
-    assert message == f"{directory}: wav.scp and {name} disagree about {'B_1' if lacking else 'x_1'}; mend it"
+    message = refusal(directory, fix="Correct it.")
+    assert message == f"{directory}: wav.scp and {name} disagree about {'B_1' if lacking else 'x_1'}. Correct it."
 
 
 MALFORMED = {
-    "duplicate": ("utt2spk", "B_1 M01", ":6: B_1 stands here a second time"),
-    "one field": ("utt2label", "x_1", ":6: 1 fields where 2 belong"),
-    "few conditions": ("utt2cond", "x_1 E01 P01", ":6: 3 fields where 4 belong"),
+    "duplicate": ("utt2spk", "B_1 M01", ":6: B_1 is in line 1 already"),
+    "one field": ("utt2label", "x_1", ":6: 1 instead of 2 fields"),
+    "few conditions": ("utt2cond", "x_1 E01 P01", ":6: 3 instead of 4 fields"),
 }
 
 
@@ -94,21 +94,21 @@ def test_a_malformed_line_is_named(directory, name, line, reason):
 
 def test_a_table_that_is_no_text_is_named(directory):
     (directory / "utt2spk").write_bytes(b"\xff\xfe")
-    assert refusal(directory).startswith(f"{directory / 'utt2spk'}: not a text file")
+    assert refusal(directory).startswith(f"{directory / 'utt2spk'}: not a UTF-8 text file")
 
 
 UNFIT = {
     "duplicate id": ({"utt": "b1"}, "listed twice"),
-    "unknown label": ({"label": "bonafide"}, "'bonafide'; use genuine or spoof"),
-    "blank in an id": ({"utt": "a 1"}, "'a 1' may not hold white space"),
-    "no speaker": ({"speaker": ""}, "'' may not hold white space"),
-    "blank in a code": ({"playback": "P 1"}, "'P 1' may not hold white space"),
-    "a path for an id": ({"utt": "../a"}, "may not hold '/'"),
-    "a pipe": ({"wav": "sph2pipe a.sph |"}, "would run a shell command"),
-    "a pipe at the front": ({"wav": "|cat"}, "would run a shell command"),
-    "two lines": ({"wav": "a.wav\nb c"}, "cannot stand in a wav.scp"),
-    "a blank at the end": ({"wav": "a.wav "}, "cannot stand in a wav.scp"),
-    "no file": ({"wav": ""}, "cannot stand in a wav.scp"),
+    "unknown label": ({"label": "fake"}, "'fake'. Use genuine or spoof"),
+    "blank in an id": ({"utt": "a 1"}, "'a 1' contains white space"),
+    "no speaker": ({"speaker": ""}, "'' contains white space or is empty"),
+    "blank in a code": ({"playback": "P 1"}, "'P 1' contains white space"),
+    "a path for an id": ({"utt": "../a"}, "may not contain '/'"),
+    "a pipe": ({"wav": "sph2pipe a.sph |"}, "a shell command that the author of the list would run here"),
+    "a pipe at the front": ({"wav": "|cat"}, "a shell command that the author of the list would run here"),
+    "two lines": ({"wav": "a.wav\nb c"}, "cannot be written into a wav.scp"),
+    "a blank at the end": ({"wav": "a.wav "}, "cannot be written into a wav.scp"),
+    "no file": ({"wav": ""}, "cannot be written into a wav.scp"),
 }
 
 

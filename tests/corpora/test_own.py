@@ -70,28 +70,19 @@ def test_a_relative_recording_starts_at_the_repository(directories, tmp_path, mo
     assert [utterance.wav for utterance in found] == ["train_wav/B_1.wav", "train_wav/b_1.wav"]
 
 
-def test_a_recording_of_eval_that_is_also_trained_on_is_said(directories):
-    said = []
-    wav = (directories["train"] / "wav.scp").read_text().split()[1]
-    path = directories["eval"] / "wav.scp"
-    path.write_text(f"e_1 {wav}\n{path.read_text().splitlines()[1]}\n")
-    own.utterances(directories, say=said.append)
-    assert f"warning: 1 recordings stand in both train and eval ({wav}); eval is not unseen" in said
-
-
 def test_a_pipe_is_refused_and_not_run(directories, tmp_path):
     path = directories["eval"] / "wav.scp"
     path.write_text(f"e_1 touch {tmp_path}/ran |\ne_2 e_2.wav\n")
     message = refusal(directories)
     assert message.startswith(f"{directories['eval']}: utterance e_1: ")
-    assert "would run a shell command of whoever wrote the list; convert the recordings to wav files" in message
-    assert message.endswith("stage -2 with --allow-pipes")
+    assert "a shell command that the author of the list would run here. Convert the recordings to wav" in message
+    assert message.endswith("stage -2 with --allow-pipes.")
     assert not (tmp_path / "ran").exists()
 
 
 def test_segments_are_refused(directories):
     (directories["train"] / "segments").write_text("b_1 rec 0 1\n")
-    assert refusal(directories).startswith(f"{directories['train'] / 'segments'}: parts of recordings are not read")
+    assert refusal(directories).startswith(f"{directories['train'] / 'segments'}: segments of recordings are not supported")
 
 
 def test_recordings_are_checked(directories, tmp_path):
@@ -100,14 +91,14 @@ def test_recordings_are_checked(directories, tmp_path):
     assert message.startswith(f"{tmp_path}/dev_wav/d_1.wav: 8000 Hz instead of 16000 Hz")
     assert message.endswith("(1 more of the 2 recordings of dev fail)")
     (tmp_path / "eval_wav/e_1.wav").unlink()
-    assert refusal(directories) == f"{tmp_path}/eval_wav/e_1.wav: no such recording"
+    assert refusal(directories) == f"{tmp_path}/eval_wav/e_1.wav: no such recording. Correct its path."
 
 
 @pytest.mark.parametrize("name", ["wav.scp", "utt2label"])
 def test_a_needed_table_is_asked_for(directories, name):
     (directories["train"] / name).unlink()
     message = refusal(directories)
-    assert message.startswith(f"{directories['train'] / name}: no such file; ")
+    assert message.startswith(f"{directories['train'] / name}: no such file. ")
     assert "wav.scp and utt2label" in message
 
 
@@ -118,13 +109,13 @@ def test_tables_that_disagree_are_refused(directories):
 
 def test_a_directory_that_is_not_there_is_named_with_its_key(directories, tmp_path):
     directories["dev"] = tmp_path / "nowhere"
-    assert refusal(directories) == f"{tmp_path / 'nowhere'}: no such data directory; mend corpus.dev"
+    assert refusal(directories) == f"{tmp_path / 'nowhere'}: no such data directory. Correct corpus.dev."
 
 
 def test_the_configuration_names_any_of_the_subsets(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     settings = {"kind": "datadir", "name": "mine", "train": "~/train", "eval": "data/mine/eval"}
-    assert config.build(OwnCorpus, settings, "own.yaml").directories == {
+    assert config.build(OwnCorpus, settings, "own.yaml").inputs() == {
         "train": tmp_path / "train",
         "eval": paths.ROOT / "data/mine/eval",
     }

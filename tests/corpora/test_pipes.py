@@ -35,7 +35,7 @@ def test_words_are_divided_as_a_shell_does_and_nothing_is_expanded(text, program
         ("cat a > b |", "needs a shell for '>'"),
         ("cat < a |", "needs a shell for '<'"),
         ("echo $(rm b) |", r"needs a shell for '\('"),
-        ("cat 'a |", "no closing quotation; close the quotes"),
+        ("cat 'a |", "no closing quotation. Close the quotes"),
         ("|", "is not `program … |`"),
         ("| cat", "is not `program … |`"),
         ("| cat |", "is not `program … |`"),
@@ -74,7 +74,7 @@ def test_pipes_become_recordings_where_they_are_allowed(lists, tmp_path, monkeyp
 
 
 def test_pipes_are_refused_with_the_reason_and_the_option(lists, tmp_path):
-    with pytest.raises(UserError, match="would run a shell command of whoever wrote the list.*--allow-pipes"):
+    with pytest.raises(UserError, match="the author of the list would run here.*--allow-pipes"):
         own.utterances({"dev": lists}, say=[].append)
     assert not (tmp_path / "piped").exists()
 
@@ -82,12 +82,12 @@ def test_pipes_are_refused_with_the_reason_and_the_option(lists, tmp_path):
 @pytest.mark.parametrize(
     ("command", "complaint"),
     [
-        ("no-such-program x |", "no-such-program: No such file or directory; install it"),
+        ("no-such-program x |", "no-such-program: No such file or directory. Install it"),
         (
             f"{sys.executable} -c 'import sys; sys.exit(\"bad\\nfile\")' | cat |",
             "python.* ended with exit code 1: file",
         ),
-        ("cat | false |", "false ended with exit code 1: it said nothing"),
+        ("cat | false |", "false ended with exit code 1: no message"),
     ],
 )
 def test_a_program_that_fails_is_named_and_leaves_nothing(tmp_path, command, complaint):

@@ -44,16 +44,16 @@ def test_byte_order_mark_windows_line_ends_tabs_and_empty_lines_are_accepted(tmp
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("a 1\nb 2 3\n", r"eval\.txt:2: 3 fields"),
-        ("a 1\n\nb\n", r"eval\.txt:3: 1 fields"),
-        ("a 1\nb x\n", r"eval\.txt:2: 'x' is not a number"),
-        ("a 1_000\n", r"eval\.txt:1: '1_000' is not a number"),
-        ("a 1\nb nan\n", r"eval\.txt:2: the score of b is nan"),
-        ("a -Inf\n", r"eval\.txt:1: the score of a is -Inf"),
-        ("a 1e999\n", r"eval\.txt:1: the score of a is 1e999"),
-        ("a 1\nb 2\na 1\n", r"eval\.txt:3: a stands here a second time"),
+        ("a 1\nb 2 3\n", r"eval\.txt:2: 3 instead of 2 fields"),
+        ("a 1\n\nb\n", r"eval\.txt:3: 1 instead of 2 fields"),
+        ("a 1\nb x\n", r"eval\.txt:2: 'x' is not a finite number"),
+        ("a 1_000\n", r"eval\.txt:1: '1_000' is not a finite number"),
+        ("a 1\nb nan\n", r"eval\.txt:2: 'nan' is not a finite number"),
+        ("a -Inf\n", r"eval\.txt:1: '-Inf' is not a finite number"),
+        ("a 1e999\n", r"eval\.txt:1: '1e999' is not a finite number"),
+        ("a 1\nb 2\na 1\n", r"eval\.txt:3: a is in line 1 already"),
         ("\n", "the file is empty"),
-        (b"a 1\n\xff\xfe 2\n", "not a text file"),
+        (b"a 1\n\xff\xfe 2\n", "not a UTF-8 text file"),
     ],
 )
 def test_malformed_files_are_refused_by_line(tmp_path, content, message):
@@ -68,9 +68,9 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_labels(tmp_path):
     assert score_files.read_labels(file_of(tmp_path, "a genuine\nb spoof\n")) == {"a": "genuine", "b": "spoof"}
-    with pytest.raises(UserError, match=r":2: 'bonafide' is not a label"):
-        score_files.read_labels(file_of(tmp_path, "a genuine\nb bonafide\n"))
-    with pytest.raises(UserError, match=r":2: a stands here a second time"):
+    with pytest.raises(UserError, match=r":2: unknown label 'fake'"):
+        score_files.read_labels(file_of(tmp_path, "a genuine\nb fake\n"))
+    with pytest.raises(UserError, match=r":2: a is in line 1 already"):
         score_files.read_labels(file_of(tmp_path, "a genuine\na genuine\n"))
 
 

@@ -82,9 +82,10 @@ def test_reads_the_scores_of_a_verifier(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("- target 1\n- bonafide 2\n", "asv.txt:2: not a line of"),
-        ("- target x\n", "asv.txt:1: not a line of"),
-        ("- target nan\n", "asv.txt:1: the score is nan"),
+        ("- target 1\n- bonafide 2\n", "asv.txt:2: unknown kind of trial 'bonafide'"),
+        ("- target x\n", "asv.txt:1: 'x' is not a finite number"),
+        ("- target\n", "asv.txt:1: 2 instead of 3 fields"),
+        ("- target nan\n", "asv.txt:1: 'nan' is not a finite number"),
         ("- target 1\n- nontarget 2\n", "asv.txt: no spoof score"),
     ],
 )

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from afn.common.errors import UserError
+from afn.common.labels import SUBSETS as SUBSETS
 
 ROOT = Path(__file__).resolve().parents[3]  # the repository
-SUBSETS = ("train", "dev", "eval")
 METRICS = "metrics.csv"  # of a training: how it went
 FUSION = "fusion"  # the folder of fused scores below exp/<corpus>; no system may have this name
 

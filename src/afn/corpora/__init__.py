@@ -1,54 +1,67 @@
-"""What a corpus is, and how it becomes Kaldi data directories."""
+"""Corpora, and how they become Kaldi data directories.
 
-import shutil
+A kind of corpus is one module with a settings class that has the methods of `CorpusKind`, and one entry in `Corpus`.
+"""
+
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
-from afn.common import config, record
-from afn.corpora import asvspoof2017, own
+from afn.common.errors import UserError
+from afn.common.labels import SUBSETS
 from afn.corpora.asvspoof2017 import ASVspoof2017
 from afn.corpora.datadir import Utterance
 from afn.corpora.own import OwnCorpus
-from afn.corpora.simulation import simulated
 from afn.corpora.simulation.simulated import Simulated
 
-Corpus = ASVspoof2017 | OwnCorpus | Simulated
+Corpus = ASVspoof2017 | OwnCorpus | Simulated  # a YAML's `kind` chooses
 
 
-def utterances(
-    corpus: Corpus, directory: Path, jobs: int, anew: bool = False, allow_pipes: bool = False
-) -> dict[str, list[Utterance]]:
-    """The utterances of `train`, `dev` and `eval`, their recordings checked; a subset that is not there is left out.
+class CorpusKind(Protocol):
+    """The settings of a corpus, and what stage -2 needs of it."""
 
-    A simulated corpus is made first, in `directory`/simulated, by `jobs` processes; what stands there is kept unless
-    `anew`. Copies of official recordings that had to be converted lie in `directory`/copies, what the pipes of a
-    wav.scp put out (only with `allow_pipes`) in `directory`/piped.
-    """
-    if isinstance(corpus, OwnCorpus):
-        return own.utterances(corpus.directories, piped=directory / "piped" if allow_pipes else None)
-    if isinstance(corpus, ASVspoof2017):
-        return asvspoof2017.utterances(
-            corpus.folder, official=True, allow_missing=corpus.allow_missing, copies=directory / "copies"
-        )
-    tree = directory / "simulated"
-    if anew:
-        shutil.rmtree(tree, ignore_errors=True)
-    simulated.generate(corpus, tree, jobs)
-    return asvspoof2017.utterances(tree, official=False)
+    name: str  # its folder under data/ and exp/
+    systems: dict[str, Any]  # settings that systems take on this corpus
+    FOLDERS: ClassVar[tuple[str, ...]]  # below data/<corpus>, for recordings that the project makes
+
+    def inputs(self) -> dict[str, Path]:
+        """The user's files and folders that it reads, by the name of their setting."""
+
+    def names_of_subsets(self) -> list[str]:
+        """The subsets that `utterances` is expected to find."""
+
+    def identity(self) -> dict[str, Any]:
+        """Everything that decides what the data directories contain, without paths; recordings by their names only."""
+
+    def outdated(self, directory: Path) -> bool:
+        """Whether recordings in FOLDERS below `directory`, data/<corpus>, were made from inputs that have changed."""
+
+    def utterances(
+        self, directory: Path, *, jobs: int, force: bool, allow_pipes: bool, say: Callable[[str], None]
+    ) -> dict[str, list[Utterance]]:
+        """The utterances of `train`, `dev` and `eval`, their recordings checked; subsets may be absent.
+
+        Args:
+            directory: data/<corpus>; recordings that the corpus makes go to FOLDERS below it.
+            jobs: processes.
+            force: make recordings again that are up to date.
+            allow_pipes: run the pipes of a wav.scp.
+            say: is told of what the user should know, a line each.
+        """
 
 
-def made_from(corpus: Corpus) -> dict[str, Any]:
-    """The record of a prepared corpus: its settings, and the lists and protocols it is read from."""
-    if isinstance(corpus, Simulated):
-        return record.make({"name": corpus.name, **simulated.identity(corpus)})
-    settings = config.plain(corpus)
-    del settings["systems"]  # not the corpus, but what systems do with it
-    if isinstance(corpus, OwnCorpus):
-        lists = {f"{subset}/{table}": directory / table
-                 for subset, directory in corpus.directories.items()
-                 for table in ("wav.scp", "utt2label", "utt2spk", "utt2cond")}  # fmt: skip
-        return record.make(settings, {name: path for name, path in lists.items() if path.is_file()})
-    if corpus.allow_missing:  # what is there may grow
-        settings["present"] = {subset: sum(1 for _ in (corpus.folder / folder).glob("*.wav"))
-                               for subset, folder in asvspoof2017.RECORDINGS.items()}  # fmt: skip
-    return record.make(settings, asvspoof2017.protocols(corpus.folder))
+def check_apart(corpus: CorpusKind, directory: Path) -> None:
+    """Raise UserError if an input of `corpus` is, contains or lies in a folder that stage -2 writes in `directory`."""
+    outputs = [directory / name for name in (*SUBSETS, *corpus.FOLDERS)]
+    for name, given in corpus.inputs().items():
+        try:
+            source, targets = given.resolve(), {output: output.resolve() for output in outputs}
+        except (RuntimeError, ValueError):  # a circular link, a NUL: reported where the input is read
+            continue
+        for output, target in targets.items():
+            if source.is_relative_to(target) or target.is_relative_to(source):
+                how = "is" if source == target else "lies in" if source.is_relative_to(target) else "contains"
+                raise UserError(
+                    f"corpus.{name}: {given} {how} {output}, which stage -2 writes; nothing was changed. Choose "
+                    f"another name: for the corpus, another --data, or another folder for the input."
+                )

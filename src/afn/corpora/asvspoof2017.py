@@ -9,15 +9,16 @@ device; the last three are `-` for genuine speech. The simulated corpus has the 
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from afn.common import files, paths
+from afn.common import files, labels, tables
 from afn.common.errors import UserError
+from afn.common.labels import LABELS
 from afn.corpora import recordings
-from afn.corpora.datadir import LABELS, Utterance
+from afn.corpora.datadir import Utterance
 
 PROTOCOL_FOLDER = "protocol_V2"
 PROTOCOLS = {
@@ -26,7 +27,8 @@ PROTOCOLS = {
     "eval": "ASVspoof2017_V2_eval.trl.txt",
 }
 RECORDINGS = {subset: f"ASVspoof2017_V2_{subset}" for subset in PROTOCOLS}
-COLUMNS = 7
+LINE = "file genuine|spoof speaker phrase environment playback recorder"
+COPIES = "copies"  # the folder below data/<corpus> for 16-bit copies of recordings that hold floating point
 
 # The lines of the published protocols, and the files' own hashes.
 COUNTS = {
@@ -43,7 +45,8 @@ SHA256 = {
 # Version 1, of the challenge itself, lists 2 more recordings of training and 914 more of evaluation.
 VERSION_1 = re.compile(r"ASVspoof2017_(train\.trn|dev\.trl|eval\.trl)(\.txt)?")
 VERSION_1_COUNTS = {"train": 3016, "eval": 14220}
-GET_VERSION_2 = "get Version 2.0 with utils/download_asvspoof2017.sh, or point corpus.root at your copy"
+GET_VERSION_2 = "Get Version 2.0 with utils/download_asvspoof2017.sh, or set corpus.root to your copy."
+FETCH_PROTOCOL = "Download the protocol again."
 
 
 @dataclass(frozen=True)
@@ -56,14 +59,44 @@ class ASVspoof2017:
     allow_missing: bool = False  # work with those of the recordings that are there
     systems: dict[str, Any] = field(default_factory=dict)  # settings that systems take on this corpus
 
+    FOLDERS: ClassVar[tuple[str, ...]] = (COPIES,)
+
     @property
     def folder(self) -> Path:
-        """Where `root` leads: `~` is expanded, a relative path starts at the repository."""
+        """The folder that `root` names: `~` is expanded, a relative path starts at the repository."""
         return recordings.located(self.root)
+
+    def inputs(self) -> dict[str, Path]:
+        return {"root": self.folder}
+
+    def names_of_subsets(self) -> list[str]:
+        folders = {subset: self.folder / folder for subset, folder in RECORDINGS.items()}
+        return [subset for subset in folders if not self.allow_missing or any(folders[subset].glob("*.wav"))]
+
+    def identity(self) -> dict[str, Any]:
+        identity: dict[str, Any] = {"kind": self.kind, "name": self.name, "allow_missing": self.allow_missing}
+        if self.allow_missing:  # the recordings that are there may become more
+            identity["present"] = {subset: sum(1 for _ in (self.folder / folder).glob("*.wav"))
+                                   for subset, folder in RECORDINGS.items()}  # fmt: skip
+        return identity | {"protocols": {key: files.sha256(path) for key, path in protocols(self.folder).items()}}
+
+    def outdated(self, directory: Path) -> bool:
+        """Whether the original of a 16-bit copy is gone or was replaced."""
+        for copy in (directory / COPIES).glob("*/*.wav"):
+            original = self.folder / RECORDINGS.get(copy.parent.name, "") / copy.name
+            if not original.is_file() or original.stat().st_mtime_ns != copy.stat().st_mtime_ns:
+                return True
+        return False
+
+    def utterances(
+        self, directory: Path, *, say: Callable[[str], None] = print, **options: Any
+    ) -> dict[str, list[Utterance]]:
+        copies = directory / COPIES
+        return utterances(self.folder, official=True, allow_missing=self.allow_missing, copies=copies, say=say)
 
 
 def protocols(root: Path) -> dict[str, Path]:
-    """The protocol files that stand under `root`, by subset."""
+    """The protocol files that exist under `root`, by subset."""
     files_of = {subset: root / PROTOCOL_FOLDER / name for subset, name in PROTOCOLS.items()}
     return {subset: path for subset, path in files_of.items() if path.is_file()}
 
@@ -78,10 +111,10 @@ def utterances(
 ) -> dict[str, list[Utterance]]:
     """The utterances of `train`, `dev` and `eval`, in the order of the protocols, their recordings checked.
 
-    With `official` the protocols must have the published counts, and `say` hears of it when a hash differs. With
-    `allow_missing` recordings and protocols may be absent: `say` hears how many are there, and a subset without any is
-    left out of the result. What is there must be sound all the same. `copies` is a folder for 16-bit copies of
-    recordings that hold 16-bit samples as floating point; without it they are refused.
+    With `official` the protocols must have the published counts; a hash that differs is reported through `say`. With
+    `allow_missing`, recordings and protocols may be absent: `say` is told how many are there, and a subset without any
+    is left out of the result. The recordings that are there must still be usable. `copies` is a folder for 16-bit
+    copies of recordings that hold 16-bit samples as floating point; without it they are refused.
 
     Raises UserError for a missing tree, Version 1 of the corpus, malformed protocols, other counts, and recordings that
     are missing, unreadable, cut short, empty or not 16 kHz mono 16-bit PCM.
@@ -94,11 +127,10 @@ def utterances(
     present = {subset: _present(root, subset, listed[subset], official, allow_missing, say) for subset in found}
     present = {subset: chosen for subset, chosen in present.items() if chosen}
     if not present:
-        raise UserError(f"{root}: holds none of the recordings that its protocols list; {_mend(official)}")
+        raise UserError(f"{root}: holds none of the recordings that its protocols list. {_fix(official)}")
     for subset, chosen in present.items():
-        folder = root / RECORDINGS[subset]
-        checked = recordings.check(subset, [folder / u.wav for u in chosen], copies=copies and copies / subset, say=say)
-        present[subset] = [replace(u, wav=paths.portable(path)) for u, path in zip(chosen, checked, strict=True)]
+        listed_files = [replace(u, wav=str(root / RECORDINGS[subset] / u.wav)) for u in chosen]
+        present[subset] = recordings.check(subset, listed_files, copies=copies, say=say)
     return present
 
 
@@ -107,49 +139,31 @@ def read_protocol(path: Path) -> list[Utterance]:
 
     Raises UserError, naming file and line, for missing columns, unknown labels, duplicates and unusable file names.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not a text file; fetch it again") from None
-    listed: dict[str, Utterance] = {}
-    stands: dict[str, int] = {}
-    for number, line in enumerate(lines, 1):
-        fields, here = line.split(), f"{path}:{number}"
-        if not fields:
-            continue
-        if len(fields) == 2 and fields[1] not in LABELS:
-            raise UserError(f"{here}: two columns and no label, as in Version 1's evaluation list; {GET_VERSION_2}")
-        if len(fields) != COLUMNS:
-            raise UserError(f"{here}: {len(fields)} columns where {COLUMNS} belong; fetch the protocol again")
+    hints = {2: f"A list without labels is Version 1's evaluation list. {GET_VERSION_2}"}
+    listed = []
+    for where, fields in tables.rows(path, LINE, fix=FETCH_PROTOCOL, hints=hints):
         name, label, speaker, _phrase, environment, playback, recorder = fields
         utt = name.removesuffix(".wav")
         if utt in ("", name) or "/" in name or "\\" in name:
-            raise UserError(f"{here}: {name!r} is not the bare name of a .wav file; fetch the protocol again")
-        if label not in LABELS:
-            raise UserError(f"{here}: unknown label {label!r}; use {' or '.join(LABELS)}")
-        if utt in listed:
-            raise UserError(f"{here}: {name} stands in line {stands[utt]} already; take one out")
-        listed[utt] = Utterance(utt, name, speaker, label, environment, playback, recorder)
-        stands[utt] = number
-    if not listed:
-        raise UserError(f"{path}: no lines; fetch the protocol again")
-    return list(listed.values())
+            raise UserError(f"{where}: {name!r} is not the bare name of a .wav file. {FETCH_PROTOCOL}")
+        listed.append(Utterance(utt, name, speaker, labels.parse(label, where), environment, playback, recorder))
+    return listed
 
 
 def _found(root: Path, official: bool, allow_missing: bool, say: Callable[[str], None]) -> dict[str, Path]:
     """`protocols(root)`, or a UserError that says why there are none, or too few."""
     if not root.is_dir():
-        raise UserError(f"{root}: no such folder; {_mend(official)}")
+        raise UserError(f"{root}: no such folder. {_fix(official)}")
     found = protocols(root)
     absent = [subset for subset in PROTOCOLS if subset not in found]
     if not absent:
         return found
     if old := _version_1(root):
-        raise UserError(f"{old}: a protocol of ASVspoof 2017 Version 1; {GET_VERSION_2}")
+        raise UserError(f"{old}: a protocol of ASVspoof 2017 Version 1. {GET_VERSION_2}")
     if not (found and allow_missing):
         path = root / PROTOCOL_FOLDER / PROTOCOLS[absent[0]]
         trees = [folder for folder in (*sorted(root.glob("*/")), root.resolve().parent) if protocols(folder)]
-        raise UserError(f"{path}: no such protocol; {f'did you mean {trees[0]}?' if trees else _mend(official)}")
+        raise UserError(f"{path}: no such protocol. {f'Did you mean {trees[0]}?' if trees else _fix(official)}")
     for subset in absent:
         say(f"{subset}: no protocol; left out")
     return found
@@ -167,14 +181,14 @@ def _published(subset: str, path: Path, listed: list[Utterance], say: Callable[[
     if counts != COUNTS[subset]:
         old = len(listed) == VERSION_1_COUNTS.get(subset)
         raise UserError(
-            f"{path}: {_count(counts)} where Version 2.0 has {_count(COUNTS[subset])}; "
-            + (f"this is Version 1: {GET_VERSION_2}" if old else "fetch the protocol again")
+            f"{path}: {_count(counts)} instead of Version 2.0's {_count(COUNTS[subset])}. "
+            + (f"This is Version 1. {GET_VERSION_2}" if old else FETCH_PROTOCOL)
         )
     if (found := files.sha256(path)) != SHA256[subset]:
-        say(f"warning: {path}: sha256 {found} is not that of the published file; its counts agree, going on")
+        say(f"warning: {path}: sha256 {found} differs from the published file's; its counts agree, continuing")
 
 
-def _count(counts: dict[str, int]) -> str:
+def _count(counts: Mapping[str, int]) -> str:
     return f"{sum(counts.values())} lines ({', '.join(f'{counts[label]} {label}' for label in LABELS)})"
 
 
@@ -191,15 +205,16 @@ def _present(
         return present
     if not allow_missing:
         first = next(utterance for utterance in listed if utterance.wav not in names)
+        partly = " To use only what is there: corpus.allow_missing=true." if official else ""
         raise UserError(
             f"{folder / first.wav}: no such recording ({len(listed) - len(present)} of the {len(listed)} of {subset} "
-            f"are missing); {_mend(official)}{', or take what is there: corpus.allow_missing=true' if official else ''}"
+            f"are missing). {_fix(official)}{partly}"
         )
     say(f"{subset}: {len(present) or 'none'} of {len(listed)} recordings present{'' if present else '; left out'}")
     return present
 
 
-def _mend(official: bool) -> str:
+def _fix(official: bool) -> str:
     if official:
-        return "fetch it with utils/download_asvspoof2017.sh, or point corpus.root at your copy"
-    return "make the corpus again: stage -2 with --force"
+        return "Download it with utils/download_asvspoof2017.sh, or set corpus.root to your copy."
+    return "Simulate the corpus again: stage -2 with --force."

@@ -1,21 +1,53 @@
-"""Kaldi data directories: `wav.scp utt2spk spk2utt utt2label utt2cond`, sorted bytewise."""
+"""Kaldi data directories: `wav.scp utt2spk spk2utt utt2label utt2cond`, sorted bytewise, and `utt2hash`.
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+`utt2hash` is ours: `utt sha256 bytes mtime_ns` of every recording's file, by which a replaced recording is noticed.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
-from afn.common import files
+from afn.common import files, labels, paths, tables
 from afn.common.errors import UserError
+from afn.common.labels import LABELS
+from afn.common.progress import Progress
 
-LABELS = ("genuine", "spoof")
-AGAIN = "run stage -2 first"
+RUN_STAGE = "Run stage -2 first."
+TABLES = ("wav.scp", "utt2spk", "spk2utt", "utt2label", "utt2cond", "utt2hash")
+BLOCK = 1 << 20  # bytes read at a time
+
+
+class Content(NamedTuple):
+    """What a recording's file holds, and the size and time of change by which that is seen without reading it."""
+
+    sha256: str
+    size: int  # bytes
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, path: Path, known: "Content | None" = None) -> "Content":
+        """The content of a file; `known` is returned if size and time of change are still the same.
+
+        Raises OSError for a file that cannot be read.
+        """
+        status = path.stat()
+        if known is not None and (status.st_size, status.st_mtime_ns) == known[1:]:
+            return known
+        digest = hashlib.sha256()
+        with path.open("rb", buffering=0) as file:
+            while block := file.read(BLOCK):
+                digest.update(block)
+        return cls(digest.hexdigest(), status.st_size, status.st_mtime_ns)
 
 
 @dataclass(frozen=True, order=True, slots=True)
 class Utterance:
     """One recording: its id (no `.wav`), the file, the speaker, the label and how it was replayed.
 
-    `environment`, `playback` and `recorder` are `-` for genuine speech and where they are unknown.
+    `environment`, `playback` and `recorder` are `-` for genuine speech and where they are unknown. `content` is that of
+    the file, once it has been checked.
     """
 
     utt: str
@@ -25,46 +57,56 @@ class Utterance:
     environment: str = "-"
     playback: str = "-"
     recorder: str = "-"
+    content: Content | None = field(default=None, compare=False, repr=False)
 
 
 def write(directory: Path, utterances: Iterable[Utterance]) -> None:
-    """Write a data directory. Raises UserError for duplicate ids, unknown labels and names with white space."""
+    """Write a data directory; utt2hash if the content of all recordings is known.
+
+    Raises UserError for duplicate ids, unknown labels and names with white space.
+    """
     utterances = sorted(utterances, key=lambda u: u.utt.encode())
     check(utterances, str(directory))
     spk2utt: dict[str, list[str]] = {}
     for u in utterances:
         spk2utt.setdefault(u.speaker, []).append(u.utt)
-    tables = {
+    lines = {
         "wav.scp": [f"{u.utt} {u.wav}" for u in utterances],
         "utt2spk": [f"{u.utt} {u.speaker}" for u in utterances],
         "spk2utt": [f"{speaker} {' '.join(spk2utt[speaker])}" for speaker in sorted(spk2utt, key=str.encode)],
         "utt2label": [f"{u.utt} {u.label}" for u in utterances],
         "utt2cond": [f"{u.utt} {u.environment} {u.playback} {u.recorder}" for u in utterances],
     }
-    for name, lines in tables.items():
-        files.write_text(directory / name, "".join(f"{line}\n" for line in lines))
+    for name, table in lines.items():
+        files.write_text(directory / name, "".join(f"{line}\n" for line in table))
+    contents = {u.utt: u.content for u in utterances if u.content is not None}
+    if len(contents) == len(utterances):
+        _write_hashes(directory, contents)
+    else:
+        (directory / "utt2hash").unlink(missing_ok=True)
 
 
-def read(directory: Path, *, fill: bool = False, pipes: bool = False, mend: str = AGAIN) -> list[Utterance]:
-    """The utterances of a data directory, sorted bytewise by id.
+def read(directory: Path, *, fill: bool = False, pipes: bool = False, fix: str = RUN_STAGE) -> list[Utterance]:
+    """The utterances of a data directory, sorted bytewise by id; their content is not read.
 
-    With `fill` a directory without utt2spk or utt2cond will do: every utterance is then its own speaker, its condition
-    unknown. With `pipes` a `wav` may be a pipe as Kaldi has them, `program … |`; nothing runs it here. `mend` is what
-    the user is told to do about missing or contradicting files.
+    With `fill`, utt2spk and utt2cond may be missing: every utterance is then its own speaker, its condition unknown.
+    With `pipes`, a `wav` may be a pipe as Kaldi has them, `program … |`; it is not run. `fix` tells the user what to do
+    about missing or contradicting files.
 
     Raises UserError when a file is missing or malformed, or when the files do not list the same utterances.
     """
-    wav = table(directory / "wav.scp", 2, mend)
-    label = table(directory / "utt2label", 2, mend)
+    wav = tables.table(directory / "wav.scp", "utt file", fix=fix, blanks=True)
+    label = labels.read(directory / "utt2label", fix)
     speaker, condition = {utt: [utt] for utt in wav}, {utt: ["-", "-", "-"] for utt in wav}
     if not fill or (directory / "utt2spk").exists():
-        speaker = table(directory / "utt2spk", 2, mend)
+        speaker = tables.table(directory / "utt2spk", "utt speaker", fix=fix)
     if not fill or (directory / "utt2cond").exists():
-        condition = table(directory / "utt2cond", 4, mend)
-    for name, other in (("utt2spk", speaker), ("utt2label", label), ("utt2cond", condition)):
+        condition = tables.table(directory / "utt2cond", "utt environment playback recorder", fix=fix)
+    others: dict[str, Mapping] = {"utt2spk": speaker, "utt2label": label, "utt2cond": condition}
+    for name, other in others.items():
         if odd := sorted(wav.keys() ^ other.keys(), key=str.encode):
-            raise UserError(f"{directory}: wav.scp and {name} disagree about {odd[0]}; {mend}")
-    utterances = [Utterance(utt, wav[utt][0], speaker[utt][0], label[utt][0], *condition[utt]) for utt in wav]
+            raise UserError(f"{directory}: wav.scp and {name} disagree about {odd[0]}. {fix}")
+    utterances = [Utterance(utt, wav[utt][0], speaker[utt][0], label[utt], *condition[utt]) for utt in wav]
     utterances.sort(key=lambda u: u.utt.encode())
     check(utterances, str(directory), pipes)
     return utterances
@@ -73,47 +115,58 @@ def read(directory: Path, *, fill: bool = False, pipes: bool = False, mend: str 
 def recordings(directory: Path) -> Iterator[tuple[str, str]]:
     """The `(utterance, wav)` of the wav.scp that stage -2 has written, read as they are asked for.
 
-    Raises UserError for a list that stage -2 would not have written: another order, two of a name, a pipe.
+    Raises UserError for a list that stage -2 did not write: another order, an id that occurs twice, a pipe.
     """
-    path, last = directory / "wav.scp", b""
-    for number, (utt, wav) in _rows(path, 2, AGAIN):
+    last = b""
+    for where, (utt, wav) in tables.rows(directory / "wav.scp", "utt file", fix=RUN_STAGE, unique=False, blanks=True):
         if utt.encode() <= last:
-            raise UserError(f"{path}:{number}: {utt} is out of bytewise order, or stands here a second time; {AGAIN}")
+            raise UserError(f"{where}: {utt} is out of bytewise order, or occurs twice. {RUN_STAGE}")
         _check_recording(utt, wav, str(directory))
         last = utt.encode()
         yield utt, wav
-    if not last:
-        raise UserError(f"{directory}: no utterances")
 
 
-def table(path: Path, columns: int, mend: str = AGAIN) -> dict[str, list[str]]:
-    """A Kaldi text table: first field -> the other fields, `columns` in all (the last field may hold blanks).
+def hashes(directory: Path) -> dict[str, Content]:
+    """The content of every recording as stage -2 has found it. Raises UserError for a missing or malformed utt2hash."""
+    found = {}
+    for where, fields in tables.rows(directory / "utt2hash", "utt sha256 bytes mtime_ns", fix=RUN_STAGE):
+        utt, sha256, size, mtime_ns = fields
+        if len(sha256) != 64 or not (size.isdecimal() and mtime_ns.removeprefix("-").isdecimal()):
+            raise UserError(f"{where}: not a line of `utt sha256 bytes mtime_ns`. {RUN_STAGE}")
+        found[utt] = Content(sha256, int(size), int(mtime_ns))
+    return found
 
-    Raises UserError, with the `mend`, for a file that is missing or no text, and for malformed or repeated lines.
+
+def recordings_hash(directory: Path) -> str:
+    """The SHA-256 of the ids and contents of all recordings: the same wherever they are and whenever copied."""
+    found = sorted(hashes(directory).items(), key=lambda item: item[0].encode())
+    return hashlib.sha256("".join(f"{utt} {content.sha256}\n" for utt, content in found).encode()).hexdigest()
+
+
+def changed(directory: Path, *, refresh: bool = False) -> list[str]:
+    """The ids whose file is gone or no longer has the recorded content; only files that look changed are read.
+
+    With `refresh`, new times of change of files with the old content are written into utt2hash. Raises UserError for
+    missing or malformed tables.
     """
-    rows: dict[str, list[str]] = {}
-    common: dict[str, str] = {}  # labels, speakers and conditions are a few texts in many lines: held once
-    for number, (key, *fields) in _rows(path, columns, mend):
-        if key in rows:
-            raise UserError(f"{path}:{number}: {key} stands here a second time; take one out")
-        rows[key] = [common.setdefault(field, field) for field in fields]
-    return rows
-
-
-def _rows(path: Path, columns: int, mend: str) -> Iterator[tuple[int, list[str]]]:
-    """The lines of a table that are not blank: their numbers and fields."""
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            for number, line in enumerate(file, 1):
-                fields = [field.strip() for field in line.split(maxsplit=columns - 1)]
-                if fields and len(fields) != columns:
-                    raise UserError(f"{path}:{number}: {len(fields)} fields where {columns} belong; mend the line")
-                if fields:
-                    yield number, fields
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; {mend}") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not a text file; {mend}") from None
+    recorded, wavs = hashes(directory), dict(recordings(directory))
+    if odd := sorted(wavs.keys() ^ recorded.keys(), key=str.encode):
+        raise UserError(f"{directory}: wav.scp and utt2hash disagree about {odd[0]}. {RUN_STAGE}")
+    now: dict[str, Content] = {}
+    other = []
+    with Progress(f"comparing {directory.name}", len(wavs)) as progress:
+        for utt, wav in wavs.items():
+            try:
+                now[utt] = Content.of(paths.located(wav), recorded[utt])
+            except OSError:
+                other.append(utt)
+            else:
+                if now[utt].sha256 != recorded[utt].sha256:
+                    other.append(utt)
+            progress.advance()
+    if refresh and not other and now != recorded:
+        _write_hashes(directory, now)
+    return other
 
 
 def is_pipe(wav: str) -> bool:
@@ -122,32 +175,39 @@ def is_pipe(wav: str) -> bool:
 
 
 def check(utterances: list[Utterance], where: str, pipes: bool = False) -> None:
-    """Raise UserError unless the ids are unique and fit for file names, the labels known, no name holds white space
+    """Check what a data directory can hold.
+
+    Raises UserError unless the ids are unique and fit for file names, the labels known, no name contains white space
     and every recording is a file that one line can name (with `pipes`: or a pipe).
     """
     seen: set[str] = set()
     for u in utterances:
         if u.utt in seen:
-            raise UserError(f"{where}: utterance {u.utt} is listed twice; take one out")
+            raise UserError(f"{where}: utterance {u.utt} is listed twice. Remove one of the two.")
         seen.add(u.utt)
         if u.label not in LABELS:
-            raise UserError(f"{where}: utterance {u.utt} has label {u.label!r}; use genuine or spoof")
+            raise UserError(f"{where}: utterance {u.utt} has label {u.label!r}. Use genuine or spoof.")
         _check_recording(u.utt, u.wav, where, pipes)
-        for field in (u.utt, u.speaker, u.environment, u.playback, u.recorder):
-            if not field or field.split() != [field]:
-                raise UserError(f"{where}: utterance {u.utt}: {field!r} may not hold white space")
+        for name in (u.utt, u.speaker, u.environment, u.playback, u.recorder):
+            if not name or name.split() != [name]:
+                raise UserError(f"{where}: utterance {u.utt}: {name!r} contains white space or is empty. Rename it.")
     if not utterances:
-        raise UserError(f"{where}: no utterances")
+        raise UserError(f"{where}: no utterances. List at least one.")
 
 
 def _check_recording(utt: str, wav: str, where: str, pipes: bool = False) -> None:
     if "/" in utt or "\0" in utt:
-        raise UserError(f"{where}: utterance {utt!r}: an id may not hold '/' or NUL, it names files; rename it")
+        raise UserError(f"{where}: utterance {utt!r}: an id names files and may not contain '/' or NUL. Rename it.")
     if is_pipe(wav) and not pipes:
         raise UserError(
-            f"{where}: utterance {utt}: {wav!r} is a pipe: it would run a shell command of whoever wrote the "
-            "list; convert the recordings to wav files and list those, or, if you trust the list, allow its "
-            "wav.scp to run programs: stage -2 with --allow-pipes"
+            f"{where}: utterance {utt}: {wav!r} is a pipe, a shell command that the author of the list would run here. "
+            "Convert the recordings to wav files and list those, or, if you trust the list, allow its wav.scp to run "
+            "programs: stage -2 with --allow-pipes."
         )
     if not wav or wav.strip() != wav or any(character in wav for character in "\n\r\0"):
-        raise UserError(f"{where}: utterance {utt}: {wav!r} cannot stand in a wav.scp; rename the file")
+        raise UserError(f"{where}: utterance {utt}: {wav!r} cannot be written into a wav.scp. Rename the file.")
+
+
+def _write_hashes(directory: Path, contents: Mapping[str, Content]) -> None:
+    lines = [f"{utt} {' '.join(map(str, contents[utt]))}\n" for utt in sorted(contents, key=str.encode)]
+    files.write_text(directory / "utt2hash", "".join(lines))

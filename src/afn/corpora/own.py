@@ -7,19 +7,23 @@
     eval: /corpora/mine/eval
 
 Each directory holds `wav.scp` (id and file) and `utt2label` (id and `genuine` or `spoof`). `utt2spk` and `utt2cond`
-(environment, playback device, recorder) are read where they stand; else every utterance is its own speaker, and its
+(environment, playback device, recorder) are read if they exist; else every utterance is its own speaker, and its
 condition is unknown. With --allow-pipes a line of wav.scp may be a pipe, `id program … |` (corpora/pipes.py).
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from afn.common import paths
+from afn.common import files, paths
 from afn.common.errors import UserError
+from afn.common.labels import SUBSETS
 from afn.corpora import datadir, pipes, recordings
 from afn.corpora.datadir import Utterance
+
+PIPED = "piped"  # the folder below data/<corpus> for what pipes put out
+INPUTS = ("wav.scp", "utt2label", "utt2spk", "utt2cond")
 
 
 @dataclass(frozen=True)
@@ -33,15 +37,33 @@ class OwnCorpus:
     eval: str | None = None  # the same, for the results
     systems: dict[str, Any] = field(default_factory=dict)  # settings that systems take on this corpus
 
+    FOLDERS: ClassVar[tuple[str, ...]] = (PIPED,)
+
     def __post_init__(self) -> None:
         if not any((self.train, self.dev, self.eval)):
             raise ValueError("train, dev, eval: none is given; name at least one data directory")
 
-    @property
-    def directories(self) -> dict[str, Path]:
+    def inputs(self) -> dict[str, Path]:
         """The data directories that are given, by subset; `~` is expanded, a relative path starts at the repository."""
-        given = {subset: getattr(self, subset) for subset in paths.SUBSETS}
+        given = {subset: getattr(self, subset) for subset in SUBSETS}
         return {subset: recordings.located(path) for subset, path in given.items() if path}
+
+    def names_of_subsets(self) -> list[str]:
+        return list(self.inputs())
+
+    def identity(self) -> dict[str, Any]:
+        lists = {f"{subset}/{table}": path
+                 for subset, directory in self.inputs().items()
+                 for table in INPUTS if (path := directory / table).is_file()}  # fmt: skip
+        return {"kind": self.kind, "name": self.name, "lists": {key: files.sha256(lists[key]) for key in lists}}
+
+    def outdated(self, directory: Path) -> bool:
+        return False
+
+    def utterances(
+        self, directory: Path, *, allow_pipes: bool = False, say: Callable[[str], None] = print, **options: Any
+    ) -> dict[str, list[Utterance]]:
+        return utterances(self.inputs(), piped=directory / PIPED if allow_pipes else None, say=say)
 
 
 def utterances(
@@ -49,31 +71,25 @@ def utterances(
 ) -> dict[str, list[Utterance]]:
     """The utterances of each subset, sorted bytewise by id, their recordings checked.
 
-    A relative path in a wav.scp starts at the repository. `say` hears what was filled in, and of recordings that stand
-    both in eval and in a subset that systems learn from. `piped` is a folder for what the pipes of a wav.scp put out;
-    without it they are refused.
+    A relative path in a wav.scp starts at the repository. `say` is told what was filled in. `piped` is a folder for the
+    output of the pipes in a wav.scp; without it pipes are refused.
 
     Raises UserError for missing, malformed or contradicting tables, for segments, for pipes that are refused or fail,
     and for recordings that are missing, unreadable, cut short, empty or not 16 kHz mono 16-bit PCM.
     """
     found = {subset: _read(subset, directory, piped is not None, say) for subset, directory in directories.items()}
-    for subset in [subset for subset in found if subset != "eval"]:
-        if both := {u.wav for u in found[subset]} & {u.wav for u in found.get("eval", ())}:
-            say(f"warning: {len(both)} recordings stand in both {subset} and eval ({min(both)}); eval is not unseen")
     if piped:
         found = {subset: pipes.run(listed, piped / subset, subset) for subset, listed in found.items()}
-    for subset, listed in found.items():
-        recordings.check(subset, [paths.located(utterance.wav) for utterance in listed])
-    return found
+    return {subset: recordings.check(subset, listed, say=say) for subset, listed in found.items()}
 
 
 def _read(subset: str, directory: Path, allow_pipes: bool, say: Callable[[str], None]) -> list[Utterance]:
     if not directory.is_dir():
-        raise UserError(f"{directory}: no such data directory; mend corpus.{subset}")
+        raise UserError(f"{directory}: no such data directory. Correct corpus.{subset}.")
     if (segments := directory / "segments").exists():
-        raise UserError(f"{segments}: parts of recordings are not read; cut them into files of their own first")
-    mend = "a data directory of your own needs wav.scp and utt2label, for the same utterances"
-    listed = datadir.read(directory, fill=True, pipes=allow_pipes, mend=mend)
+        raise UserError(f"{segments}: segments of recordings are not supported. Cut them into separate files first.")
+    fix = "A data directory of your own needs wav.scp and utt2label, for the same utterances."
+    listed = datadir.read(directory, fill=True, pipes=allow_pipes, fix=fix)
     if not (directory / "utt2spk").exists():
         say(f"{subset}: no utt2spk; every utterance counts as its own speaker")
     if not (directory / "utt2cond").exists():

@@ -1,52 +1,121 @@
-"""Stage -2: a corpus becomes data/<corpus>/{train,dev,eval}, three Kaldi data directories."""
+"""Stage -2: a corpus becomes data/<corpus>/{train,dev,eval}, three Kaldi data directories.
 
-import shutil
+Nothing of a user's is overwritten or deleted: output goes only into folders that the project has marked as its own
+(`afn.common.owned`), and what a subset leaves behind there goes file by file.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from afn import corpora
-from afn.common import errors, record
-from afn.common.paths import SUBSETS, Layout
-from afn.corpora import datadir
-from afn.experiment import command_line, locks
+from afn.common import owned, paths, record
+from afn.common.errors import UserError
+from afn.common.labels import GENUINE, SUBSETS
+from afn.corpora import datadir, overlaps
+from afn.corpora.datadir import Utterance
+from afn.experiment import locks
+from afn.experiment.layout import Layout
 
-
-def main() -> None:
-    parser = command_line.arguments(__doc__, system=False)
-    command_line.add_jobs(parser)
-    parser.add_argument(
-        "--allow-pipes",
-        action="store_true",
-        help="run the programs of `id program … |` lines in a wav.scp of your own; only for lists you trust",
-    )
-    options = parser.parse_args()
-    here = command_line.from_arguments(options)
-    corpus, layout = here.corpus, here.layout
-
-    made_from = corpora.made_from(corpus)
-    if record.stands(layout.corpus_data, made_from) and not here.force:
-        print(f"prepare: {layout.corpus_data} stands; --force makes it anew")
-        return
-    with locks.hold(layout.corpus_data):
-        prepare(corpus, layout, made_from, options.nj, here.force, options.allow_pipes)
+OURS = (record.NAME,)  # directly in data/<corpus>, which the user may share
 
 
 def prepare(
-    corpus: corpora.Corpus, layout: Layout, made_from: dict[str, Any], jobs: int, anew: bool, allow_pipes: bool
-) -> None:
-    """Write the data directories of `corpus` and the record `made_from`."""
-    record.remove(layout.corpus_data)
-    utterances = corpora.utterances(corpus, layout.corpus_data, jobs, anew, allow_pipes)
-    for subset in SUBSETS:
-        if subset not in utterances:
-            shutil.rmtree(layout.subset(subset), ignore_errors=True)
-            continue
-        datadir.write(layout.subset(subset), utterances[subset])
-        genuine = sum(u.label == "genuine" for u in utterances[subset])
-        spoof = len(utterances[subset]) - genuine
-        speakers = len({u.speaker for u in utterances[subset]})
-        print(f"prepare: wrote {layout.subset(subset)}: {genuine} genuine + {spoof} spoof, {speakers} speakers")
-    record.write(layout.corpus_data, made_from)
+    corpus: corpora.Corpus,
+    layout: Layout,
+    *,
+    jobs: int = 1,
+    force: bool = False,
+    allow_pipes: bool = False,
+    say: Callable[[str], None] = print,
+) -> dict[str, list[Utterance]] | None:
+    """Write the data directories of a corpus unless they are up to date.
+
+    Args:
+        corpus: its settings.
+        layout: where data/<corpus> is.
+        jobs: processes that simulate a corpus.
+        force: prepare again even if everything is up to date.
+        allow_pipes: run the pipes of a wav.scp.
+        say: is told of what the user should know, a line each.
+
+    Returns:
+        The utterances of each subset; None if everything was up to date.
+
+    Raises:
+        UserError: before anything is written, if an input is an output, or a folder of output is not the project's.
+    """
+    corpora.check_apart(corpus, layout.corpus_data)
+    places = {"data": layout.corpus_data, **corpus.inputs()}
+    made_from = {
+        "identity": corpus.identity(),
+        "places": {name: paths.portable(path) for name, path in places.items()},
+    }
+    if not force and _up_to_date(corpus, layout, made_from, say):
+        return None
+    _check_folders(corpus, layout)
+    with locks.hold(layout.corpus_data):
+        owned.claim(layout.corpus_data, OURS)
+        record.remove(layout.corpus_data)
+        utterances = corpus.utterances(layout.corpus_data, jobs=jobs, force=force, allow_pipes=allow_pipes, say=say)
+        overlaps.check(utterances, say)
+        for subset in SUBSETS:
+            directory = layout.subset(subset)
+            if subset in utterances:
+                owned.claim(directory)
+                datadir.write(directory, utterances[subset])
+            elif left := _remove(directory):
+                names = ", ".join(path.name for path in left)
+                say(f"{directory}: not in the corpus any more; left, as not made by this project: {names}")
+        record.write(layout.corpus_data, made_from)
+    return utterances
 
 
-if __name__ == "__main__":
-    errors.run(main)
+def summary(utterances: list[Utterance]) -> str:
+    """The size of a subset in words."""
+    genuine = sum(u.label == GENUINE for u in utterances)
+    speakers = len({u.speaker for u in utterances})
+    return f"{genuine} genuine + {len(utterances) - genuine} spoof, {speakers} speakers"
+
+
+def _up_to_date(corpus: corpora.Corpus, layout: Layout, made_from: dict[str, Any], say: Callable[[str], None]) -> bool:
+    """Whether the data directories are those of the record `made_from`, and every recording is as it was then."""
+    if not record.current(layout.corpus_data, made_from["identity"]):
+        return False
+    if record.read(layout.corpus_data).get("places") != made_from["places"]:
+        return False  # wav.scp names files elsewhere
+    written = [subset for subset in SUBSETS if owned.is_ours(layout.subset(subset))]
+    if set(corpus.names_of_subsets()) - set(written):
+        return False
+    if not all((layout.subset(subset) / table).is_file() for subset in written for table in datadir.TABLES):
+        return False
+    if corpus.outdated(layout.corpus_data):
+        return False
+    for subset in written:
+        try:
+            changed = datadir.changed(layout.subset(subset), refresh=True)
+        except UserError:  # damaged tables: they are written again
+            return False
+        if changed:
+            more = f" and {len(changed) - 1} more" if changed[1:] else ""
+            say(f"{subset}: recordings are replaced or gone ({changed[0]}{more}); preparing the corpus again")
+            return False
+    return True
+
+
+def _check_folders(corpus: corpora.Corpus, layout: Layout) -> None:
+    """Raise UserError if a folder that would be written is not the project's."""
+    owned.check(layout.corpus_data, OURS)
+    subsets = [layout.subset(subset) for subset in corpus.names_of_subsets()]
+    for folder in (*subsets, *(layout.corpus_data / name for name in corpus.FOLDERS)):
+        owned.check(folder)
+
+
+def _remove(directory: Path) -> list[Path]:
+    """Remove the tables and feature folders of a subset that the corpus no longer has; returns what is left."""
+    if not owned.is_ours(directory):
+        return []
+    features = [path for path in directory.iterdir() if path.is_dir() and owned.is_ours(path)]
+    for folder in features:
+        owned.remove(folder)
+    return owned.remove(directory, (*datadir.TABLES, ".*.lock", ".*.tmp"))

@@ -3,7 +3,7 @@
     compute-spectrogram-feats | apply-cmvn-sliding | copy-feats
     compute-mfcc-feats | add-deltas | apply-cmvn-sliding | copy-feats
 
-run over a split list, a process chain per job, without a shell. Sources: the authors' run_feature.sh; Kaldi's sre08
+run over a split list, one process chain per job, without a shell. Sources: the authors' run_feature.sh; Kaldi's sre08
 recipe.
 """
 
@@ -15,13 +15,13 @@ import numpy as np
 
 from afn.common import files
 from afn.common.errors import UserError
+from afn.common.processes import Chain
 from afn.features import archives, kaldi_programs
-from afn.features.kaldi_programs import Chain
 
 PROGRAMS = ("compute-spectrogram-feats", "apply-cmvn-sliding", "copy-feats")
 MFCC = "compute-mfcc-feats"
 
-Commands = list[list[str]]  # of a chain: each a program and its options; lists and archives are put behind them
+Commands = list[list[str]]  # of a chain: each a program and its options; lists and archives are appended
 
 
 def spectrogram(conf: Path, cmn_window: int, norm_vars: bool) -> Commands:
@@ -30,7 +30,7 @@ def spectrogram(conf: Path, cmn_window: int, norm_vars: bool) -> Commands:
 
 
 def mfcc(conf: Path, deltas: int, delta_window: int, cmn_window: int | None, norm_vars: bool) -> Commands:
-    """Mel-frequency cepstra by the options in `conf`, with slopes up to the order `deltas`, less their sliding mean."""
+    """Mel-frequency cepstra by the options in `conf`, with deltas up to the order `deltas`, less their sliding mean."""
     commands = [[MFCC, f"--config={conf}"]]
     if deltas:
         commands.append(["add-deltas", f"--delta-window={delta_window}", f"--delta-order={deltas}"])
@@ -38,12 +38,12 @@ def mfcc(conf: Path, deltas: int, delta_window: int, cmn_window: int | None, nor
 
 
 def find() -> dict[str, str]:
-    """Where the programs of the spectrogram are; what is missing is left out."""
+    """The paths of the spectrogram's programs; missing ones are left out."""
     return kaldi_programs.find(PROGRAMS)
 
 
 def require(commands: Commands | None = None) -> dict[str, str]:
-    """Where the programs of `commands` (by default of the spectrogram) are; UserError names what is missing."""
+    """The paths of the programs in `commands` (default: the spectrogram's). Raises UserError for missing ones."""
     names = PROGRAMS if commands is None else [*dict.fromkeys(name for name, *_ in commands), "copy-feats"]
     if names[0] == MFCC:
         return kaldi_programs.require(names, "features.kind mfcc", "choose other features: only Kaldi computes these")
@@ -55,8 +55,8 @@ def extract(
 ) -> Iterator[tuple[str, np.ndarray]]:
     """`(utterance, float32[T × D])` for every `(utterance, wav file)`, in order.
 
-    The jobs' archives lie in a temporary folder inside `directory`. Raises UserError when a program fails, with its
-    last line, or leaves an utterance out.
+    The jobs' archives are in a temporary folder inside `directory`. Raises UserError when a program fails, with its
+    last line, or skips an utterance.
     """
     programs = require(commands)
     jobs = min(jobs, len(recordings))
@@ -66,7 +66,7 @@ def extract(
         for job, part in enumerate(parts):
             scp, ark = (folder / f"{job}.{suffix}" for suffix in ("scp", "ark"))
             scp.write_text("".join(f"{utt} {wav}\n" for utt, wav in part), encoding="utf-8")
-            chain = Chain(programs, _joined(commands, scp, ark), folder / str(job))
+            chain = kaldi_programs.chain(programs, _joined(commands, scp, ark), folder / str(job))
             chains.append((running.enter_context(chain), [utt for utt, _ in part], ark))
         for chain, expected, ark in chains:
             yield from _results(chain, expected, ark)

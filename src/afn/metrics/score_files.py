@@ -5,18 +5,14 @@ Higher scores = more genuine.
 """
 
 import math
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from afn.common import files
+from afn.common import files, labels, tables
 from afn.common.errors import UserError
-
-GENUINE, SPOOF = "genuine", "spoof"
-# float() alone would take 1_000 for a number as well
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(inf|infinity|nan)", re.ASCII | re.IGNORECASE)
+from afn.common.labels import GENUINE, SPOOF
 
 
 def write(path: Path | str, scores: Mapping[str, float]) -> None:
@@ -40,19 +36,9 @@ def write(path: Path | str, scores: Mapping[str, float]) -> None:
 def read(path: Path | str) -> dict[str, float]:
     """The scores of a score file, utterance -> score, in the file's order.
 
-    A byte order mark, CRLF line ends and empty lines are accepted. Raises UserError, naming file and line, for a line
-    that is not `utt score`, a score that is NaN or infinite, an utterance that comes twice; and for a missing or empty
-    file.
+    Raises UserError, naming file and line, as `tables.rows` does, and for a score that is NaN or infinite.
     """
-    scores = {}
-    for where, utt, text in _rows(Path(path), "score"):
-        if not NUMBER.fullmatch(text):
-            raise UserError(f"{where}: {text!r} is not a number; write `utterance score`")
-        score = float(text)
-        if not math.isfinite(score):
-            raise UserError(f"{where}: the score of {utt} is {text}; scores must be finite")
-        scores[utt] = score
-    return scores
+    return {utt: tables.number(score, where) for where, (utt, score) in tables.rows(path, "utt score")}
 
 
 def read_labels(path: Path | str) -> dict[str, str]:
@@ -60,12 +46,7 @@ def read_labels(path: Path | str) -> dict[str, str]:
 
     Raises UserError as `read` does.
     """
-    labels = {}
-    for where, utt, label in _rows(Path(path), "label"):
-        if label not in (GENUINE, SPOOF):
-            raise UserError(f"{where}: {label!r} is not a label; write `utterance genuine` or `utterance spoof`")
-        labels[utt] = label
-    return labels
+    return labels.read(Path(path))
 
 
 def join(
@@ -96,29 +77,3 @@ def join(
 def _first(utterances: set[str]) -> str:
     first = min(utterances, key=str.encode)
     return f"{first} (and {len(utterances) - 1} more)" if len(utterances) > 1 else first
-
-
-def _rows(path: Path, what: str) -> list[tuple[str, str, str]]:
-    """The lines of a two-column table as (file:line, first field, second field); the first field is unique."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not a text file; write `utterance {what}` lines in UTF-8") from None
-    except (FileNotFoundError, IsADirectoryError):
-        raise UserError(f"{path}: no such file; name a file of `utterance {what}` lines") from None
-    rows: list[tuple[str, str, str]] = []
-    seen: set[str] = set()
-    for number, line in enumerate(text.split("\n"), 1):
-        fields = line.split()
-        if not fields:
-            continue
-        where = f"{path}:{number}"
-        if len(fields) != 2:
-            raise UserError(f"{where}: {len(fields)} fields; a line is `utterance {what}`")
-        if fields[0] in seen:
-            raise UserError(f"{where}: {fields[0]} stands here a second time; take one out")
-        seen.add(fields[0])
-        rows.append((where, *fields))
-    if not rows:
-        raise UserError(f"{path}: the file is empty; it needs `utterance {what}` lines")
-    return rows

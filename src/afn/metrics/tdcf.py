@@ -6,7 +6,6 @@ al., "Tandem assessment of spoofing countermeasures and automatic speaker verifi
 28, 2020), as evaluated by ASVspoof 2021.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,11 +13,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from afn.common import tables
 from afn.common.errors import UserError
 from afn.metrics import eer
-from afn.metrics.score_files import NUMBER
 
 KEYS = ("target", "nontarget", "spoof")
+ASV_LINE = "name target|nontarget|spoof score"
 LOWEST = 0.001  # how far below the lowest score the scripts of ASVspoof put the threshold that accepts everything
 
 
@@ -116,24 +116,12 @@ def read_asv(path: Path | str) -> dict[str, np.ndarray]:
 
     Raises UserError, naming file and line, for what is not such a line; and where a kind is missing.
     """
-    path = Path(path)
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; name a file of `name target|nontarget|spoof score` lines") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not a text file; write `name target|nontarget|spoof score` lines") from None
-    found: Mapping[str, list[float]] = {key: [] for key in KEYS}
-    for number, line in enumerate(lines, 1):
-        fields = line.split()
-        if not fields:
-            continue
-        if len(fields) != 3 or fields[1] not in KEYS or not NUMBER.fullmatch(fields[2]):
-            raise UserError(f"{path}:{number}: not a line of `name target|nontarget|spoof score`; mend it")
-        if not np.isfinite(float(fields[2])):
-            raise UserError(f"{path}:{number}: the score is {fields[2]}; scores must be finite")
-        found[fields[1]].append(float(fields[2]))
+    found: dict[str, list[float]] = {key: [] for key in KEYS}
+    for where, (_, kind, score) in tables.rows(path, ASV_LINE, unique=False):
+        if kind not in KEYS:
+            raise UserError(f"{where}: unknown kind of trial {kind!r}. A line is `{ASV_LINE}`.")
+        found[kind].append(tables.number(score, where))
     for key, values in found.items():
         if not values:
-            raise UserError(f"{path}: no {key} score; the t-DCF needs scores of all of {', '.join(KEYS)}")
+            raise UserError(f"{path}: no {key} score. The t-DCF needs scores of {', '.join(KEYS)}.")
     return {key: np.array(values) for key, values in found.items()}

@@ -1,7 +1,7 @@
-"""The way of speech to a recording: genuine (room, microphone) or replayed (room, recorder, loudspeaker, and that).
+"""From speech to a recording: genuine (room, microphone) or replayed (room, recorder, loudspeaker, room, microphone).
 
-Both end alike - same rooms, microphones, noise and levels - so that nothing but the hop through recorder and
-loudspeaker tells them apart.
+Both classes share rooms, microphones, noise and levels, so that only the hop through recorder and loudspeaker
+distinguishes them.
 """
 
 from dataclasses import dataclass
@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import scipy
 
+from afn.common.checks import at_least, ranges, within
+from afn.common.labels import SPOOF
 from afn.corpora.simulation import devices, impulse_responses, rooms
 from afn.corpora.simulation.devices import Ends, Kind
 from afn.corpora.simulation.plan import Trial
-from afn.corpora.simulation.random_streams import Range, between, check_ends, check_least, check_range, stream
+from afn.corpora.simulation.random_streams import Range, between, stream
 
 FULL_SCALE = 0.98  # of 16 bits; louder peaks turn the whole utterance down
 
@@ -26,10 +28,10 @@ class Noise:
     covert_snr: Ends  # dB of the covert recording, [transparent, poor] recorder
     tilt: Range  # its spectrum falls as f^-tilt: 0 white, 1 pink, 2 brown
 
-    def __post_init__(self):
-        check_range("snr", self.snr, -10, 60)
-        check_ends("covert_snr", self.covert_snr, -10, 90)
-        check_range("tilt", self.tilt, 0, 2)
+    def __post_init__(self) -> None:
+        ranges(self, -10, 60, "snr")
+        within(self, -10, 90, "covert_snr")
+        ranges(self, 0, 2, "tilt")
 
 
 @dataclass(frozen=True)
@@ -45,23 +47,22 @@ class Acoustics:
     recorder: Kind  # of replays
     loudspeaker: Kind  # of replays
     noise: Noise
-    level: Range  # RMS of the speech in dB below full scale, drawn for each utterance
+    level: Range  # RMS of the speech in dB below full scale, sampled for each utterance
 
-    def __post_init__(self):
-        check_ends("environments", list(self.environments.values()), 0.05, 3)
-        check_ends("playback", list(self.playback.values()), 0, 1)
-        check_ends("recorders", list(self.recorders.values()), 0, 1)
-        check_least("microphones", self.microphones, 1)
-        check_range("level", self.level, -60, -10)
+    def __post_init__(self) -> None:
+        within(self, 0.05, 3, "environments")
+        within(self, 0, 1, "playback", "recorders")
+        at_least(self, microphones=1)
+        ranges(self, -60, -10, "level")
 
     @property
     def codes(self) -> tuple[dict[str, float], dict[str, float], dict[str, float]]:
-        """What there is of environments, playback devices and recorders."""
+        """The environments, playback devices and recorders."""
         return self.environments, self.playback, self.recorders
 
 
 class Chain:
-    """From speech to recordings: devices and rooms as drawn from the seed, or measured ones where there are some."""
+    """From speech to recordings: devices and rooms as sampled from the seed, or measured ones if there are some."""
 
     def __init__(self, settings: Acoustics, seed: int, sample_rate: int, measured: Path | None = None):
         self.settings, self.seed, self.sample_rate = settings, seed, sample_rate
@@ -81,14 +82,14 @@ class Chain:
         ]
 
     def record(self, samples: np.ndarray, speech: slice, trial: Trial) -> np.ndarray:
-        """The recording of `samples` (float64[N], `speech` says where in it there is speech): int16[N].
+        """The recording of `samples` (float64[N], with speech in the slice `speech`): int16[N].
 
-        What is drawn for both classes is drawn first and in the same way, from the seed and the utterance's id.
+        What both classes share is sampled first and in the same way, from the seed and the utterance's id.
         """
         rng = stream(self.seed, trial.utt, "recording")
         place, snr, level = self._place(rng), between(rng, self.settings.noise.snr), between(rng, self.settings.level)
         noise = self._noise(rng, len(samples)) * 10 ** (-snr / 20)
-        if trial.label == "spoof":
+        if trial.label == SPOOF:
             samples = self._replay(samples, speech, trial)
         heard = self._hear(samples, trial.room, place)
         heard = self.microphones[trial.microphone](heard, rms(heard[speech]))
@@ -97,7 +98,7 @@ class Chain:
         return np.round(recording * 32767).astype(np.int16)
 
     def _replay(self, samples: np.ndarray, speech: slice, trial: Trial) -> np.ndarray:
-        """What the loudspeaker gives out: `samples` as covertly recorded in the hideout, then played."""
+        """The loudspeaker's output: `samples` as covertly recorded in the hideout, then played."""
         rng = stream(self.seed, trial.utt, "replay")
         covert = self._hear(samples, trial.hideout, self._place(rng))
         covert = self.recorders[trial.recorder](covert, rms(covert[speech]))

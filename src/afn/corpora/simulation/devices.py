@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
-from afn.corpora.simulation.random_streams import between, check_ends, check_least, stream
+from afn.common.checks import at_least, within
+from afn.corpora.simulation.random_streams import between, stream
 
 Ends = tuple[float, float]  # the value of a transparent device (quality 0) and of a poor one (quality 1)
 LONGEST_RESPONSE = 0.5  # s kept of a measured response
@@ -22,17 +23,15 @@ class Kind:
     resonances: int  # peaks or dips
     resonance_gain: Ends  # dB, how high they may be
     drive: Ends  # RMS level at the input of the saturation tanh(x): 0.1 hardly bends speech, 1 does so plainly; 0: none
-    scatter: float  # how far, relatively, one device's band edges stray from its kind's
+    scatter: float  # relative deviation of one device's band edges from its kind's, at most
 
-    def __post_init__(self):
-        check_ends("low_cut", self.low_cut, 10, 2000)
-        check_ends("high_cut", self.high_cut, 2500, 7900)  # the Nyquist frequency is 8000
-        check_ends("resonance_gain", self.resonance_gain, 0, 30)
-        check_ends("drive", self.drive, 0, 10)
-        check_ends("scatter", (self.scatter,), 0, 0.5)
-        check_least("resonances", self.resonances, 0)
-        for name in ("low_order", "high_order"):
-            check_least(name, getattr(self, name), 1)
+    def __post_init__(self) -> None:
+        within(self, 10, 2000, "low_cut")
+        within(self, 2500, 7900, "high_cut")  # the Nyquist frequency is 8000
+        within(self, 0, 30, "resonance_gain")
+        within(self, 0, 10, "drive")
+        within(self, 0, 0.5, "scatter")
+        at_least(self, resonances=0, low_order=1, high_order=1)
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class Device:
     measured: np.ndarray | None = None
 
     def __call__(self, samples: np.ndarray, level: float) -> np.ndarray:
-        """What the device makes of `samples`, whose RMS while there is speech is `level`: float64[N], same length."""
+        """The device's output for `samples`, whose RMS during speech is `level`: float64[N], same length."""
         if self.drive:
             scale = self.drive / level
             samples = np.tanh(scale * samples) / scale
@@ -56,9 +55,9 @@ class Device:
 def draw(
     kind: Kind, quality: float, seed: int, code: str, sample_rate: int, measured: np.ndarray | None = None
 ) -> Device:
-    """The device of that code: its own edges and resonances, the same wherever it occurs.
+    """The device of that code: its band edges and resonances, the same wherever it occurs.
 
-    quality: 0 (transparent) to 1 (poor). `measured` (an impulse response) takes the filters' place.
+    quality: 0 (transparent) to 1 (poor). `measured`, an impulse response, replaces the filters.
     """
     rng = stream(seed, "device", code)
     low = _geometric(kind.low_cut, quality) * (1 + between(rng, (-kind.scatter, kind.scatter)))

@@ -1,11 +1,12 @@
 """Synthetic speech: text spoken by espeak-ng, its library driven by ctypes.
 
 The library keeps state between utterances in static variables (the flutter of the pitch, the noise of fricatives), so
-that what it says would depend on what it said before. Each utterance therefore gets a freshly loaded library: 4 ms.
+its output would depend on earlier utterances. Each utterance therefore gets a freshly loaded library: 4 ms.
 """
 
 import _ctypes
 import ctypes
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import scipy
 
 from afn.common.errors import UserError
-from afn.corpora.simulation import source_audio
 
 NATIVE_RATE = 22050  # Hz
 RETRIEVAL = 1  # AUDIO_OUTPUT_RETRIEVAL: the samples go to the callback, and nowhere else
@@ -25,7 +26,7 @@ CHARS_UTF8, POS_CHARACTER = 1, 1
 RATE, PITCH = 1, 3  # espeak_PARAMETER
 EE_OK = 0
 unload = _ctypes.FreeLibrary if os.name == "nt" else _ctypes.dlclose  # ctypes itself never unloads a library
-MEND = "install the pinned packages again (pip install --force-reinstall espeakng-loader)"
+FIX = "Install the pinned packages again (pip install --force-reinstall espeakng-loader)."
 
 Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 SIGNATURES = {
@@ -76,15 +77,17 @@ def speak(text: str, voice: Voice, sample_rate: int) -> np.ndarray:
         known = (data / "voices/!v" / voice.variant).is_file()  # the library speaks without an unknown variant
         if not known or library.espeak_SetVoiceByName(voice.name.encode()) != EE_OK:
             raise UserError(
-                f"voice {voice.name}: espeak-ng has no such voice; take it out of voices.accents or voices.variants"
+                f"voice {voice.name}: espeak-ng has no such voice. Remove it from voices.accents or voices.variants."
             )
         library.espeak_SetParameter(RATE, voice.rate, 0)
         library.espeak_SetParameter(PITCH, voice.pitch, 0)
         utf8 = text.encode() + b"\0"
         status = library.espeak_Synth(utf8, len(utf8), 0, POS_CHARACTER, 0, CHARS_UTF8, None, None)
         if status != EE_OK or library.espeak_Synchronize() != EE_OK or not pieces:
-            raise UserError(f"voice {voice.name}: espeak-ng said nothing for {text!r}; {MEND}")
-    return source_audio.resample(np.concatenate(pieces) / 32768, NATIVE_RATE, sample_rate)
+            raise UserError(f"voice {voice.name}: espeak-ng said nothing for {text!r}. {FIX}")
+    # Part of the synthesis: another resampler than this one would give another simulated corpus.
+    common = math.gcd(NATIVE_RATE, sample_rate)
+    return scipy.signal.resample_poly(np.concatenate(pieces) / 32768, sample_rate // common, NATIVE_RATE // common)
 
 
 @contextmanager
@@ -95,7 +98,7 @@ def _fresh_library() -> Iterator[tuple[ctypes.CDLL, Path]]:
 
         library = ctypes.CDLL(espeakng_loader.get_library_path())
     except (ImportError, OSError) as error:
-        raise UserError(f"espeak-ng cannot be loaded ({' '.join(str(error).split())}); {MEND}") from None
+        raise UserError(f"espeak-ng cannot be loaded ({' '.join(str(error).split())}). {FIX}") from None
     try:
         for name, (result, arguments) in SIGNATURES.items():
             function = getattr(library, name)
@@ -103,11 +106,11 @@ def _fresh_library() -> Iterator[tuple[ctypes.CDLL, Path]]:
         data = espeakng_loader.get_data_path()
         rate = library.espeak_Initialize(SYNCHRONOUS, 0, data.encode(), DONT_EXIT)
         if rate != NATIVE_RATE:
-            raise UserError(f"espeak-ng cannot be started from {data} (it answered {rate}); {MEND}")
+            raise UserError(f"espeak-ng cannot be started from {data} (it answered {rate}). {FIX}")
         library.espeak_ng_SetRandSeed(1)  # it seeds its breath and fricative noise from the clock otherwise
         yield library, Path(data)
         library.espeak_Terminate()
     except (AttributeError, RuntimeError) as error:  # another library of that name; no data folder
-        raise UserError(f"espeak-ng cannot be used ({' '.join(str(error).split())}); {MEND}") from None
+        raise UserError(f"espeak-ng cannot be used ({' '.join(str(error).split())}). {FIX}") from None
     finally:
         unload(library._handle)

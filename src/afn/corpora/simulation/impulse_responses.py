@@ -1,4 +1,4 @@
-"""Measured impulse responses: which files of a folder are rooms, loudspeakers and microphones."""
+"""Measured impulse responses: the files of a folder as rooms, loudspeakers and microphones."""
 
 from pathlib import Path
 
@@ -8,8 +8,9 @@ from afn.common.errors import UserError
 from afn.corpora.simulation import source_audio
 from afn.corpora.simulation.devices import from_peak
 from afn.corpora.simulation.random_streams import stream
+from afn.features import audio
 
-# What a file is follows from the first of these words found in its name, then in the folders above it, nearest first.
+# The first of these words in a file's name gives its role; else in the folders above it, nearest first.
 WORDS = {"rir": "room", "room": "room", "speaker": "loudspeaker", "mic": "microphone"}
 
 
@@ -34,16 +35,16 @@ def assign(folder: Path, codes: dict[str, list[str]], seed: int, sample_rate: in
         found.setdefault(role(path.relative_to(folder)) or "", []).append(path)
     if not any(found.get(name) for name in codes):
         raise UserError(
-            f"{folder}: holds no usable impulse response; file or folder names must say what each is "
-            f"({', '.join(f'{word} = {meaning}' for word, meaning in WORDS.items())})"
+            f"{folder}: holds no usable impulse response. File or folder names must contain the role of each "
+            f"({', '.join(f'{word} = {meaning}' for word, meaning in WORDS.items())})."
         )
     responses = {}
     for name, names in codes.items():
         paths = found.get(name, [])
         order = stream(seed, "impulse responses", name).permutation(len(paths))
         for code, k in zip(names, order, strict=False):
-            samples = source_audio.read(paths[k], sample_rate)
+            samples = audio.source(paths[k], sample_rate)
             if not np.abs(samples).max() > 0:
-                raise UserError(f"{paths[k]}: holds only zeros; take it out")
+                raise UserError(f"{paths[k]}: holds only zeros. Remove it.")
             responses[code] = from_peak(samples, sample_rate)
     return responses

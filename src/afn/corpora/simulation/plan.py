@@ -1,10 +1,14 @@
-"""Who says which phrase where, and how it is replayed: every utterance of a simulated corpus, before any sound."""
+"""The plan of a simulated corpus: for every utterance its speaker, phrase, room, microphone and replay devices."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from afn.corpora.simulation.random_streams import check_least, deal, stream
+import numpy as np
+
+from afn.common.checks import at_least
+from afn.common.labels import GENUINE, SPOOF
+from afn.corpora.simulation.random_streams import deal, stream
 
 CONFIGURATION = re.compile(r"(E\d\d)(P\d\d)(R\d\d)")
 LETTERS = {"train": "T", "dev": "D", "eval": "E"}  # of the file names: T_1000001 ...
@@ -13,7 +17,7 @@ PHRASES = 10
 
 
 @dataclass(frozen=True)
-class Subset:
+class SubsetPlan:
     """Size of one subset: utterances by class, speakers, and its replay configurations (as E01P01R01)."""
 
     genuine: int  # utterances
@@ -21,9 +25,8 @@ class Subset:
     speakers: int  # no other subset has them
     configurations: list[str]  # environment, playback device, recorder, as E01P01R01; `acoustics` describes them
 
-    def __post_init__(self):
-        for name in ("genuine", "spoof", "speakers"):
-            check_least(name, getattr(self, name), 1)
+    def __post_init__(self) -> None:
+        at_least(self, genuine=1, spoof=1, speakers=1)
         if not self.configurations:
             raise ValueError("configurations: name at least one, for example E01P01R01")
         for configuration in self.configurations:
@@ -33,7 +36,7 @@ class Subset:
 
 @dataclass(frozen=True)
 class Trial:
-    """One utterance to be made; `speaker`, `phrase` and `microphone` count from 0, speakers through all subsets.
+    """One utterance to be generated; `speaker`, `phrase` and `microphone` count from 0, speakers through all subsets.
 
     `room` is where the microphone hears it: the environment of a replay, any such environment for genuine speech.
     `hideout` is where a replay was covertly recorded. Replay columns are `-` for genuine speech.
@@ -52,27 +55,29 @@ class Trial:
     @property
     def protocol(self) -> str:
         """The utterance's line of the official protocol: seven columns."""
-        environment = self.room if self.label == "spoof" else "-"
+        environment = self.room if self.label == SPOOF else "-"
         who = f"{self.utt}.wav {self.label} M{self.speaker + 1:04d} S{self.phrase + 1:02d}"
         return f"{who} {environment} {self.playback} {self.recorder}"
 
 
 def parts(configuration: str) -> tuple[str, str, str]:
     """Environment, playback and recorder of a configuration: `E01P01R02` -> E01, P01, R02."""
-    return CONFIGURATION.fullmatch(configuration).groups()
+    match = CONFIGURATION.fullmatch(configuration)
+    assert match, configuration
+    return match[1], match[2], match[3]
 
 
-def plan(subset: str, sizes: Subset, first_speaker: int, microphones: int, seed: int) -> list[Trial]:
+def plan(subset: str, sizes: SubsetPlan, first_speaker: int, microphones: int, seed: int) -> list[Trial]:
     """The utterances of a subset in the order of its protocol; speakers count from `first_speaker`.
 
     Within either class every speaker, phrase, configuration and microphone comes equally often (once more at most), and
-    both classes take their rooms and microphones from the same lists: none of these tells the classes apart.
+    both classes take their rooms and microphones from the same lists: none of these distinguishes the classes.
     """
     fields = []
-    for label, count in (("genuine", sizes.genuine), ("spoof", sizes.spoof)):
+    for label, count in ((GENUINE, sizes.genuine), (SPOOF, sizes.spoof)):
         rng = stream(seed, "plan", subset, label)
 
-        def dealt(items: Sequence, rng=rng, count=count) -> list:
+        def dealt(items: Sequence, rng: np.random.Generator = rng, count: int = count) -> list:
             return deal(rng, items, count)
 
         configurations = [parts(configuration) for configuration in sizes.configurations]
@@ -85,7 +90,7 @@ def plan(subset: str, sizes: Subset, first_speaker: int, microphones: int, seed:
             dealt(rooms),
         )
         for speaker, phrase, (environment, playback, recorder), microphone, hideout in zip(*columns, strict=True):
-            replay = (hideout, playback, recorder) if label == "spoof" else ()
+            replay = (hideout, playback, recorder) if label == SPOOF else ()
             fields.append((label, speaker, phrase, environment, microphone, *replay))
     if subset in SHUFFLED:
         fields = [fields[k] for k in stream(seed, "plan", subset, "order").permutation(len(fields))]

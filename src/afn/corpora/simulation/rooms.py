@@ -5,7 +5,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from afn.corpora.simulation.random_streams import Range, between, check_ends, check_least, check_range, stream
+from afn.common.checks import at_least, ranges, within
+from afn.corpora.simulation.random_streams import Range, between, stream
 
 SOUND = 343.0  # m/s, as pyroomacoustics has it
 WALL = 0.4  # m that people and microphones keep from walls, floor and ceiling
@@ -13,7 +14,7 @@ WALL = 0.4  # m that people and microphones keep from walls, floor and ceiling
 
 @dataclass(frozen=True)
 class Rooms:
-    """What rooms there are; sizes are drawn for each."""
+    """The rooms; sizes are sampled for each."""
 
     length: Range  # m
     width: Range  # m
@@ -22,12 +23,11 @@ class Rooms:
     places: int  # of source and microphone in a room
     order: int  # highest image order: reflections one after the other
 
-    def __post_init__(self):
-        for name in ("length", "width", "height"):
-            check_range(name, getattr(self, name), 2, 30)
-        check_range("distance", self.distance, 0.05, 1.1)  # fits into the smallest room wherever the microphone is
-        check_least("places", self.places, 1)
-        check_ends("order", (self.order,), 0, 30)
+    def __post_init__(self) -> None:
+        ranges(self, 2, 30, "length", "width", "height")
+        ranges(self, 0.05, 1.1, "distance")  # fits into the smallest room wherever the microphone is
+        at_least(self, places=1)
+        within(self, 0, 30, "order")
 
 
 @lru_cache(maxsize=512)
@@ -37,7 +37,7 @@ def response(rooms: Rooms, reverberation: float, seed: int, room: str, place: in
     reverberation: the time in s in which sound falls by 60 dB (Sabine), or less where `order` ends it sooner. The
     room's size follows from `seed` and its code, the place from its number; both are the same wherever they occur.
     """
-    import pyroomacoustics  # here, for it takes a second that only the making of a corpus need wait
+    import pyroomacoustics  # here: it takes a second, which only the simulation needs
 
     rng = stream(seed, "room", room)
     size = np.array([between(rng, ends) for ends in (rooms.length, rooms.width, rooms.height)])

@@ -1,41 +1,46 @@
-"""The simulated corpus: genuine and replayed speech made here, in the very form of ASVspoof 2017 V2.
+"""The simulated corpus: genuine and replayed speech generated here, in the form of ASVspoof 2017 V2.
 
 It lets everything run without the real recordings. Results on it say nothing about ASVspoof.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from afn.common import config, files
-from afn.common.errors import UserError
+from afn.common import config, files, owned
+from afn.common.checks import ranges
+from afn.common.labels import SUBSETS
 from afn.common.parallel import ordered_map
 from afn.common.progress import Progress
+from afn.corpora import asvspoof2017
 from afn.corpora.asvspoof2017 import PROTOCOL_FOLDER, PROTOCOLS, RECORDINGS
+from afn.corpora.datadir import Utterance
 from afn.corpora.recordings import SAMPLE_RATE, located
 from afn.corpora.simulation import source_audio
 from afn.corpora.simulation.acoustics import Acoustics, Chain
-from afn.corpora.simulation.plan import Subset, Trial, parts, plan
-from afn.corpora.simulation.random_streams import Range, between, check_range, stream
+from afn.corpora.simulation.plan import LETTERS, SubsetPlan, Trial, parts, plan
+from afn.corpora.simulation.random_streams import Range, between, stream
 from afn.corpora.simulation.speech import Recorded, Synthetic, Voices
 from afn.features import audio
 
-SETTINGS = "settings.yaml"  # beside the recordings: what they were made with
+TREE = "simulated"  # the folder below data/<corpus> for the recordings and protocols
+SETTINGS = "settings.yaml"  # beside the recordings: the settings they were made with
 
 
 @dataclass(frozen=True)
 class Simulated:
-    """A corpus that is made: genuine and replayed speech in simulated or measured rooms; ranges are [least, most]."""
+    """A generated corpus: genuine and replayed speech in simulated or measured rooms; ranges are [least, most]."""
 
     kind: Literal["simulated"]
     name: str  # its folder under data/ and exp/
     seed: int  # another seed: other voices, rooms, devices and positions
-    train: Subset
-    dev: Subset
-    eval: Subset
+    train: SubsetPlan
+    dev: SubsetPlan
+    eval: SubsetPlan
     voices: Voices  # who speaks, unless `speech` is given
     silence: Range  # s before and after the speech
     durations: Range  # s, of utterances cut from real speech
@@ -44,9 +49,11 @@ class Simulated:
     impulse_responses: str | None = None  # a folder of measured rooms and devices; null: simulated ones
     systems: dict[str, Any] = field(default_factory=dict)  # settings that systems take on this corpus
 
-    def __post_init__(self):
-        check_range("silence", self.silence, 0, 5)
-        check_range("durations", self.durations, 0.5, 30)
+    FOLDERS: ClassVar[tuple[str, ...]] = (TREE,)
+
+    def __post_init__(self) -> None:
+        ranges(self, 0, 5, "silence")
+        ranges(self, 0.5, 30, "durations")
         for name, subset in self.subsets.items():
             for configuration in subset.configurations:
                 for code, known in zip(parts(configuration), self.acoustics.codes, strict=True):
@@ -54,12 +61,43 @@ class Simulated:
                         raise ValueError(f"{name}.configurations: {configuration}: acoustics does not describe {code}")
 
     @property
-    def subsets(self) -> dict[str, Subset]:
-        return {name: getattr(self, name) for name in PROTOCOLS}
+    def subsets(self) -> dict[str, SubsetPlan]:
+        return {name: getattr(self, name) for name in SUBSETS}
+
+    def inputs(self) -> dict[str, Path]:
+        """The folders of real source audio that are given."""
+        given = {"speech": self.speech, "impulse_responses": self.impulse_responses}
+        return {name: located(path) for name, path in given.items() if path}
+
+    def names_of_subsets(self) -> list[str]:
+        return list(SUBSETS)
+
+    def identity(self) -> dict[str, Any]:
+        return {"name": self.name, **self.recipe()}
+
+    def recipe(self) -> dict[str, Any]:
+        """The settings that the recordings depend on, and the files of real source audio by name and size."""
+        recipe = {key: value for key, value in config.plain(self).items() if key not in ("name", "systems")}
+        for name in ("speech", "impulse_responses"):
+            if recipe[name] is None:
+                del recipe[name]
+        for name, folder in self.inputs().items():
+            found = source_audio.below(folder)
+            recipe[name] = {str(path.relative_to(folder)): path.stat().st_size for path in found}
+        return recipe
+
+    def outdated(self, directory: Path) -> bool:
+        return False
+
+    def utterances(
+        self, directory: Path, *, jobs: int, force: bool = False, say: Callable[[str], None] = print, **options: Any
+    ) -> dict[str, list[Utterance]]:
+        generate(self, directory / TREE, jobs, force)
+        return asvspoof2017.utterances(directory / TREE, official=False, say=say)
 
 
 class Studio:
-    """Makes the utterances of a corpus, one at a time, each a function of the settings and its id alone."""
+    """Generates the utterances of a corpus, one at a time, each a function of the settings and its id alone."""
 
     def __init__(self, corpus: Simulated):
         self.corpus = corpus
@@ -88,16 +126,17 @@ def trials(corpus: Simulated) -> dict[str, list[Trial]]:
     }
 
 
-def generate(corpus: Simulated, root: Path, jobs: int = 1) -> None:
-    """Make the corpus below `root`, a tree and protocols of ASVspoof 2017 V2's form, with `jobs` processes.
+def generate(corpus: Simulated, root: Path, jobs: int = 1, force: bool = False) -> None:
+    """Generate the corpus below `root`, a tree and protocols of ASVspoof 2017 V2's form, with `jobs` processes.
 
-    Recordings that stand are kept if they were made with the same settings, else made anew; the protocols are written
-    last; neither `jobs` nor an interruption changes a byte. Raises UserError when `root` holds recordings that were not
-    made here, and for unusable speech or responses.
+    Existing recordings are kept if they were made with the same settings (unless `force`), else generated again; the
+    protocols are written last; neither `jobs` nor an interruption changes a byte. Raises UserError when the project did
+    not make the folder `root`, and for unusable speech or responses.
     """
-    studio = Studio(corpus)  # finds fault with voices and folders before anything is written
+    studio = Studio(corpus)  # refuses unknown voices and missing folders before anything is written
     planned = trials(corpus)
-    _claim(root, corpus)
+    owned.claim(root)
+    _keep_only_current(root, corpus, force)
     wavs = {trial: wav_path(root, name, trial.utt) for name, subset in planned.items() for trial in subset}
     missing = [trial for trial, wav in wavs.items() if not wav.exists()]
     with Progress("simulating speech and replays", len(wavs)) as progress:
@@ -117,26 +156,14 @@ def protocol_path(root: Path, subset: str) -> Path:
     return root / PROTOCOL_FOLDER / PROTOCOLS[subset]
 
 
-def _claim(root: Path, corpus: Simulated) -> None:
-    """Leave below `root` only recordings made with these settings, and write the settings there."""
-    settings = config.dump(identity(corpus))
+def _keep_only_current(root: Path, corpus: Simulated, force: bool) -> None:
+    """Delete the generated recordings and protocols below `root` unless they were made with these settings."""
+    settings = config.dump(corpus.recipe())
     record = root / SETTINGS
-    standing = [wav for subset in PROTOCOLS for wav in (root / RECORDINGS[subset]).glob("*.wav")]
-    standing += [path for subset in PROTOCOLS if (path := protocol_path(root, subset)).exists()]
-    if record.exists() and record.read_text(encoding="utf-8") == settings:
+    if not force and record.exists() and record.read_text(encoding="utf-8") == settings:
         return
-    if standing and not record.exists():
-        raise UserError(f"{root}: holds recordings that were not simulated here; name another folder for the corpus")
-    for path in standing:
-        path.unlink()
+    for subset, letter in LETTERS.items():
+        for wav in (root / RECORDINGS[subset]).glob(f"{letter}_[0-9]*.wav"):
+            wav.unlink()
+        protocol_path(root, subset).unlink(missing_ok=True)
     files.write_text(record, settings)
-
-
-def identity(corpus: Simulated) -> dict[str, Any]:
-    """The settings that the recordings depend on, and the files of real material by name and size."""
-    identity = {key: value for key, value in config.plain(corpus).items() if key not in ("name", "systems")}
-    for key in ("speech", "impulse_responses"):
-        if folder := identity.pop(key):
-            folder = located(folder)
-            identity[key] = {str(path.relative_to(folder)): path.stat().st_size for path in source_audio.below(folder)}
-    return identity

@@ -1,4 +1,4 @@
-"""Who says what: the speakers of a simulated corpus, synthetic or from a folder of real recordings."""
+"""The speakers of a simulated corpus, synthetic or from a folder of real recordings."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from afn.common.checks import ranges, within
 from afn.common.errors import UserError
 from afn.corpora.simulation import source_audio
 from afn.corpora.simulation.espeak import Voice, speak
-from afn.corpora.simulation.random_streams import Range, between, check_range, stream
+from afn.corpora.simulation.random_streams import Range, between, stream
+from afn.features import audio
 
 # RedDots' ten common phrases, S01-S10 of ASVspoof 2017
 PHRASES = (
@@ -27,23 +29,23 @@ PHRASES = (
 )
 AUDIBLE = 1e-2  # of the loudest frame: what is 40 dB below it counts as silence
 FRAME = 0.01  # s
-UNREPEATABLE = ("Reed", "caleb")  # variants of espeak-ng that draw on the C library's rand(), whose state we cannot set
+UNREPEATABLE = ("Reed", "caleb")  # variants of espeak-ng that use the C library's rand(), whose state we cannot set
 
 
 @dataclass(frozen=True)
 class Voices:
-    """Which synthetic voices there are; every speaker gets an accent and variant of its own."""
+    """The synthetic voices; no two speakers share accent and variant."""
 
     accents: list[str]  # voices of espeak-ng by their codes
     variants: list[str]  # espeak-ng's variants of a voice
-    pitch: Range  # drawn for each speaker; 0 to 99, 50 is the variant's own
-    rate: Range  # words a minute, drawn for each speaker
-    variation: float  # how far, relatively, an utterance strays from its speaker's pitch and rate
+    pitch: Range  # sampled for each speaker; 0 to 99, 50 is the variant's default
+    rate: Range  # words a minute, sampled for each speaker
+    variation: float  # relative deviation of an utterance from its speaker's pitch and rate, at most
 
-    def __post_init__(self):
-        check_range("pitch", self.pitch, 0, 99)
-        check_range("rate", self.rate, 80, 450)
-        check_range("variation", (0.0, self.variation), 0, 0.5)
+    def __post_init__(self) -> None:
+        ranges(self, 0, 99, "pitch")
+        ranges(self, 80, 450, "rate")
+        within(self, 0, 0.5, "variation")
         if not self.accents or not self.variants:
             raise ValueError("accents and variants: name at least one of each")
         for name in UNREPEATABLE:
@@ -52,7 +54,7 @@ class Voices:
 
 
 class Synthetic:
-    """`speakers` synthetic voices, drawn from the seed; no accent and variant occurs twice.
+    """`speakers` synthetic voices, sampled from the seed; no accent and variant occurs twice.
 
     Raises UserError when there are fewer pairs of accent and variant than speakers.
     """
@@ -63,7 +65,7 @@ class Synthetic:
         if speakers > len(accents) * len(variants):
             raise UserError(
                 f"voices: {len(accents)} accents x {len(variants)} variants are {len(accents) * len(variants)} voices, "
-                f"{speakers} speakers were asked for; add variants or ask for fewer speakers"
+                f"{speakers} speakers were asked for. Add variants or ask for fewer speakers."
             )
         rng = stream(seed, "voices")
         order = rng.permutation(len(variants))
@@ -84,9 +86,9 @@ class Synthetic:
 
 
 class Recorded:
-    """`speakers` real speakers of a folder, drawn from the seed: one sub-folder a speaker, wav or flac at any rate.
+    """`speakers` real speakers of a folder, sampled from the seed: one sub-folder a speaker, wav or flac at any rate.
 
-    `durations` (s) is the range that the length of an utterance is drawn from. Raises UserError for a folder that is
+    `durations` (s) is the range of an utterance's length. Raises UserError for a folder that is
     missing or holds too few speakers.
     """
 
@@ -100,7 +102,7 @@ class Recorded:
         if len(names) < speakers:
             raise UserError(
                 f"{folder}: holds {len(names)} speakers (sub-folders with wav or flac files), {speakers} were asked "
-                f"for; add some or ask for fewer"
+                f"for. Add some or ask for fewer."
             )
         order = stream(seed, "speakers").permutation(len(names))
         self.cast = [found[names[k]] for k in order[:speakers]]
@@ -117,20 +119,20 @@ class Recorded:
 
 @lru_cache(maxsize=16)
 def _recording(path: Path, sample_rate: int) -> np.ndarray:
-    return spoken_part(source_audio.read(path, sample_rate), sample_rate, str(path))
+    return spoken_part(audio.source(path, sample_rate), sample_rate, str(path))
 
 
 def spoken_part(samples: np.ndarray, sample_rate: int, where: str) -> np.ndarray:
     """`samples` from the first to the last audible frame, faded over one frame at either end, at unit RMS.
 
-    Raises UserError, naming `where`, when nothing is audible or what is takes less than ten frames.
+    Raises UserError, naming `where`, when nothing is audible or the audible part is shorter than ten frames.
     """
     frame = round(FRAME * sample_rate)
     whole = len(samples) // frame
     loudness = np.sqrt((samples[: whole * frame].reshape(whole, frame) ** 2).mean(axis=1))
     audible = np.flatnonzero(loudness > AUDIBLE * loudness.max()) if whole else np.array([])
     if len(audible) == 0 or audible[-1] - audible[0] < 10:
-        raise UserError(f"{where}: holds no speech (less than {10 * FRAME:g} s of sound); take it out")
+        raise UserError(f"{where}: holds no speech (less than {10 * FRAME:g} s of sound). Remove it.")
     kept = samples[audible[0] * frame : (audible[-1] + 1) * frame].copy()
     fade = np.sin(np.linspace(0, np.pi / 2, frame)) ** 2
     kept[:frame] *= fade

@@ -20,7 +20,6 @@ from afn.common import files
 from afn.common.errors import UserError
 from afn.common.progress import Progress
 from afn.features import archives, kaldi_programs
-from afn.features.kaldi_programs import Chain
 from afn.systems.ivector.settings import IVectors
 from afn.systems.subset import Subset
 
@@ -289,7 +288,7 @@ class KaldiIVectors:
                 chains = []
                 for part, path in missing[start : start + cores]:
                     out = self.making / path.name
-                    chain = Chain(self.programs, commands(part, out), self.directory / LOGS / path.name)
+                    chain = kaldi_programs.chain(self.programs, commands(part, out), self.directory / LOGS / path.name)
                     chains.append((running.enter_context(chain), out, path))
                 for chain, out, path in chains:
                     chain.wait()
