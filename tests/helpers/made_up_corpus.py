@@ -1,16 +1,21 @@
-"""A corpus of made-up scores: data/ and exp/ as stages -2 to 2 leave them, for tests of stage 3."""
+"""A corpus with made-up scores: data/ and exp/ as stages -2 to 2 leave them, for tests of stage 3."""
 
 import json
 import sys
 
 import numpy as np
 
-from afn.common import record
+import evaluate
+from afn.common import config, files, record
+from afn.common.paths import ROOT
 from afn.corpora import datadir
 from afn.corpora.datadir import Utterance
+from afn.experiment import provenance
+from afn.features import front_end
 from afn.metrics import score_files
 from afn.metrics.trials import Trials
 from afn.report import evaluation, html
+from afn.systems import registry
 
 BLANK = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1"  # as much of a PNG as tells its size
 SIZES = {"train": (4, 4), "dev": (40, 50), "eval": (60, 90)}
@@ -31,7 +36,7 @@ class Tree:
             self.labels[subset] = {f"{subset[0].upper()}_{i}": label for i, label in enumerate(labels)}
             listed = [self.utterance(utt, label) for utt, label in self.labels[subset].items()]
             datadir.write(root / "data" / "made_up" / subset, listed)
-        self.write("data/made_up/config.yaml", "kind: made up\n")
+        record.write(root / "data" / "made_up", {"kind": "made up"})
 
     @staticmethod
     def utterance(utt, label):
@@ -45,33 +50,46 @@ class Tree:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
-    def system(self, name, distance, seeds=(1, 2, 3), title="", paper="", averaged=True):
-        """Scores of a system on dev and eval, per seed and averaged."""
-        for subset in ("dev", "eval"):
-            if subset not in self.labels:
-                continue
-            outputs = []
-            for seed in seeds:
-                folder = self.exp / name / f"seed{seed}" / "scores"
-                rng = np.random.default_rng([seed, len(subset), round(100 * distance)])
-                logits = {u: rng.normal(distance * (y == "genuine"), 1) for u, y in self.labels[subset].items()}
-                score_files.write(folder / f"{subset}.txt", logits)
-                record.write(folder, {"weights": f"{name}, {seed}"})
-                outputs.append(1 / (1 + np.exp(-np.array(list(logits.values())))))
-            if averaged:
-                mean = dict(zip(self.labels[subset], np.mean(outputs, axis=0), strict=True))
-                score_files.write(self.exp / name / "scores" / f"{subset}.txt", mean)
+    def system(self, name, distance, seeds=(1, 2, 3), title="", paper=None, averaged=True, recipe="afn", **changes):
+        """Scores of a system on dev and eval, per seed and averaged; `changes` are to values of the recipe's YAML."""
+        content = config.merge(config.read(ROOT / "conf" / "systems" / f"{recipe}.yaml"), changes)
+        settings = config.build(registry.settings_type(), content | {"title": title, "paper": paper or {}}, name)
+        for seed in seeds:
+            self.seed(name, seed, settings, distance)
         if averaged:
             self.average(name, seeds)
-        for seed in seeds:
-            text = f"system: {name}\nseed: {seed}\nsettings:\n  kind: neural\n"
-            text += (f"  title: {title}\n" if title else "") + (f"  paper: {paper}\n" if paper else "")
-            self.write(f"exp/made_up/{name}/seed{seed}/config.yaml", text)
+
+    def seed(self, name, seed, settings, distance):
+        folder = self.exp / name / f"seed{seed}"
+        description = front_end.describe(settings.features, backend="native")
+        identity = {**provenance.asked(settings, description), "data": {}, "seed": seed}
+        provenance.write(folder, name, settings, identity, {})
+        for subset in self.scored:
+            rng = np.random.default_rng([seed, len(subset), round(100 * distance)])
+            logits = {u: rng.normal(distance * (y == "genuine"), 1) for u, y in self.labels[subset].items()}
+            score_files.write(folder / "scores" / f"{subset}.txt", logits)
+        record.write(folder / "scores", {"identity": {}})
+
+    @property
+    def scored(self):
+        return [subset for subset in ("dev", "eval") if subset in self.labels]
 
     def average(self, name, seeds):
-        """Say beside the averaged scores which they are of."""
-        single = {f"seed{seed}": self.exp / name / f"seed{seed}" / "scores" / record.NAME for seed in seeds}
-        record.write(self.exp / name / "scores", record.make({"seeds": list(seeds)}, single))
+        """Average sigmoids over `seeds`, as stage 2 does."""
+        out, folders = self.exp / name / "scores", {seed: self.exp / name / f"seed{seed}" for seed in seeds}
+        for subset in self.scored:
+            runs = [score_files.read(folder / "scores" / f"{subset}.txt") for folder in folders.values()]
+            mean = {utt: np.mean([1 / (1 + np.exp(-run[utt])) for run in runs]) for utt in self.labels[subset]}
+            score_files.write(out / f"{subset}.txt", mean)
+        identity = {
+            "trained": provenance.read(folders[seeds[0]]).shared,
+            "averages": "sigmoids",
+            "seeds": {
+                str(seed): {subset: files.sha256(folder / "scores" / f"{subset}.txt") for subset in self.scored}
+                for seed, folder in folders.items()
+            },
+        }
+        record.write(out, {"identity": identity})
 
     def row(self, name, title, paper="{}"):
         self.write(f"conf/systems/{name}.yaml", f"kind: neural\ntitle: {title}\npaper: {paper}\n")
@@ -116,8 +134,8 @@ def sure(figure, interval):
 
 def two_systems(root):
     made = Tree(root)
-    made.system("drn", 1.2, title="DRN(ReLU)", paper="{dev: 6.69, eval: 10.30}")
-    made.system("afn", 1.7, title=AFN, paper="{dev: 6.55, eval: 8.99}")
+    made.system("drn", 1.2, title="DRN(ReLU)", paper={"dev": 6.69, "eval": 10.30})
+    made.system("afn", 1.7, title=AFN, paper={"dev": 6.55, "eval": 8.99})
     return made
 
 
@@ -133,7 +151,7 @@ def runner(monkeypatch, capsys, root, drawn=True):
 
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["evaluate.py", *map(str, arguments)])
-        evaluation.main()
+        evaluate.main()
         return capsys.readouterr().out
 
     return call

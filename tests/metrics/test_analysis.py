@@ -1,10 +1,10 @@
-"""What the analysis makes of systems that have learnt dev."""
+"""Systems that were trained on dev, and calibration where dev is easy."""
 
 import numpy as np
 import pytest
 
 from afn.corpora.datadir import Utterance
-from afn.metrics import analysis, calibration, fusion, results
+from afn.metrics import analysis, calibration, fusion
 from afn.metrics.analysis import ScoredSystem
 from afn.metrics.fusion import FusionSettings
 from afn.metrics.trials import Trials
@@ -81,4 +81,4 @@ def test_calibration_does_not_overstate_what_an_easy_dev_shows():
 
 @pytest.mark.parametrize(("trained_on", "knows"), [("train", False), ("train+dev", True), ("dev", True)])
 def test_what_a_system_knows(trained_on, knows):
-    assert results.knows_dev(trained_on) is knows
+    assert analysis.knows_dev(trained_on) is knows

@@ -1,5 +1,6 @@
 """The script of stage 3: on a single score file, and on a corpus of made-up scores."""
 
+import html
 import json
 import os
 import statistics
@@ -10,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import evaluate
 import made_up_corpus
 from afn.common import errors, record
 from afn.common.errors import UserError
 from afn.metrics import eer, score_files
-from afn.report import evaluation
 from made_up_corpus import AFN, Tree, row, sure
 
 SCRIPT = Path(__file__).parents[2] / "src" / "evaluate.py"
@@ -81,11 +82,11 @@ def test_json_has_full_precision_counts_and_threshold(run, tmp_path):
     [
         ("a 1\nd 1\n", LABELS, "s.txt: no score for b (and 1 more)"),
         ("a 1\nb 1\nc 1\nd 1\ne 1\n", LABELS, "l.txt for e; scores and labels"),
-        ("a 1\nb 1\nc 1\nd 1\na 1\n", LABELS, "s.txt:5: a stands here a second time"),
-        ("a 1\nb nan\nc 1\nd 1\n", LABELS, "s.txt:2: the score of b is nan"),
+        ("a 1\nb 1\nc 1\nd 1\na 1\n", LABELS, "s.txt:5: a is in line 1 already"),
+        ("a 1\nb nan\nc 1\nd 1\n", LABELS, "s.txt:2: 'nan' is not a finite number"),
         ("a 1\nb 2\n", "a genuine\nb genuine\n", "l.txt: no spoof utterance"),
         ("a 1\nb 2\n", "a spoof\nb spoof\n", "l.txt: no genuine utterance"),
-        ("a 1 genuine\n", LABELS, "s.txt:1: 3 fields"),
+        ("a 1 genuine\n", LABELS, "s.txt:1: 3 "),
     ],
     ids=["missing", "extra", "duplicate", "nan", "no spoof", "no genuine", "columns"],
 )
@@ -94,7 +95,7 @@ def test_mistakes_in_a_score_file_are_one_line_and_exit_2(
 ):
     monkeypatch.setattr(sys, "argv", ["evaluate.py", *map(str, pair(tmp_path, score_lines, label_lines)), "--json"])
     with pytest.raises(SystemExit) as left:
-        errors.run(evaluation.main)
+        errors.run(evaluate.main)
     stdout, stderr = capsys.readouterr()
     assert (left.value.code, stdout) == (2, "")
     assert stderr.count("\n") == 1 and stderr.startswith("evaluate.py: error: ")
@@ -104,7 +105,8 @@ def test_mistakes_in_a_score_file_are_one_line_and_exit_2(
 def test_a_mistake_leaves_the_process_with_2_and_one_line(run, tmp_path):
     found = run(*pair(tmp_path, "a 1\nb nan\nc 1\nd 1\n"))
     assert (found.returncode, found.stdout) == (2, "")
-    assert found.stderr == f"evaluate.py: error: {tmp_path / 's.txt'}:2: the score of b is nan; scores must be finite\n"
+    assert found.stderr.startswith(f"evaluate.py: error: {tmp_path / 's.txt'}:2: 'nan' is not a finite number")
+    assert found.stderr.count("\n") == 1
 
 
 def test_labels_and_json_need_scores(main, tmp_path):
@@ -159,8 +161,9 @@ def test_results_of_two_systems_with_three_seeds(main, tree):
         *(sure(s["averaged"]["linear_roc"], s["interval"]) for s in (dev, evaluation)),
     ]
     assert row(tree.page, AFN) == [AFN, "train", "1-3", *linear]
-    assert row(tree.page, AFN, 1)[5:] == [f"{s['averaged']['convex_hull']:.2f}" for s in (dev, evaluation)]
-    assert row(tree.page, AFN, 2)[5:] == [f"{s['averaged']['official']:.2f}" for s in (dev, evaluation)]
+    names = [definition.name for definition in eer.DEFINITIONS]
+    by_definition = [f"{s['averaged'][name]:.2f}" for name in names for s in (dev, evaluation)]
+    assert row(tree.page, AFN, 2)[1:] == by_definition
     first = [sure(s["per_seed"]["1"]["linear_roc"], s["per_seed_interval"]["1"]) for s in (dev, evaluation)]
     assert row(tree.page, AFN, 3) == [AFN, "1", *first]
     assert "](det.png)" in tree.page and (tree.exp / "det.png").read_bytes().startswith(b"\x89PNG")
@@ -183,7 +186,7 @@ def test_only_seeds_with_scores_count_and_are_named(main, tree):
     system = tree.json["systems"][1]
     assert system["seeds"] == [1, 2, 3]
     assert list(system["eval"]["per_seed"]) == ["1", "3"]
-    assert system["remarks"] == ["no eval scores of seed 2; run stage 2 with --force"]
+    assert system["remarks"][0] == "no eval scores of seed 2; run stage 2 with --force"
     assert "DRN(ReLU): no eval scores of seed 2" in tree.page and "no eval scores of seed 2" in printed
 
 
@@ -196,9 +199,21 @@ def test_averaged_scores_of_other_seeds_are_pointed_out(main, tree):
 
 
 def test_averaged_scores_of_an_earlier_training_are_pointed_out(main, tree):
-    record.write(tree.exp / "drn" / "seed2" / "scores", {"weights": "others"})
+    path = tree.exp / "drn" / "seed2" / "scores" / "eval.txt"
+    score_files.write(path, {utt: score + 1 for utt, score in score_files.read(path).items()})
     main(*tree.arguments)
     assert tree.json["systems"][1]["remarks"] == ["the averaged scores are older than those of seed 2; run stage 2"]
+
+
+def test_seeds_that_were_trained_with_other_settings_are_left_out_and_named_everywhere(main, tree):
+    tree.system("drn", 0.1, seeds=(4,), title="DRN(ReLU)", averaged=False, train={"epochs": 3})
+    printed = main(*tree.arguments)
+    drn = tree.json["systems"][1]
+    assert drn["seeds"] == [1, 2, 3] and list(drn["eval"]["per_seed"]) == ["1", "2", "3"]
+    (remark,) = drn["remarks"]
+    assert remark.startswith("seed 4 is left out") and "train.epochs" in remark
+    assert f"DRN(ReLU): {remark}" in tree.page and f"DRN(ReLU): {remark}" in printed
+    assert remark in html.unescape(tree.report)
 
 
 def test_scores_that_are_not_complete_do_not_count(main, tree):
@@ -247,8 +262,8 @@ def test_other_corpora_have_no_column_of_the_papers_figures(main, tree):
 
 def test_the_papers_figures_stand_beside_those_on_the_complete_asvspoof2017(main, tmp_path):
     tree = Tree(tmp_path, kind="asvspoof2017", sizes={"dev": (760, 950), "eval": (1298, 12008)})
-    tree.system("afn", 1.5, title=AFN, paper="{dev: 6.55, eval: 8.99}")
-    tree.system("mine", 1.4, title="mine", paper="{dev: null}")
+    tree.system("afn", 1.5, title=AFN, paper={"dev": 6.55, "eval": 8.99})
+    tree.system("mine", 1.4, title="mine", paper={"dev": None})
     printed = main(*tree.arguments)
     assert "eval, paper" in tree.page and "eval, paper" in printed
     assert row(tree.page, AFN)[7:] == ["6.55", "8.99"]
@@ -259,7 +274,7 @@ def test_the_papers_figures_stand_beside_those_on_the_complete_asvspoof2017(main
 
 def test_a_part_of_asvspoof2017_is_not_compared_with_the_paper(main, tmp_path):
     tree = Tree(tmp_path, kind="asvspoof2017", sizes={"dev": (760, 950), "eval": (1298, 12007)})
-    tree.system("afn", 1.5, title=AFN, paper="{dev: 6.55, eval: 8.99}")
+    tree.system("afn", 1.5, title=AFN, paper={"dev": 6.55, "eval": 8.99})
     main(*tree.arguments)
     assert "8.99" not in tree.page and "paper" not in tree.json["systems"][0]["eval"]
     assert "Only a part of the corpus is here (eval: 13305 of 13306 utterances)" in tree.page
@@ -285,12 +300,12 @@ def test_without_scores_stage_2_is_named(run, tmp_path):
     (tree.exp / "afn" / "seed1").mkdir(parents=True)
     found = run(*tree.arguments)
     assert (found.returncode, found.stdout) == (2, "")
-    assert found.stderr.count("\n") == 1 and "run stage 2 first" in found.stderr
+    assert found.stderr.count("\n") == 1 and "Run stage 2 first" in found.stderr
 
 
 def test_without_a_prepared_corpus_stage_minus_2_is_named(main, tree):
     (tree.root / "data" / "made_up" / "config.yaml").unlink()
-    with pytest.raises(UserError, match="run stage -2 first"):
+    with pytest.raises(UserError, match="Run stage -2 first"):
         main(*tree.arguments)
 
 

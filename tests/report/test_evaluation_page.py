@@ -42,16 +42,17 @@ def test_every_yaml_is_a_row_run_or_not(main, tree):
         ("afn", "The title of the YAML"), ("drn", "DRN(ReLU)")
     ]  # fmt: skip
     assert tree.json["not_run"] == ["lcnn", "gmm"]
-    assert row(tree.page, "LCNN") == ["LCNN", "–", "not run", "–", "–", "–", "–"]
-    assert "not run: LCNN; GMM" in printed
+    assert "not run: lcnn, gmm\n" in printed and "Not run: lcnn, gmm\n" in tree.page
+    assert "| LCNN |" not in tree.page
     assert "16.08" in tree.report and "16.08" not in tree.page
 
 
 def test_what_a_row_is_trained_on_is_shown(main, tree):
-    tree.write("conf/systems/afn.yaml", f"title: {AFN}\ntrained_on: [train, dev]\n")
+    tree.system("gmm", 1.0, title="GMM", recipe="cqcc_gmm_cmvn_pooled")
     main(*tree.arguments)
-    assert row(tree.page, AFN)[1] == "train+dev"
-    assert [s["trained_on"] for s in tree.json["systems"]] == ["train", "train+dev"]  # drn has a figure of the paper
+    assert row(tree.page, "GMM")[1] == "train+dev" and row(tree.page, AFN)[1] == "train"
+    assert [s["trained_on"] for s in tree.json["systems"]] == ["train", "train", "train+dev"]
+    assert "GMM: trained on dev as well" in tree.page
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # classes nearly apart
@@ -120,6 +121,9 @@ def test_a_single_system_is_calibrated_but_not_fused(main, tmp_path):
     cost = tree.json["systems"][0]["calibration"]["cost"]["eval"]
     assert cost["cllr"] == pytest.approx(sum(bits) / (2 * np.log(2)), rel=1e-12)
     assert 0 <= cost["min_cllr"] <= cost["cllr"]
+    kept = json.loads((tree.exp / "afn" / "calibrated" / "calibration.json").read_text())
+    assert kept["logits"] is True  # the averaged scores are means of sigmoids
+    assert f"{cost['cllr']:.3f} (min {cost['min_cllr']:.3f})" in tree.page
 
 
 def test_differences_are_to_the_best_on_dev(main, tree):
@@ -183,7 +187,7 @@ def test_the_minimum_tdcf_of_a_score_file(main, tmp_path):
 
 def test_a_file_that_is_no_asv_scores_is_named(main, tree):
     (tree.root / "asv.txt").write_text("a genuine 1\n")
-    with pytest.raises(UserError, match=r"asv\.txt:1: not a line of `name target\|nontarget\|spoof score`"):
+    with pytest.raises(UserError, match=r"asv\.txt:1: .*`name target\|nontarget\|spoof score`"):
         main(*tree.arguments, "--asv-scores", tree.root / "asv.txt")
 
 
@@ -193,7 +197,7 @@ def test_chosen_systems_alone_are_on_the_det_curves(main, tree):
     every = (tree.exp / "det.png").read_bytes()
     main(*tree.arguments, "--det", "afn", "pair")
     assert (tree.exp / "det.png").read_bytes() != every
-    with pytest.raises(UserError, match="--det lcnn: neither a system with scores nor a fusion; known: afn, drn, pair"):
+    with pytest.raises(UserError, match="--det lcnn: neither a system with scores nor a fusion. Known: afn, drn, pair"):
         main(*tree.arguments, "--det", "lcnn")
 
 
@@ -239,7 +243,7 @@ def test_the_same_scores_give_the_same_bytes(main, tree):
 
 def test_the_page_shows_what_the_seeds_left(main, tree):
     main(*tree.arguments)
-    for absent in ("No attention has been drawn", "No training curves", "No seed with scores says"):
+    for absent in ("No attention has been drawn", "No training curves", "No seed with scores has a record"):
         assert absent in tree.report
     leave_everything(tree)
     record.remove(tree.exp / "afn" / "attention")
@@ -249,7 +253,7 @@ def test_the_page_shows_what_the_seeds_left(main, tree):
     main(*tree.arguments)
     assert "src/train.py --seeds 1-3" in tree.report and "torch 9.9" in tree.report and "cccccccccccc+" in tree.report
     assert "E_0, genuine" in tree.report and "E_70, spoof" in tree.report
-    for absent in ("No attention has been drawn", "No training curves", "No seed with scores says"):
+    for absent in ("No attention has been drawn", "No training curves", "No seed with scores has a record"):
         assert absent not in tree.report
 
 
@@ -276,7 +280,7 @@ def leave_everything(tree):
     """What trainings and stage 1 leave beside scores."""
     left = {"command": ["src/train.py", "--seeds", "1-3"], "packages": {"torch": "9.9"}, "commit": "c" * 40 + "+"}
     for seed in (1, 2):
-        tree.write(f"exp/made_up/afn/seed{seed}/env.json", json.dumps(left))
+        tree.write(f"exp/made_up/afn/seed{seed}/env.json", json.dumps([left]))
         lines = "epoch,train_loss,dev_loss,dev_eer\n1,0.7,0.6,20\n2,0.5,0.4,10\n"
         tree.write(f"exp/made_up/afn/seed{seed}/metrics.csv", lines)
     tree.write("exp/made_up/drn/seed1/metrics.csv", "iteration,likelihood\n1,-3\n")  # not a network's

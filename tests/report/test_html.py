@@ -6,14 +6,15 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from afn.metrics import analysis, results
+from afn.metrics import analysis, eer
 from afn.metrics.analysis import Analysis, ScoredSystem
+from afn.metrics.eer import Measured
 from afn.metrics.fusion import FusionSettings
-from afn.metrics.results import Measured, Row, Table
 from afn.report import html
 from afn.report.html import Exhibits
+from afn.report.results import SIMULATED, Results, SystemRow
 
-VOID = {"meta", "img", "line", "circle"}
+VOID = {"meta", "img", "line", "circle"}  # the last two as `<line .../>`
 PAPER = {"dev": 6.55, "eval": 8.99}
 
 
@@ -50,13 +51,14 @@ def measured(eer):
 
 
 def page(rows=(), with_paper=False, found=None, remark="The remark.", **exhibits):
-    table = Table("made up", "datadir", {"dev": (2, 3), "eval": (4, 5000)}, rows, with_paper, remark)
-    return html.page(table, found or Analysis(), Exhibits(**exhibits))
+    counts = {"dev": (2, 3), "eval": (4, 5000)}
+    results = Results("made up", "datadir", counts, rows, with_paper, remark, found or Analysis())
+    return html.page(results, Exhibits(**exhibits))
 
 
 def run(name="afn", title="AFN"):
     seeds = {subset: {1: measured(0.1), 2: measured(0.2)} for subset in ("dev", "eval")}
-    return Row(name, title, PAPER, seeds, {"dev": measured(0.12), "eval": measured(0.15)}, (1, 2))
+    return SystemRow(name, title, PAPER, seeds, {"dev": measured(0.12), "eval": measured(0.15)}, (1, 2))
 
 
 def cells(html, title):
@@ -65,20 +67,23 @@ def cells(html, title):
 
 def test_a_row_has_seeds_mean_averages_and_the_papers_figures():
     found = cells(page([run()]), "AFN")
-    assert found == ["AFN afn", "train", "1-2", "15.00 ± 7.07", "12.00", "15.00 ± 7.07", "15.00", "–", "6.55", "8.99"]
+    assert found == ["AFN afn", "train", "1-2", "15.00 ± 7.07", "15.00 ± 7.07", "12.00", "15.00", "–", "6.55", "8.99"]
 
 
-def test_a_row_that_is_not_run_says_so_beside_the_papers_figures():
-    assert cells(page([run(), Row("lcnn", "LCNN", {"eval": 16.08})]), "LCNN") == ["LCNN lcnn", "not run", "–", "16.08"]
+def test_rows_that_are_not_run_are_one_line_that_opens_to_the_papers_figures():
+    html = page([run(), SystemRow("lcnn", "LCNN", {"eval": 16.08}), SystemRow("gmm", "GMM")])
+    assert "<summary>not run: lcnn, gmm</summary>" in html and html.count("not run") == 1
+    assert cells(html, "LCNN") == ["LCNN lcnn", "no scores", "–", "16.08"]
+    assert "not run" not in page([run()])
 
 
 def test_the_papers_figures_are_grey_where_they_cannot_be_compared():
-    html = page([run(), Row("lcnn", "LCNN", PAPER)], remark=results.SIMULATED)
+    html = page([run(), SystemRow("lcnn", "LCNN", PAPER)], remark=SIMULATED)
     assert "say nothing about ASVspoof and cannot be compared with the paper" in html
-    assert "stand in grey" in html
-    assert sum(Reader(html).grey) == 3 + 2 * 2  # head and figures
+    assert "figures are therefore grey" in html
+    assert sum(Reader(html).grey) == 2 * (2 + 2)  # head and figures of both tables
     html = page([run()], with_paper=True, remark="The same utterances.")
-    assert "stand in grey" not in html and not any(Reader(html).grey)
+    assert "therefore grey" not in html and not any(Reader(html).grey)
 
 
 def test_averaging_is_explained_with_the_papers_figure():
@@ -122,9 +127,9 @@ def analysed(crossed, noisy):
 def rows_of(trials, systems):
     def averaged(system):
         genuine = {subset: of.genuine for subset, of in trials.items()}
-        return {s: results.measure(v[genuine[s]], v[~genuine[s]]) for s, v in system.averaged.items()}
+        return {s: eer.measure(v[genuine[s]], v[~genuine[s]]) for s, v in system.averaged.items()}
 
-    return [Row(system.name, system.title, averaged=averaged(system)) for system in systems]
+    return [SystemRow(system.name, system.title, averaged=averaged(system)) for system in systems]
 
 
 def test_fusions_are_marked_on_dev_and_stand_beside_the_cross_validated_figure(analysed):
@@ -135,11 +140,13 @@ def test_fusions_are_marked_on_dev_and_stand_beside_the_cross_validated_figure(a
     figures = [f"{100 * m.eers['linear_roc']:.2f}" for m in (ratios.measured["dev"], ratios.cross_validated)]
     interval = found.interval("eval", "A and B")
     shown = cells(html, "A and B")
-    assert shown[1].startswith(f"{figures[0]} † ") and shown[2] == figures[1]
-    assert shown[3].endswith(f"{100 * interval.low:.2f} – {100 * interval.high:.2f}")
-    assert shown[4] == f"{ratios.costs['eval'].cllr:.3f} {ratios.costs['eval'].min_cllr:.3f}"
-    assert shown[5:] == ["6.09", "8.54"]
-    assert cells(html, "A and X")[1:] == ["not run: no averaged dev scores of x", "–", "8.80"]
+    assert shown[1] == "a, b" and shown[2].startswith(f"{figures[0]} [") and shown[3] == figures[1]
+    assert shown[4].endswith(f" [{100 * interval.low:.2f}, {100 * interval.high:.2f}]")
+    assert shown[5] == f"{ratios.costs['eval'].cllr:.3f} (min {ratios.costs['eval'].min_cllr:.3f})"
+    assert shown[6:] == ["6.09", "8.54"]
+    head = next(row for row in Reader(html).rows if row[0] == "fusion")
+    assert head[2:4] == ["dev, trained on it †", "dev, cross-validated"]
+    assert cells(html, "A and X")[1:] == ["no averaged dev scores of x", "–", "8.80"]
     assert str(ratios.model) in html and "† Fusions are trained on dev" in html
 
 
@@ -147,8 +154,8 @@ def test_a_single_system_has_its_interval_and_cost(analysed):
     trials, systems, found = analysed
     shown = cells(page(rows_of(trials, systems), found=found), "B b")
     interval, cost = found.interval("eval", "B"), found.calibrated["B"].costs["eval"]
-    assert shown[6].endswith(f" {100 * interval.low:.2f} – {100 * interval.high:.2f}")
-    assert shown[7] == f"{cost.cllr:.3f} {cost.min_cllr:.3f}"
+    assert shown[6].endswith(f" [{100 * interval.low:.2f}, {100 * interval.high:.2f}]")
+    assert shown[7] == f"{cost.cllr:.3f} (min {cost.min_cllr:.3f})"
 
 
 def test_differences_and_breakdown_are_those_of_the_analysis(analysed):
@@ -156,8 +163,9 @@ def test_differences_and_breakdown_are_those_of_the_analysis(analysed):
     html = page(rows_of(trials, systems), found=found)
     assert set(found.differences) == {"A", "B", "C", "A and B", "everything"} - {found.best}
     for title, difference in found.differences.items():
-        shown = [row for row in Reader(html).rows if row[0] == title and " to " in row[2]]
-        assert [row[1] for row in shown] == [f"{100 * difference.value:+.2f}"]
+        shown = [row for row in Reader(html).rows if row[0] == title and row[1:2] and row[1][0] in "+-"]
+        ends = f"[{100 * difference.low:+.2f}, {100 * difference.high:+.2f}]"
+        assert [row[1] for row in shown] == [f"{100 * difference.value:+.2f} {ends}"]
     group = next(group for group in found.groups if group.code == "E03P01R01")
     figures = [f"{100 * rate:.1f}" for rate in group.eers.values()]
     assert cells(html, "E03P01R01") == ["E03P01R01", str(group.replays), *figures]

@@ -11,14 +11,19 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from afn.common.errors import UserError
-from afn.metrics import bootstrap, breakdown, calibration, fusion, results, tdcf
+from afn.metrics import bootstrap, breakdown, calibration, eer, fusion, tdcf
 from afn.metrics.bootstrap import Bootstrap, Interval
 from afn.metrics.breakdown import Group
 from afn.metrics.conditions import Conditions
+from afn.metrics.eer import Measured
 from afn.metrics.fusion import Fusion, FusionSettings
-from afn.metrics.results import SUBSETS, Measured
 from afn.metrics.tdcf import Tandem, Verifier
-from afn.metrics.trials import Trials
+from afn.metrics.trials import SCORED_SUBSETS, Trials
+
+
+def knows_dev(trained_on: str) -> bool:
+    """Whether a system trained on `train` or `train+dev` was trained on the dev utterances."""
+    return "dev" in trained_on.split("+")
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +40,7 @@ class ScoredSystem:
     @property
     def tells_on_dev(self) -> bool:
         """Whether its dev scores are of utterances it has not learnt, so that dev may teach and choose."""
-        return "dev" in self.averaged and not results.knows_dev(self.trained_on)
+        return "dev" in self.averaged and not knows_dev(self.trained_on)
 
 
 @dataclass(frozen=True)
@@ -119,7 +124,7 @@ def analyse(
     Nothing is chosen on eval: regressions are trained on dev, and the system that the others are compared to is the
     best on dev.
     """
-    complete = [subset for subset in SUBSETS if subset in trials and 0 < trials[subset].genuine.mean() < 1]
+    complete = [subset for subset in SCORED_SUBSETS if subset in trials and 0 < trials[subset].genuine.mean() < 1]
     calibrated = {s.title: r for s in systems if (r := calibrate(trials, s)) is not None}
     fused = [fuse(trials, systems, name, title, settings) for name, (title, settings) in fusions.items()]
     judged = complete[-1] if complete else ""
@@ -168,9 +173,9 @@ def ratios(
     return Ratios(
         model,
         llrs,
-        {subset: results.measure(*both) for subset, both in classes.items()},
+        {subset: eer.measure(*both) for subset, both in classes.items()},
         {subset: found for subset, both in classes.items() if (found := cost(*both))},
-        results.measure(validated.genuine, validated.spoof),
+        eer.measure(validated.genuine, validated.spoof),
         cost(validated.genuine, validated.spoof),
         validated.remark,
     )
@@ -230,7 +235,7 @@ def best_on_dev(trials: Mapping[str, Trials], systems: Sequence[ScoredSystem], j
     for system in systems:
         if system.tells_on_dev and judged in system.averaged:
             scores, genuine = system.averaged["dev"], trials["dev"].genuine
-            measured = results.measure(scores[genuine], scores[~genuine])
+            measured = eer.measure(scores[genuine], scores[~genuine])
             if measured.eers:
                 eers[system.title] = measured.eers["linear_roc"]
     return min(eers, key=eers.__getitem__, default="")

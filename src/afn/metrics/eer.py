@@ -3,7 +3,7 @@
 Rates are counted in utterances, so the arithmetic up to the last division is exact, in integers.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -150,3 +150,27 @@ OFFICIAL = Definition(
     official_eer,
 )
 DEFINITIONS = (LINEAR_ROC, CONVEX_HULL, OFFICIAL)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The EERs (0..1) of one set of scores by the `name` of each definition; None if a class is missing."""
+
+    eers: Mapping[str, float] | None = None
+    threshold: float | None = None  # of the official definition, in units of the scores
+
+
+def measure(genuine: np.ndarray, spoof: np.ndarray) -> Measured:
+    """The EER of one set of scores (higher = more genuine) by every definition; UserError for NaN and infinity."""
+    if not genuine.size or not spoof.size:
+        return Measured()
+    eers = {definition.name: definition.compute(genuine, spoof) for definition in DEFINITIONS}
+    return Measured(eers, official_threshold(genuine, spoof))
+
+
+def spread(measured: Iterable[Measured], definition: str) -> tuple[float, float | None] | None:
+    """Mean and standard deviation (n - 1; None for a single one) of the EERs; None if there is no EER."""
+    eers = [m.eers[definition] for m in measured if m.eers]
+    if not eers:
+        return None
+    return float(np.mean(eers)), float(np.std(eers, ddof=1)) if len(eers) > 1 else None

@@ -14,10 +14,9 @@ from scipy.special import logit
 from sklearn.linear_model import LogisticRegression
 
 from afn.common.errors import UserError
-from afn.metrics.trials import UNKNOWN, Trials
+from afn.metrics.trials import SCORED_SUBSETS, UNKNOWN, Trials
 
 ALL = "all"
-SUBSETS = ("dev", "eval")  # of which the paper has figures
 # The regression has a unique finite solution only if the classes overlap. This penalty keeps the weights finite where
 # they do not, and changes other weights by less than 1e-6 of their size.
 INVERSE_PENALTY = 1e8
@@ -38,8 +37,8 @@ class FusionSettings:
         listed = isinstance(self.members, list) and all(isinstance(name, str) and name for name in self.members)
         if self.members != ALL and not (listed and len(set(self.members)) == len(self.members) > 1):
             raise ValueError(f"members: {self.members!r} must be a list of two or more systems, or {ALL}")
-        if unknown := self.paper.keys() - set(SUBSETS):
-            raise ValueError(f"paper: {min(unknown)!r} must be one of: {', '.join(SUBSETS)}")
+        if unknown := self.paper.keys() - set(SCORED_SUBSETS):
+            raise ValueError(f"paper: {min(unknown)!r} must be one of: {', '.join(SCORED_SUBSETS)}")
 
     def chosen(self, available: Iterable[str]) -> tuple[list[str], list[str]]:
         """The members to fuse, and those of them that are not `available` (then there is nothing to fuse yet)."""
@@ -84,8 +83,8 @@ class Fusion:
 
     def __str__(self) -> str:
         terms = [f"{weight:+.4f} {name}" for name, weight in zip(self.members, self.weights, strict=True)]
-        of = "log odds " if self.logits else ""
-        return f"llr = {' '.join(terms)} {self.bias:+.4f}   ({of}scores normalised on dev)"
+        of = "log odds of scores" if self.logits else "scores"
+        return f"llr = {' '.join(terms)} {self.bias:+.4f}   ({of} normalised on dev)"
 
 
 def matrix(trials: Trials, members: Mapping[str, Mapping[str, float]]) -> np.ndarray:

@@ -7,9 +7,10 @@ from typing import Protocol
 
 import numpy as np
 
+from afn.common.labels import GENUINE, SPOOF
 from afn.metrics import score_files
-from afn.metrics.score_files import GENUINE
 
+SCORED_SUBSETS = ("dev", "eval")  # stage 2 writes scores of these
 UNKNOWN = "-"  # in a data directory, where a condition is not known; and of genuine speech
 
 
@@ -55,7 +56,7 @@ class Trials:
 
         Raises UserError, naming `name` and the first odd utterance, unless `found` scores these very utterances.
         """
-        labels = {utt: GENUINE if g else score_files.SPOOF for utt, g in zip(self.utts, self.genuine, strict=True)}
+        labels = {utt: GENUINE if g else SPOOF for utt, g in zip(self.utts, self.genuine, strict=True)}
         vector = np.empty(len(self.utts))
         vector[self.genuine], vector[~self.genuine] = score_files.join(found, labels, name, "the list of trials")
         return vector

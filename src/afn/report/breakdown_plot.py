@@ -7,11 +7,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
+from afn.common.figures import plain, png
 from afn.metrics.breakdown import ALL, CONFIGURATION, TITLES, Group
 from afn.metrics.conditions import HIGH, LOW, MEDIUM
-from afn.report.plots import plain, png
 
-# Okabe and Ito's green, yellow-orange and vermilion, and as many strokes: the colour alone tells nobody
+# Okabe and Ito's green, yellow-orange and vermilion; the digits make them readable without colour
 THREAT_COLOURS = {LOW: "#009E73", MEDIUM: "#F0C442", HIGH: "#D55E00"}
 THREAT_SIGNS = {LOW: "1", MEDIUM: "2", HIGH: "3"}
 # Blocks of the figure from left to right, and in each from top to bottom
@@ -24,12 +24,12 @@ LINE, HEADING = 0.205, 0.34  # heights in inches
 SIGN, LETTER, BOLD, COUNT, CELL, GAP = 0.16, 0.072, 0.1, 0.55, 0.56, 0.35  # widths
 CROWDED, NARROW_CELL = 6, 0.42  # beyond that many systems cells are narrower
 COLOURS = "PuBu"
-DARKEST, LIGHTEST = 0.95, 0.04  # of the colours, that are used
-SLANT = np.radians(40)  # of systems' names over narrow cells
+DARKEST, LIGHTEST = 0.95, 0.04  # the part of the colour map that is used
+SLANT = np.radians(40)  # of the systems' names above the cells
 
 
 def breakdown_png(groups: Sequence[Group]) -> bytes:
-    """The groups of `evaluation.breakdown.breakdown` as a PNG; the darker a cell, the higher the EER in percent."""
+    """The groups of `afn.metrics.breakdown.breakdown` as a PNG; the darker a cell, the higher the EER in percent."""
     systems = list(groups[0].eers)
     columns = [[group for factor in column for group in groups if group.factor == factor] for column in COLUMNS]
     columns = [column for column in columns if column]
@@ -65,7 +65,7 @@ def breakdown_png(groups: Sequence[Group]) -> bytes:
 
 
 def _label_width(column: Sequence[Group]) -> float:
-    """What a column's labels, headings and counts take, in inches."""
+    """The width of a column's labels, headings and counts in inches."""
     labels = [_indent(group) + LETTER * len(group.label) for group in column]
     return max(*labels, *(BOLD * len(TITLES[group.factor]) for group in column)) + COUNT
 

@@ -1,33 +1,28 @@
 """Figures of scores, as the bytes of PNG files: the same scores give the same bytes."""
 
-import io
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-import matplotlib
-import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
+from afn.common.figures import plain, png
 from afn.metrics import det, eer
 
-# Okabe and Ito's palette, told apart by colour-blind readers; its yellow is too pale for lines on white
+# The palette of Okabe and Ito for colour-blind readers, without its yellow, which is too pale for lines on white
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-STYLES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1.5, 1, 1.5)))  # one after another where the colours run out
+STYLES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1.5, 1, 1.5)))  # the next one each time the colours are used up
 MARKERS = "osD^vPX"
 TICKS = np.array([0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 40, 60, 80, 90, 95, 98, 99, 99.5, 99.9]) / 100
-NARROWEST = 0.055  # of the axis, between two ticks, that their labels do not touch
+NARROWEST = 0.055  # distance of two ticks, as a fraction of the axis, at which their labels do not touch
 CLASS_COLOURS = {"genuine": COLOURS[0], "spoof": COLOURS[1]}
 THRESHOLD = {"color": "#333333", "linestyle": (0, (4, 2)), "linewidth": 1}
 BINS = 60
-TAILS = 0.001  # of the scores at either end, which go into the outermost bins: few stragglers must not squeeze the rest
+TAILS = 0.001  # fraction of the scores at either end that go into the outermost bins: outliers do not compress the rest
 
 
 @dataclass(frozen=True)
@@ -42,7 +37,7 @@ class Scores:
 def det_png(panels: Mapping[str, Sequence[Scores]]) -> bytes:
     """DET curves of several systems as a PNG: one panel for each name -> systems, axes in percent on normal deviates.
 
-    The EER by the linear ROC is marked on each curve and stands in the legend. A system keeps its colour in all panels.
+    The EER by the linear ROC is marked on each curve and given in the legend. A system has one colour in all panels.
     """
     titles = list(dict.fromkeys(scores.title for systems in panels.values() for scores in systems))
     eers = [eer.linear_roc_eer(s.genuine, s.spoof) for systems in panels.values() for s in systems]
@@ -61,8 +56,8 @@ def det_png(panels: Mapping[str, Sequence[Scores]]) -> bytes:
 def histograms_png(panels: Mapping[str, Sequence[Scores]]) -> bytes:
     """Score histograms of several systems as a PNG: a row for each system, a column for each name -> systems.
 
-    Each class has its own 100 %, as there may be ten replays for one genuine utterance. A line marks the threshold
-    of the EER (official definition). All panels of a system have one axis, which shows how its scores move.
+    Each class adds up to 100 %, since there may be ten replays per genuine utterance. A line marks the threshold of
+    the EER (official definition). All panels of a system share an axis, so that a shift of its scores is visible.
     """
     titles = list(dict.fromkeys(scores.title for systems in panels.values() for scores in systems))
     ends = {title: _ends([s for systems in panels.values() for s in systems if s.title == title]) for title in titles}
@@ -123,25 +118,8 @@ def curves_png(curves: Mapping[str, Mapping[int, Mapping[str, Sequence[float]]]]
     return buffer.getvalue()
 
 
-@contextmanager
-def png(width: float, height: float, dpi: int = 150) -> Iterator[tuple[Figure, io.BytesIO]]:
-    """A figure of `width` × `height` inches to draw on, and a buffer that holds its PNG after the block."""
-    buffer = io.BytesIO()
-    with matplotlib.style.context("default", after_reset=True), matplotlib.rc_context({"font.size": 10}):
-        figure = Figure(figsize=(width, height), dpi=dpi)
-        FigureCanvasAgg(figure)
-        yield figure, buffer
-        # Without metadata: the version of matplotlib would stand there.
-        figure.savefig(buffer, format="png", metadata={"Software": None}, bbox_inches="tight")
-
-
-def plain(text: str) -> str:
-    """`text` as matplotlib shows it letter for letter: a dollar would begin a formula."""
-    return text.replace("$", "\\$")
-
-
 def _ends(panels: Sequence[Scores]) -> tuple[float, float]:
-    """Where the axis of a system's scores begins and ends."""
+    """The ends of the axis of a system's scores."""
     quantiles = [np.quantile(np.concatenate([s.genuine, s.spoof]), [TAILS, 1 - TAILS]) for s in panels]
     low, high = np.min(quantiles), np.max(quantiles)
     return (low, high) if low < high else (low - 0.5, high + 0.5)
@@ -163,7 +141,7 @@ def _histogram(axes: Axes, scores: Scores, low: float, high: float) -> None:
 
 
 def _light(axes: Axes) -> None:
-    """A pale grid, and a frame of two sides."""
+    """A pale grid and a frame with two sides."""
     axes.set_axisbelow(True)
     axes.grid(color="#e4e4e4", linewidth=0.6)
     for name, spine in axes.spines.items():
@@ -172,7 +150,7 @@ def _light(axes: Axes) -> None:
 
 
 def _limits(eers: Sequence[float]) -> tuple[float, float]:
-    """The rates at which the axes begin and end: every EER lies well within, as far as the ticks reach."""
+    """The first and last rate of the axes: every EER lies well between them, within the range of the ticks."""
     below, above = TICKS[min(eers) / 8 >= TICKS], TICKS[min(3 * max(eers), 0.5 + max(eers) / 2) <= TICKS]
     low = below[-1] if below.size else TICKS[0]
     high = above[0] if above.size else TICKS[-1]
@@ -200,7 +178,7 @@ def _axes(axes: Axes, name: str, low: float, high: float) -> None:
 
 def _draw(axes: Axes, scores: Scores, index: int, low: float, high: float) -> None:
     rate = eer.linear_roc_eer(scores.genuine, scores.spoof)
-    # Rates beyond the axes go a little outside the frame, where they are cut off, and not along its edge.
+    # Rates beyond the axes are drawn slightly outside the frame, where they are clipped, not along its edge.
     x, y = det.curve(*det.points(scores.genuine, scores.spoof), low / 2, (1 + high) / 2)
     colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
     style = STYLES[index // len(COLOURS) % len(STYLES)]

@@ -8,24 +8,27 @@ from typing import Any
 from afn.metrics import eer
 from afn.metrics.analysis import Analysis, Cost, Fused, Ratios
 from afn.metrics.bootstrap import LEVEL, Interval
+from afn.metrics.eer import Measured, spread
 from afn.metrics.fusion import Fusion
-from afn.metrics.results import SUBSETS, Measured, Row, Table, spread
+from afn.metrics.trials import SCORED_SUBSETS
+from afn.report.results import Results, SystemRow
 
 
-def text(table: Table, analysis: Analysis) -> str:
-    """The text of results.json. Figures of the paper are in it only where ours may be compared with them."""
+def text(results: Results) -> str:
+    """The text of results.json. It has the paper's figures only where ours may be compared with them."""
+    analysis = results.analysis
     content: dict[str, Any] = {
-        "corpus": {"name": table.corpus, "kind": table.kind},
+        "corpus": {"name": results.corpus, "kind": results.kind},
         "unit": "percent",
         "definitions": {definition.name: definition.source for definition in eer.DEFINITIONS},
         "subsets": {
-            s: dict(zip(("genuine", "spoof"), table.counts[s], strict=True)) if s in table.counts else None
-            for s in SUBSETS
+            s: dict(zip(("genuine", "spoof"), results.counts[s], strict=True)) if s in results.counts else None
+            for s in SCORED_SUBSETS
         },
-        "remark": table.remark,
-        "systems": [_row(row, table.with_paper, analysis) for row in table.rows if row.run],
-        "fusions": [_fused(fused, table.with_paper, analysis) for fused in analysis.fusions],
-        "not_run": [row.name for row in table.rows if not row.run],
+        "remark": results.remark,
+        "systems": [_row(row, results.with_paper, analysis) for row in results.rows],
+        "fusions": [_fused(fused, results.with_paper, analysis) for fused in analysis.fusions],
+        "not_run": [row.name for row in results.every if not row.run],
     }
     if analysis.bootstraps:
         content["bootstrap"] = {
@@ -74,7 +77,10 @@ def dump(content: Mapping[str, Any]) -> str:
 
 
 def model(corpus: str, title: str, fusion: Fusion) -> str:
-    """The text of fusion.json and calibration.json: all that turns scores into log-likelihood ratios."""
+    """The text of fusion.json and calibration.json: the map from scores to log-likelihood ratios.
+
+    `logits` is true if the map is from the log odds of the scores.
+    """
     return dump({"corpus": corpus, "title": title, "trained_on": "dev", **fusion.plain()})
 
 
@@ -90,10 +96,10 @@ def _interval(found: Interval, value: bool = False) -> dict[str, float]:
     return {"value": 100 * found.value} | ends if value else ends
 
 
-def _row(row: Row, with_paper: bool, analysis: Analysis) -> dict[str, Any]:
+def _row(row: SystemRow, with_paper: bool, analysis: Analysis) -> dict[str, Any]:
     content: dict[str, Any] = {"name": row.name, "title": row.title, "trained_on": row.trained_on}
     content |= {"seeds": list(row.all_seeds), "averaged_seeds": list(row.averaged_seeds)}
-    for subset in SUBSETS:
+    for subset in SCORED_SUBSETS:
         seeds = row.seeds.get(subset, {})
         spreads = {d.name: spread(seeds.values(), d.name) for d in eer.DEFINITIONS}
         content[subset] = {
@@ -118,7 +124,7 @@ def _row(row: Row, with_paper: bool, analysis: Analysis) -> dict[str, Any]:
 
 
 def _costs(ratios: Ratios) -> dict[str, Any]:
-    """What the ratios cost, with what dev says without knowing the answer."""
+    """The cost of the ratios, cross-validated on dev as well."""
     return {
         "cost": {subset: dataclasses.asdict(cost) for subset, cost in ratios.costs.items()},
         "cross_validated_cost": _cost(ratios.cross_validated_cost),
@@ -133,7 +139,7 @@ def _cost(cost: Cost | None) -> dict[str, float] | None:
 def _fused(fused: Fused, with_paper: bool, analysis: Analysis) -> dict[str, Any]:
     content: dict[str, Any] = {"name": fused.name, "title": fused.title, "members": list(fused.members)}
     if with_paper:
-        content["paper"] = {subset: fused.paper.get(subset) for subset in SUBSETS}
+        content["paper"] = {subset: fused.paper.get(subset) for subset in SCORED_SUBSETS}
     if fused.ratios is None:
         return content | {"run": False, "reason": fused.reason}
     content |= {"run": True, "fusion": fused.ratios.model.plain()}

@@ -1,0 +1,175 @@
+"""The results of a corpus: what RESULTS.md, the terminal, report.html and results.json all show.
+
+EERs are fractions (0..1) here and percent in every output.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from afn.experiment.results_tree import Experiment
+from afn.metrics import analysis, eer
+from afn.metrics.analysis import Analysis, ScoredSystem
+from afn.metrics.eer import Measured
+from afn.metrics.trials import SCORED_SUBSETS, Trials
+
+NOT_RUN = "not run"
+PAPER = "Lai et al. (ICASSP 2019), Table 2"
+
+# Term and explanation; without figures of the paper, which do not belong beside those of another corpus
+ABOUT_AVERAGING = (
+    (
+        "Mean ± sd",
+        "is what one training run reaches: the mean and the standard deviation (with n - 1) of the EERs of the single "
+        "seeds.",
+    ),
+    (
+        "Averaged scores",
+        "are those of an ensemble: the score of an utterance is the mean over the models of all seeds (of their "
+        "sigmoid outputs for networks, of their scores for other systems), and the EER is that of these means. An "
+        "ensemble is usually better than its members, so this figure tends to be lower.",
+    ),
+    (
+        "The paper",
+        "reports the second kind: the network rows of Lai et al. (ICASSP 2019), Table 2, are EERs of the averaged "
+        "scores of 6 to 9 models. Compare them with our averaged scores, not with the mean, and consider the number "
+        "of seeds.",
+    ),
+)
+ABOUT_THE_HEADLINE = (
+    "The paper's 8.99 % on eval is such a figure: the authors' scoring script averages the sigmoid outputs of 8 "
+    "networks that differ only in their random numbers, and computes one EER of the averages. The paper does not claim "
+    "it for a single network."
+)
+SIMULATED = (
+    "This corpus is simulated: its replays were computed, not played and recorded. Its figures show that the pipeline "
+    "works and tell systems apart; they say nothing about ASVspoof and cannot be compared with the paper's."
+)
+Counts = tuple[int, int]  # genuine, spoof utterances
+
+
+@dataclass(frozen=True)
+class SystemRow:
+    """One system: the EERs of its seeds and of its averaged scores; a subset without scores is absent."""
+
+    name: str  # its folder
+    title: str
+    paper: Mapping[str, float | None] = field(default_factory=dict)  # subset -> EER in percent
+    seeds: Mapping[str, Mapping[int, Measured]] = field(default_factory=dict)  # subset -> seed -> EERs
+    averaged: Mapping[str, Measured] = field(default_factory=dict)  # subset -> EERs
+    averaged_seeds: tuple[int, ...] = ()
+    remarks: tuple[str, ...] = ()
+    trained_on: str = "train"  # or train+dev
+
+    @property
+    def all_seeds(self) -> tuple[int, ...]:
+        return tuple(sorted({seed for subset in self.seeds.values() for seed in subset}))
+
+    @property
+    def run(self) -> bool:
+        """Whether the system has scores."""
+        return bool(self.seeds or self.averaged)
+
+
+@dataclass(frozen=True)
+class Results:
+    """All results of a corpus."""
+
+    corpus: str
+    kind: str
+    counts: Mapping[str, Counts]  # of the subsets that the corpus has
+    every: Sequence[SystemRow]  # with and without scores
+    with_paper: bool  # whether our figures may be compared with the paper's
+    remark: str  # how the figures may be read
+    analysis: Analysis = field(default_factory=Analysis)
+    figure: str = ""  # file name of the DET curves, if there are any
+
+    @property
+    def rows(self) -> list[SystemRow]:
+        """The systems that have scores."""
+        return [row for row in self.every if row.run]
+
+    @property
+    def remarks(self) -> list[str]:
+        return [f"{row.title}: {remark}" for row in self.rows for remark in row.remarks]
+
+    def not_run(self) -> str:
+        """One line with the names of all systems and fusions that are not run; empty if there are none."""
+        systems = [row.name for row in self.every if not row.run]
+        fusions = [fused.name for fused in self.analysis.fusions if fused.ratios is None]
+        parts = [", ".join(systems)] if systems else []
+        parts += [f"fusion{'s' if len(fusions) > 1 else ''} {', '.join(fusions)}"] if fusions else []
+        return f"{NOT_RUN}: {'; '.join(parts)}" if parts else ""
+
+
+def system_row(
+    experiment: Experiment, title: str, system: ScoredSystem | None, trials: Mapping[str, Trials]
+) -> SystemRow:
+    """The row of an experiment; `system` holds its scores, None if it has none."""
+    paper = {subset: getattr(experiment.paper, subset) for subset in SCORED_SUBSETS}
+    row = SystemRow(experiment.name, title, paper, trained_on=experiment.trained_on)
+    if system is None:
+        return row
+    genuine = {subset: of.genuine for subset, of in trials.items()}
+    averaged = {s: eer.measure(v[genuine[s]], v[~genuine[s]]) for s, v in system.averaged.items()}
+    seeds = {
+        s: {seed: eer.measure(v[genuine[s]], v[~genuine[s]]) for seed, v in of.items()}
+        for s, of in system.seeds.items()
+    }
+    row = dataclasses.replace(row, seeds=seeds, averaged=averaged, averaged_seeds=experiment.averaged_seeds)
+    return dataclasses.replace(row, remarks=tuple(_remarks(row, experiment, trials)))
+
+
+def _remarks(row: SystemRow, experiment: Experiment, subsets: Iterable[str]) -> Iterator[str]:
+    """The paper's note, and what is incomplete or inconsistent in the row's seeds and averaged scores."""
+    if experiment.paper.note:
+        yield experiment.paper.note
+    yield from experiment.left_out
+    if analysis.knows_dev(row.trained_on) and "dev" in subsets:
+        yield "trained on dev as well: its dev figures are of training utterances, and no fusion is trained on them"
+    for subset in subsets:
+        if absent := set(row.all_seeds) - row.seeds.get(subset, {}).keys():
+            yield f"no {subset} scores of {named(absent)}; run stage 2 with --force"
+        if subset not in row.averaged:
+            yield f"no averaged {subset} scores; run stage 2"
+    if row.averaged and row.averaged_seeds != row.all_seeds:
+        averaged, there = named(row.averaged_seeds), named(row.all_seeds)
+        yield f"the averaged scores are of {averaged}, the single ones of {there}; run stage 2"
+    elif row.averaged and experiment.stale:
+        yield f"the averaged scores are older than those of {named(experiment.stale)}; run stage 2"
+
+
+def comparison(kind: str, counts: Mapping[str, Counts], complete: Mapping[str, Counts]) -> tuple[bool, str]:
+    """Whether our figures may be compared with the paper's, and the sentence that says so or why not.
+
+    `kind` is the corpus' kind, `counts` what it has, `complete` the published counts of ASVspoof 2017 V2.
+    """
+    if kind == "simulated":
+        return False, SIMULATED
+    if kind != "asvspoof2017":
+        return False, "The paper's figures are for ASVspoof 2017 V2 and cannot be compared with those of this corpus."
+    for subset in SCORED_SUBSETS:
+        if counts.get(subset) != complete[subset]:
+            there, whole = sum(counts.get(subset, (0, 0))), sum(complete[subset])
+            return False, (
+                f"Only a part of the corpus is here ({subset}: {there} of {whole} utterances), "
+                "so its figures cannot be compared with the paper's."
+            )
+    return True, f"The paper's figures are those of {PAPER}, on the same utterances."
+
+
+def named(seeds: Iterable[int]) -> str:
+    """Seeds in a sentence: seed 1, seeds 1-3, no seed."""
+    seeds = tuple(seeds)
+    return f"seed{'s' if len(seeds) > 1 else ''} {seed_list(seeds)}" if seeds else "no seed"
+
+
+def seed_list(seeds: Iterable[int]) -> str:
+    """Seeds in short, as 1-3, 5."""
+    runs: list[list[int]] = []
+    for seed in sorted(seeds):
+        if runs and seed == runs[-1][1] + 1:
+            runs[-1][1] = seed
+        else:
+            runs.append([seed, seed])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)

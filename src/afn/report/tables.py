@@ -1,0 +1,249 @@
+"""The tables of the results; RESULTS.md, the terminal and report.html show the same ones."""
+
+import colorsys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from afn.metrics import eer
+from afn.metrics.analysis import Cost, Fused
+from afn.metrics.bootstrap import Interval
+from afn.metrics.breakdown import TITLES, Group
+from afn.metrics.eer import Measured
+from afn.metrics.trials import SCORED_SUBSETS
+from afn.report.results import NOT_RUN, Results, SystemRow, seed_list
+
+ABSENT, ONE_CLASS = "–", "one class only"
+LINEAR = eer.LINEAR_ROC.name
+YEARS = (2019, 2021)  # of the definitions of the t-DCF
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: what every output shows, and what the page adds."""
+
+    text: str
+    ends: str = ""  # of an interval
+    sub: str = ""  # the page's second, smaller line
+    kind: str = ""  # the page's classes
+    colour: str = ""  # the page's background
+    whisker: tuple[float, float, float] | None = None  # low, value, high of a drawing from 4 to 196, 0 at 100
+
+    @property
+    def plain(self) -> str:
+        return f"{self.text} {self.ends}".rstrip()
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table; the first `left` columns are flush left. A row that is a string is a heading over the rows below it."""
+
+    label: str
+    header: Sequence[Cell]
+    rows: Sequence[Sequence[Cell] | str]
+    left: int = 1
+    kind: str = ""
+
+
+def counts(results: Results) -> Grid:
+    """Utterances of each subset."""
+    rows = [
+        _cells(s, *((ABSENT,) * 3 if (of := results.counts.get(s)) is None else (of[0], of[1], sum(of))))
+        for s in SCORED_SUBSETS
+    ]
+    return Grid("Utterances", _cells("subset", "genuine", "replayed", "utterances"), rows)
+
+
+def systems(results: Results, page: bool = False) -> Grid:
+    """The paper's table: every system that has scores; `page` adds costs and the paper's figures."""
+    test, tandem = results.analysis.judged or SCORED_SUBSETS[-1], page and bool(results.analysis.tandem)
+    header = _cells("system", "trained on", "seeds", *(f"{subset}, mean ± sd" for subset in SCORED_SUBSETS))
+    header += [Cell(f"{subset}, averaged scores", sub="95 % interval") for subset in SCORED_SUBSETS]
+    header += [Cell("Cllr", sub=test)] if page else []
+    header += [Cell("min t-DCF", sub=f"2019 / 2021, {test}")] if tandem else []
+    header += _paper_header(results, page)
+    rows = []
+    for row in results.rows:
+        cells = [_title(row.title, row.name), Cell(row.trained_on), Cell(seed_list(row.all_seeds) or ABSENT)]
+        cells += [Cell(mean(row.seeds.get(subset, {}))) for subset in SCORED_SUBSETS]
+        for subset in SCORED_SUBSETS:
+            interval = results.analysis.interval(subset, row.title) if subset in row.averaged else None
+            cells.append(_sure(percent(row.averaged.get(subset)), interval))
+        if page:
+            calibrated = results.analysis.calibrated.get(row.title)
+            cells.append(_cost(calibrated.costs.get(test) if calibrated else None))
+        cells += [_tandem(results, row.title)] if tandem else []
+        rows.append(cells + _published(results, row.paper, page))
+    return Grid("Equal error rates of every system", header, rows, left=3)
+
+
+def fusions(results: Results, page: bool = False) -> Grid:
+    """Every fusion that is run; the dev figure is of its training trials, the cross-validated one is not."""
+    test, tandem = results.analysis.judged or SCORED_SUBSETS[-1], page and bool(results.analysis.tandem)
+    header = _cells("fusion", "members", "dev, trained on it †", "dev, cross-validated")
+    header += [Cell("eval", sub="95 % interval")]
+    header += [Cell("Cllr", sub=test)] if page else []
+    header += [Cell("min t-DCF", sub=f"2019 / 2021, {test}")] if tandem else []
+    header += _paper_header(results, page)
+    rows = []
+    for fused in results.analysis.fusions:
+        if fused.ratios is None:
+            continue
+        dev, test_cell = (
+            _sure(percent(fused.ratios.measured.get(s)), results.analysis.interval(s, fused.title))
+            for s in SCORED_SUBSETS
+        )
+        validated = fused.ratios.cross_validated
+        cells = [_title(fused.title, fused.name), Cell(", ".join(fused.members), kind="wide"), dev]
+        cells += [Cell(percent(validated) if validated.eers else ABSENT), test_cell]
+        cells += [_cost(fused.ratios.costs.get(test))] if page else []
+        cells += [_tandem(results, fused.title)] if tandem else []
+        rows.append(cells + _published(results, fused.paper, page))
+    return Grid("Equal error rates of every fusion", header, rows, left=2)
+
+
+def not_run(results: Results) -> Grid:
+    """Systems and fusions that are not run, with the paper's figures."""
+    header = _cells("system or fusion", "why not") + _paper_header(results, True)
+    rows = [
+        [_title(row.title, row.name), Cell("no scores"), *_published(results, row.paper, True)]
+        for row in results.every
+        if not row.run
+    ]
+    rows += [
+        [_title(of.title, of.name), Cell(of.reason, kind="wide"), *_published(results, of.paper, True)]
+        for of in results.analysis.fusions
+        if of.ratios is None
+    ]
+    return Grid(NOT_RUN.capitalize(), header, rows, left=2)
+
+
+def definitions(results: Results) -> Grid:
+    """The EERs of the averaged scores by each definition."""
+    header = _cells("system", *(f"{s}, {d.title}" for d in eer.DEFINITIONS for s in SCORED_SUBSETS))
+    rows = [
+        _cells(row.title, *(percent(row.averaged.get(s), d.name) for d in eer.DEFINITIONS for s in SCORED_SUBSETS))
+        for row in results.rows
+    ]
+    return Grid("Averaged scores by every definition of the EER", header, rows)
+
+
+def seeds(results: Results) -> Grid:
+    """The EER of every seed with its interval."""
+
+    def of_seed(row: SystemRow, subset: str, seed: int) -> Cell:
+        return _sure(
+            percent(row.seeds.get(subset, {}).get(seed)), results.analysis.interval(subset, row.title, seed), kind=""
+        )
+
+    rows = [
+        [Cell(row.title), Cell(str(seed)), *(of_seed(row, subset, seed) for subset in SCORED_SUBSETS)]
+        for row in results.rows
+        for seed in row.all_seeds
+    ]
+    return Grid("Every seed", _cells("system", "seed", *SCORED_SUBSETS), rows, left=2)
+
+
+def weights(run: Sequence[Fused]) -> Grid:
+    """What the fusions have learnt on dev."""
+    rows = [[_title(f.title, f.name), Cell(str(f.ratios.model), kind="wide code")] for f in run if f.ratios]
+    return Grid("Weights of the fusions", _cells("fusion", "log-likelihood ratio"), rows, left=2)
+
+
+def calibrations(results: Results) -> Grid:
+    """Cllr and its minimum of calibrated systems and of fusions."""
+    run = dict(results.analysis.calibrated)
+    run |= {fused.title: fused.ratios for fused in results.analysis.fusions if fused.ratios}
+    header = _cells("log-likelihood ratios of", "from scores to ratios")
+    header += _cells("dev, trained on it †", "dev, cross-validated", "eval")
+    rows = []
+    for title, ratios in run.items():
+        formula = "see the fusion's weights" if len(ratios.model.members) > 1 else str(ratios.model)
+        costs = ratios.costs.get("dev"), ratios.cross_validated_cost, ratios.costs.get("eval")
+        rows.append([Cell(title), Cell(formula, kind="wide code"), *map(_cost, costs)])
+    return Grid("Cllr and its minimum in bits", header, rows, left=2)
+
+
+def differences(found: Mapping[str, Interval]) -> Grid:
+    """The paired differences, each with a whisker on the page: its interval around 0."""
+    reach = max((max(abs(i.low), abs(i.high), abs(i.value)) for i in found.values()), default=0) or 1.0
+    rows = []
+    for title, of in sorted(found.items(), key=lambda pair: pair[1].value):
+        drawn = tuple(100 + 96 * value / reach for value in (of.low, of.value, of.high))
+        sign = "higher" if of.low > 0 else "lower" if of.high < 0 else "either"
+        ends = f"[{100 * of.low:+.2f}, {100 * of.high:+.2f}]"
+        rows.append([Cell(title), Cell(f"{100 * of.value:+.2f}", ends, kind="main", whisker=drawn), Cell(sign)])
+    return Grid("Differences to the best single system", _cells("system", "EER, points", "at 95 %"), rows)
+
+
+def groups(found: Sequence[Group]) -> Grid:
+    """The breakdown: EERs of every group of replays, shaded, below a heading for each factor."""
+    top = max(max(group.eers.values()) for group in found) or 1.0
+    with_threats = any(any(group.threats) for group in found)
+    rows: list[Sequence[Cell] | str] = []
+    factor = ""
+    for group in found:
+        if group.factor != factor:
+            factor = group.factor
+            rows.append(TITLES[factor])
+        threats = ", ".join(threat or "?" for threat in group.threats) if any(group.threats) else ""
+        cells = [Cell(group.label), Cell(f"{group.replays:,}"), *([Cell(threats)] if with_threats else [])]
+        rows.append(cells + [Cell(f"{100 * rate:.1f}", colour=_shade(rate / top)) for rate in group.eers.values()])
+    header = _cells("replays", "number", *(["threat"] if with_threats else []), *found[0].eers)
+    return Grid("Equal error rates by kind of replay", header, rows, kind="breakdown")
+
+
+def mean(seeds: Mapping[int, Measured], definition: str = LINEAR) -> str:
+    """Mean ± sd of the seeds' EERs in percent."""
+    found = eer.spread(seeds.values(), definition)
+    if found is None:
+        return ONE_CLASS if seeds else ABSENT
+    average, deviation = found
+    return f"{100 * average:.2f} ± {ABSENT if deviation is None else f'{100 * deviation:.2f}'}"
+
+
+def percent(measured: Measured | None, definition: str = LINEAR) -> str:
+    """One EER in percent."""
+    if measured is None:
+        return ABSENT
+    return ONE_CLASS if measured.eers is None else f"{100 * measured.eers[definition]:.2f}"
+
+
+def _cells(*texts: object) -> list[Cell]:
+    return [Cell(str(text)) for text in texts]
+
+
+def _title(title: str, name: str) -> Cell:
+    return Cell(title, sub=name if title != name else "")
+
+
+def _sure(shown: str, interval: Interval | None, kind: str = "main") -> Cell:
+    ends = f"[{100 * interval.low:.2f}, {100 * interval.high:.2f}]" if interval else ""
+    return Cell(shown, ends, kind=kind)
+
+
+def _cost(cost: Cost | None) -> Cell:
+    return Cell(ABSENT) if cost is None else Cell(f"{cost.cllr:.3f}", f"(min {cost.min_cllr:.3f})")
+
+
+def _tandem(results: Results, title: str) -> Cell:
+    found = results.analysis.tandem.get(title)
+    return Cell(" / ".join(f"{found[year].minimum:.4f}" for year in YEARS) if found else ABSENT)
+
+
+def _paper_header(results: Results, everywhere: bool) -> list[Cell]:
+    kind = "paper" if results.with_paper else "paper grey"
+    return [Cell(f"{s}, paper", kind=kind) for s in SCORED_SUBSETS] if everywhere or results.with_paper else []
+
+
+def _published(results: Results, paper: Mapping[str, float | None], everywhere: bool) -> list[Cell]:
+    cells = _paper_header(results, everywhere)
+    return [
+        Cell(ABSENT if (figure := paper.get(subset)) is None else f"{figure:.2f}", kind=cell.kind)
+        for subset, cell in zip(SCORED_SUBSETS, cells, strict=False)
+    ]
+
+
+def _shade(share: float) -> str:
+    """White for 0, and for 1 a blue on which black is still readable."""
+    channels = colorsys.hls_to_rgb(0.57, 1 - 0.36 * share, 0.75)
+    return "#" + "".join(f"{round(255 * channel):02x}" for channel in channels)

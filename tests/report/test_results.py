@@ -1,0 +1,107 @@
+import json
+import statistics
+
+import numpy as np
+import pytest
+
+from afn.metrics import eer
+from afn.metrics.analysis import Analysis, Fused
+from afn.metrics.eer import Measured
+from afn.report import results, results_json, results_markdown
+from afn.report.results import Results, SystemRow
+
+OFFICIAL = {"train": (1507, 1507), "dev": (760, 950), "eval": (1298, 12008)}
+
+
+def measured(eer):
+    return Measured({"linear_roc": eer, "convex_hull": eer - 0.01, "official": eer + 0.01}, 0.5)
+
+
+def test_spread_is_mean_and_standard_deviation_with_n_minus_1():
+    eers = [0.1, 0.13, 0.2]
+    mean, deviation = eer.spread(map(measured, eers), "linear_roc")
+    assert mean == pytest.approx(statistics.mean(eers))
+    assert deviation == pytest.approx(statistics.stdev(eers))
+    assert eer.spread([measured(0.1)], "linear_roc") == (0.1, None)
+    assert eer.spread([], "linear_roc") is None
+    assert eer.spread([Measured()], "linear_roc") is None
+
+
+def test_one_class_has_no_eer():
+    assert eer.measure(np.array([1.0]), np.array([])).eers is None
+
+
+@pytest.mark.parametrize(
+    ("seeds", "text"), [([1], "seed 1"), ([3, 1, 2], "seeds 1-3"), ([8, 1, 5, 2], "seeds 1-2, 5, 8"), ([], "no seed")]
+)
+def test_seeds_in_words(seeds, text):
+    assert results.named(seeds) == text
+
+
+def test_the_paper_is_compared_with_the_complete_corpus_only():
+    assert results.comparison("asvspoof2017", {"dev": (760, 950), "eval": (1298, 12008)}, OFFICIAL)[0]
+    for counts in ({"dev": (760, 950), "eval": (1298, 12007)}, {"dev": (760, 950)}, {"dev": (950, 760)}):
+        allowed, reason = results.comparison("asvspoof2017", counts, OFFICIAL)
+        assert not allowed and "Only a part of the corpus" in reason
+    assert not results.comparison("datadir", OFFICIAL, OFFICIAL)[0]
+
+
+def test_simulated_figures_come_with_the_sentence_on_what_they_do_not_say():
+    allowed, reason = results.comparison("simulated", OFFICIAL, OFFICIAL)
+    assert not allowed and "say nothing about ASVspoof" in reason
+    page = results_markdown.page(
+        Results("simulated", "simulated", {"dev": (1, 2)}, [SystemRow("afn", "AFN")], allowed, reason)
+    )
+    assert reason in page and "cannot be compared with the paper" in reason
+
+
+def test_the_page_explains_why_the_papers_figures_are_compared_with_averaged_scores():
+    page = results_markdown.page(Results("c", "datadir", {}, [], False, ""))
+    assert "Mean ± sd" in page and "averaged scores of 6 to 9 models" in page
+    assert "8.99" not in page
+    assert "The paper's 8.99 % on eval is such a figure" in results_markdown.page(
+        Results("c", "asvspoof2017", {}, [], True, "")
+    )
+
+
+def test_a_title_cannot_break_the_table():
+    row = SystemRow("a", "one | two\nthree", seeds={"dev": {1: measured(0.1)}})
+    page = results_markdown.page(Results("c", "datadir", {"dev": (1, 1)}, [row], False, ""))
+    assert "| one \\| two three | train | 1 | 10.00 ± – | – | – | – |" in page
+
+
+def test_the_papers_figures_are_beside_ours_where_they_may_be_compared():
+    rows = [SystemRow("a", "A", {"eval": 8.99}), SystemRow("b", "B", {"dev": 6.0}, {"dev": {1: measured(0.1)}})]
+    page = results_markdown.page(Results("c", "asvspoof2017", {"dev": (1, 1)}, rows, True, ""))
+    assert "| B | train | 1 | 10.00 ± – | – | – | – | 6.00 | – |" in page
+    page = results_markdown.page(Results("c", "simulated", {"dev": (1, 1)}, rows, False, ""))
+    assert "| B | train | 1 | 10.00 ± – | – | – | – |\n" in page and "6.00" not in page
+
+
+def test_what_is_not_run_takes_one_line():
+    rows = [SystemRow("a", "A"), SystemRow("b", "B", {}, {"dev": {1: measured(0.1)}}), SystemRow("c", "C")]
+    fused = [Fused("pair", "A and C", {}, ["a", "c"], reason="no averaged dev scores of a, c")]
+    found = Results("c", "simulated", {"dev": (1, 1)}, rows, False, "", Analysis(fusions=fused))
+    lines = results_markdown.text(found).splitlines()
+    assert lines[-1] == "not run: a, c; fusion pair" and len(lines) == 3
+    page = results_markdown.page(found)
+    assert "\n\nNot run: a, c; fusion pair\n\n" in page and page.lower().count("not run") == 1
+    every = Results("c", "simulated", {"dev": (1, 1)}, rows[1:2], False, "")
+    assert "not run" not in results_markdown.text(every)
+
+
+def test_json_refuses_nan():
+    with pytest.raises(ValueError):
+        results_json.dump({"eer": float("nan")})
+
+
+def test_json_keeps_full_precision():
+    row = SystemRow("a", "A", {"eval": 8.99}, {"dev": {1: measured(1 / 3)}}, {"dev": measured(1 / 7)}, (1,))
+    found = Results("c", "asvspoof2017", {"dev": (1, 1)}, [row, SystemRow("b", "B")], True, "")
+    content = json.loads(results_json.text(found))
+    assert content["not_run"] == ["b"]
+    (system,) = content["systems"]
+    assert system["dev"]["per_seed"]["1"]["linear_roc"] == 100 * (1 / 3)
+    assert system["dev"]["averaged"]["linear_roc"] == 100 * (1 / 7)
+    assert (system["dev"]["paper"], system["eval"]["paper"]) == (None, 8.99)
+    assert system["eval"] == {"per_seed": {}, "mean": {}, "standard_deviation": {}, "averaged": None, "paper": 8.99}
