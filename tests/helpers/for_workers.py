@@ -1,23 +1,51 @@
-"""What tests have worker processes do: functions that those can import."""
+"""Functions for worker processes in tests, which import them from here."""
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
-from afn.common import parallel
+import joblib
+
+from afn.common import errors, parallel
+from afn.common.errors import UserError
+
+SLOW = 0.5  # seconds
 
 
-def put(path: Path, size: int) -> int:
-    """Put `size` bytes, all of that value, behind those of the items before; returns where. ValueError below 0."""
-    if size < 0:
-        raise ValueError(size)
-    time.sleep(0.01 * (size % 3))  # some overtake those before them
-    start = parallel.claim(size)
-    with path.open("r+b") as file:
-        file.seek(start)
-        file.write(bytes([size]) * size)
-    return start
+def square(item: int) -> int:
+    """The square; even items take longer, so that odd ones overtake them."""
+    time.sleep(0.05 * (item % 2 == 0))
+    return item * item
+
+
+def process(_: int) -> int:
+    """The id of the process that does the work."""
+    return os.getpid()
+
+
+def busy(_: int) -> int:
+    """The same, after a while."""
+    time.sleep(SLOW)
+    return os.getpid()
+
+
+def threads(_: int) -> str | None:
+    """How many threads BLAS is told to use."""
+    return os.environ.get("OPENBLAS_NUM_THREADS")
+
+
+def nested(_: int) -> set[int]:
+    """The processes of a joblib call inside a unit."""
+    return set(joblib.Parallel()(joblib.delayed(process)(item) for item in range(4)))
+
+
+def refused(item: int) -> int:
+    """UserError for 5."""
+    if item == 5:
+        raise UserError("item 5 is wrong. Remove it.")
+    return item
 
 
 def killed(item: int) -> int:
@@ -25,3 +53,23 @@ def killed(item: int) -> int:
     if item == 9:
         os.kill(os.getpid(), signal.SIGKILL)
     return item
+
+
+def killed_once(marker: Path) -> int:
+    """The id of the process; the first one that comes here is killed."""
+    if not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return os.getpid()
+
+
+def main() -> None:
+    """Print the process of each unit of a long map."""
+    for pid in parallel.ordered_map(busy, range(1000), 2):
+        print(pid, flush=True)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored
+    sys.argv[0] = "program"
+    errors.run(main)

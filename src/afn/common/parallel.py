@@ -1,25 +1,21 @@
-"""Work on several processes: an ordered map that holds a handful of results, and commands run side by side.
+"""Work on several processes or machines: one ordered map, by joblib.
 
-Whatever ends this process ends those as well, SIGKILL included: they watch a pipe whose other end only this one holds.
+Locally joblib runs processes (loky). Within `cluster` the same calls go to a Dask cluster that the user has started.
 """
 
+import argparse
 import contextlib
-import ctypes
+import functools
 import os
 import signal
-import subprocess
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import CancelledError
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
-from itertools import islice
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
-from multiprocessing.synchronize import Condition
-from typing import TypeVar
+from itertools import chain, islice
+from typing import Any, Generic, TypeVar
 
 from afn.common import allocator
 from afn.common.errors import UserError
@@ -27,129 +23,168 @@ from afn.common.errors import UserError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-CHUNK = 8  # items a worker takes at a time, unless told otherwise
-PACKAGES = ["numpy", "scipy.fft", "soundfile", "yaml"]  # imported once, by the process that workers are forked from
-GRACE = 1.0  # seconds that a worker has to give back what it holds before it ends
+PATIENCE = 10.0  # seconds that a Dask scheduler, and its first worker, have to answer
+INSTALL = "Install it in this environment: pip install dask distributed."
 
-_stopping = threading.Event()  # in a worker: the process that wants its results has ended, or wants no more
+_backend: Any = None  # joblib's backend for the Dask cluster, within `cluster`
+
+# joblib warns of units that an error has made useless, and of workers that it restarts between two units because they
+# have grown by 300 MB. Neither affects a result.
+warnings.filterwarnings("ignore", r"\d+ tasks (have been successfully|which were still)", UserWarning)
+warnings.filterwarnings("ignore", "A worker stopped while some jobs were given to the executor", UserWarning)
+
+
+def add_options(parser: argparse.ArgumentParser, *, nj: bool = True) -> None:
+    """Add --cluster, the address of a Dask scheduler, and with `nj` also --nj, the number of parallel jobs."""
+    if nj:
+        parser.add_argument(
+            "--nj",
+            type=_positive,
+            default=default_jobs(),
+            metavar="N",
+            help="parallel jobs on this machine (%(default)s, the cores that this process may use)",
+        )
+    parser.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="work on a Dask cluster instead, for example tcp://host:8786 (docs/cluster.md)",
+    )
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number above 0")
+    return int(text)
+
+
+def default_jobs() -> int:
+    """The number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def ordered_map(
-    function: Callable[[Item], Result], items: Iterable[Item], jobs: int, chunk_size: int = CHUNK
+    function: Callable[[Item], Result], items: Iterable[Item], jobs: int, threads: int | None = 1
 ) -> Iterator[Result]:
-    """`function` of every item, in their order, on `jobs` processes (in this one if 1).
+    """`function` of every item, in the order of the items, on `jobs` processes; in this process if `jobs` is 1.
 
-    A worker takes `chunk_size` items at a time; while at one it may `claim`. At most a few chunks per worker are under
-    way, so that a slow consumer does not fill the memory. Raises UserError when a worker is killed.
+    Within `cluster`, all workers of the cluster do it, and `jobs` has no effect. Items are taken from the iterable as
+    they are needed, about two per process ahead. Functions, items and results are pickled.
+
+    Args:
+        function: one unit of work. Files that it writes must be complete or absent: it may be run again elsewhere.
+        items: what to call it with.
+        jobs: processes on this machine.
+        threads: for BLAS and OpenMP in each of these processes; None: OMP_NUM_THREADS, or an equal share of the cores.
+
+    Raises:
+        UserError: a worker process was killed, or the cluster has no worker.
+        Exception: what `function` raises, from the first call that fails.
     """
-    if jobs == 1:
-        yield from map(function, items)
-        return
-    context = get_context("forkserver")
-    context.set_forkserver_preload(PACKAGES)
-    reader, writer = context.Pipe(duplex=False)
-    claims = Claims(context.Condition(), context.Array("q", 2, lock=False))
-    with reader, writer, ProcessPoolExecutor(jobs, context, _start, (reader, claims)) as pool:
-        pending: deque = deque()
-        try:
-            numbered = enumerate(items)
-            while chunk := list(islice(numbered, chunk_size)):
-                pending.append(pool.submit(_each, function, chunk))
-                if len(pending) >= 3 * jobs:
-                    yield from pending.popleft().result()
-            while pending:
-                yield from pending.popleft().result()
-        except BaseException as error:
-            writer.close()  # the workers pass over what is left to do
-            if isinstance(error, BrokenProcessPool):
-                raise UserError("a worker process was killed, perhaps for memory; give a lower --nj") from None
-            raise
+    unit, items = Unit(function), iter(items)
+    if _backend is None:
+        first = list(islice(items, jobs))
+        items, jobs = chain(first, items), len(first)  # no more processes than items
+        if jobs <= 1:
+            yield from map(unit, items)
+            return
+    import joblib  # here, for it takes 0.2 s
+
+    if _backend is None:
+        # Idle workers serve the next call, if these settings are the same.
+        settings: dict[str, Any] = {"inner_max_num_threads": threads, "initializer": _start, "initargs": (os.getpid(),)}
+        with joblib.parallel_config("loky", **settings):
+            pool = joblib.Parallel(n_jobs=jobs, batch_size=1, return_as="generator", max_nbytes=None)
+    else:
+        pool = joblib.Parallel(backend=_backend, n_jobs=-1, batch_size=1, return_as="generator")
+    with _one_line_errors():
+        yield from pool(joblib.delayed(unit)(item) for item in items)
 
 
-@dataclass
-class Claims:
-    """What the workers of one map share: whose turn it is, and the sum of all claims so far."""
-
-    turn: Condition
-    state: ctypes.Array  # the number of the item whose turn it is, and that sum
-    number: int = 0  # of the item that this worker is at
-
-
-_claims: Claims | None = None  # in a worker
-
-
-def claim(amount: int) -> int:
-    """In a worker of `ordered_map`, once for its item: the sum of what all items before it have claimed.
-
-    So that results of any size can be put beside each other, by whoever has them, in the order of their items. Waits
-    for the claims of the items before.
-    """
-    with _claims.turn:
-        _claims.turn.wait_for(lambda: _claims.state[0] == _claims.number)
-        start = _claims.state[1]
-        _claims.state[:] = _claims.number + 1, start + amount
-        _claims.turn.notify_all()
-    return start
-
-
-def _start(reader: Connection, claims: Claims) -> None:
-    """Set up a worker: an interruption is the parent's to handle; the end of the parent is noticed."""
-    global _claims
+@functools.cache
+def _prepare() -> None:
     allocator.keep_freed()
-    _claims = claims
+
+
+class Unit(Generic[Item, Result]):
+    """A function for workers, which prepares the process before its first call."""
+
+    def __init__(self, function: Callable[[Item], Result]):
+        self.function = function
+
+    def __call__(self, item: Item) -> Result:
+        _prepare()
+        return self.function(item)
+
+
+def _start(parent: int) -> None:
+    """Set up a local worker: the parent handles Ctrl-C, and the worker ends when the parent does, SIGKILL included."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, args=(reader,), daemon=True).start()
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 
-def _end_with_parent(reader: Connection) -> None:
-    with contextlib.suppress(EOFError, OSError):
-        reader.recv()
-    _stopping.set()
-    time.sleep(GRACE)
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
     os._exit(1)
 
 
-def _each(function: Callable[[Item], Result], chunk: list[tuple[int, Item]]) -> list[Result]:
-    results = []
-    for number, item in chunk:
-        if _stopping.is_set():
-            break
-        _claims.number = number
-        results.append(function(item))
-    return results
+@contextlib.contextmanager
+def cluster(address: str | None) -> Iterator[None]:
+    """Within the block `ordered_map` works on the Dask cluster whose scheduler is at `address`; None: on this machine.
 
+    Workers need the same package and the same file system. A unit whose worker is lost is run again by another one, at
+    most as often as Dask's `distributed.scheduler.allowed-failures` says.
 
-def run_all(commands: Sequence[Sequence[str]], jobs: int) -> list[int]:
-    """Run `commands`, at most `jobs` at a time; returns their exit codes, in order.
-
-    Each has a pipe for stdin, which is at its end when this process is: they call `end_with_stdin`.
+    Raises:
+        UserError: Dask is not installed, or no scheduler answers.
     """
-    waiting, running, codes = deque(enumerate(commands)), {}, {}
+    global _backend
+    if address is None:
+        yield
+        return
     try:
-        while waiting or running:
-            while waiting and len(running) < jobs:
-                index, command = waiting.popleft()
-                running[index] = subprocess.Popen(command, stdin=subprocess.PIPE)
-            time.sleep(0.05)
-            for index, process in list(running.items()):
-                if process.poll() is not None:
-                    codes[index] = running.pop(index).returncode
-                    process.stdin.close()
-    except BaseException:
-        for process in running.values():
-            process.terminate()
-        for process in running.values():
-            process.wait()
+        from dask.distributed import Client
+
+        from afn.common import dask_backend
+    except ImportError:
+        raise UserError(f"--cluster {address}: dask is not installed. {INSTALL}") from None
+    try:
+        dask_backend.wait_for_scheduler(address, PATIENCE)
+        client = Client(address, timeout=PATIENCE, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"--cluster {address}: no Dask scheduler answers ({error}). Start one (docs/cluster.md), or correct the "
+            f"address."
+        ) from None
+    dask_backend.silence()
+    with client:
+        _backend = dask_backend.Backend(client=client, wait_for_workers_timeout=PATIENCE)
+        try:
+            yield
+        finally:
+            _backend = None
+
+
+@contextlib.contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """Errors of the machinery, not of a unit, become UserErrors."""
+    try:
+        yield
+    except BrokenProcessPool:
+        raise UserError("a worker process was killed, perhaps for lack of memory. Give a lower --nj.") from None
+    except CancelledError:
+        raise UserError("the Dask cluster has gone. Start it again, then run the same command again.") from None
+    except Exception as error:
+        if _backend is None or not type(error).__module__.startswith(("distributed.", "joblib.", "builtins")):
+            raise
+        if type(error).__name__ == "KilledWorker":
+            raise UserError(
+                "several Dask workers were killed at the same unit, perhaps for lack of memory. Give workers more."
+            ) from None
+        if isinstance(error, TimeoutError):
+            raise UserError(
+                f"the Dask cluster had no worker for {PATIENCE:.0f} s. Start workers (docs/cluster.md)."
+            ) from None
         raise
-    return [codes[index] for index in range(len(commands))]
-
-
-def end_with_stdin() -> None:
-    """From now on end this process, by SIGTERM, when its stdin is at its end."""
-
-    def watch() -> None:
-        while os.read(0, 1):  # not sys.stdin, whose lock this thread would hold when Python ends
-            pass
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=watch, daemon=True).start()

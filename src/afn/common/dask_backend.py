@@ -1,0 +1,67 @@
+"""joblib's backend for Dask, made to fit a pipeline: every unit runs on the cluster, and every failure is reported."""
+
+import logging
+import socket
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from distributed.comm import parse_address, parse_host_port
+from joblib._dask import DaskDistributedBackend
+from joblib.parallel import SequentialBackend
+
+
+class Backend(DaskDistributedBackend):
+    """joblib's own, but for the three points below."""
+
+    def effective_n_jobs(self, n_jobs: int) -> int:
+        """At least 2: with 1, joblib would work in this process instead of on a cluster of one worker."""
+        return max(2, super().effective_n_jobs(n_jobs))
+
+    def get_nested_backend(self) -> tuple[Any, int]:
+        """Calls of joblib inside a unit stay in its worker."""
+        return SequentialBackend(nesting_level=1), 1
+
+    def submit(self, func: Callable, callback: Callable | None = None) -> Future:
+        """Submit a unit. A failure of Dask itself reaches the callback as well; joblib would wait for ever."""
+        future = super().submit(func, callback)
+
+        def failed(done: Future) -> None:
+            if callback is not None and (error := done.exception()) is not None:
+                callback(error)
+
+        future.add_done_callback(failed)
+        return future
+
+    def retrieve_result_callback(self, out: Any) -> Any:
+        if isinstance(out, BaseException):
+            raise out
+        return super().retrieve_result_callback(out)
+
+
+def wait_for_scheduler(address: str, patience: float) -> None:
+    """Wait up to `patience` seconds until something accepts connections at `address`.
+
+    A Dask client that finds nobody would wait 20 s more when it is closed. Raises OSError when nothing does, and
+    ValueError for a malformed address.
+    """
+    protocol, place = parse_address(address)
+    if protocol not in ("tcp", "tls"):
+        return
+    host, port = parse_host_port(place)
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            socket.create_connection((host, port), timeout=patience).close()
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+
+
+def silence() -> None:
+    """No log messages of Dask in this process: what matters to the user is raised."""
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
