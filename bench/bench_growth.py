@@ -10,7 +10,6 @@ arithmetic and the memory traffic of a forward pass tell what no machine can bea
 """
 
 import argparse
-import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,7 +20,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from afn.features import native
+from afn.common import parallel
 from afn.systems import device as devices
 from afn.systems.neural import training
 from afn.systems.neural.attentive_filtering import AttentiveFilteringNetwork
@@ -29,7 +28,7 @@ from afn.systems.neural.batches import Tiled, in_order
 from afn.systems.neural.inference import for_scoring
 from afn.systems.neural.settings import Training
 from afn.systems.subset import Subset
-from bench_spectrogram import front_end, noise
+from bench_spectrogram import extract, noise
 from measuring import Row, show, side_by_side  # puts src on the path
 
 SIZES = (1, 2, 4)  # times the data
@@ -89,12 +88,12 @@ def measure(repeats: int = 1) -> list[Row]:
 
 def features(folder: Path, most: int) -> Callable[[int], float]:
     """Extraction of a number of recordings, on all cores, into an archive."""
-    different, extractor = noise(folder, RECORDINGS), front_end(1.0)
+    different = noise(folder, RECORDINGS)
     recordings = [(f"u{place:06}", different[place % RECORDINGS][1]) for place in range(most)]
 
     def run(count: int) -> float:
         begun = time.perf_counter()
-        native.write(folder / "out", recordings[:count], extractor, os.cpu_count(), "feats.ark")
+        extract(recordings[:count], folder / "out", 1.0, parallel.default_jobs())
         return time.perf_counter() - begun
 
     return run

@@ -21,7 +21,7 @@ import numpy as np
 import soundfile
 
 from afn.common.paths import ROOT
-from afn.features import archives, kaldi, native
+from afn.features import archives, kaldi, parts
 from afn.features.front_end import SpectrogramFrontEnd
 from afn.features.kaldi_options import SpectrogramOptions
 from measuring import Row, show, side_by_side  # puts src on the path
@@ -69,12 +69,18 @@ def front_end(dither: float) -> SpectrogramFrontEnd:
     return SpectrogramFrontEnd(SpectrogramOptions(snip_edges=False, dither=dither), WINDOW, False)
 
 
+def extract(recordings: list[tuple[str, str]], out: Path, dither: float, jobs: int) -> None:
+    """Write the features of `recordings` to `out`, also where it has some."""
+    extraction = parts.Extraction(out, front_end(dither), "bench", since=time.time_ns())
+    parts.extract(extraction, recordings, len(recordings), jobs)
+
+
 def core(recordings: list[tuple[str, str]], dither: float, folder: Path, repeats: int) -> float:
     """Seconds of sound a second of the processor, in this process alone; the median."""
     paces = []
     for _ in range(repeats + 1):
         begun = time.process_time()
-        native.write(folder / "out", recordings, front_end(dither), 1, "feats.ark")
+        extract(recordings, folder / "out", dither, 1)
         paces.append(len(recordings) * SECONDS / (time.process_time() - begun))
     return statistics.median(paces[1:])
 
@@ -84,7 +90,7 @@ def clock(recordings: list[tuple[str, str]], folder: Path, jobs: int) -> float:
     shutil.rmtree(folder / "out", ignore_errors=True)
     numbered = [(f"u{index:06}", wav) for index, (_, wav) in enumerate(recordings)]
     begun = time.perf_counter()
-    native.write(folder / "out", numbered, front_end(1.0), jobs, "feats.ark")
+    extract(numbered, folder / "out", 1.0, jobs)
     return time.perf_counter() - begun
 
 

@@ -1,115 +1,108 @@
-"""Stage -1: recordings become features, by Kaldi where it is installed, else by our own Kaldi-exact extractor."""
+"""The features of a subset: extracted in parts, with a record, unless they are up to date."""
 
+import contextlib
+import hashlib
+import math
+import shutil
 import time
-from dataclasses import asdict
-from functools import partial
-from itertools import islice
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from afn.common import errors, record
-from afn.common.paths import ROOT, located, portable
+from afn.common import config, files, owned, record
+from afn.common.errors import UserError
+from afn.common.paths import located
 from afn.common.progress import Progress
 from afn.corpora import datadir
-from afn.experiment import command_line, locks, shards
-from afn.features import archives, kaldi, kaldi_options, native
-from afn.features.front_end import front_end, kaldi_commands
-from afn.features.settings import Features, Mfcc, Spectrogram
+from afn.experiment import locks
+from afn.experiment.command_line import Stage
+from afn.features import archives, front_end, parts
+from afn.features.settings import Features
 
-CONF = ROOT / "conf"
-
-
-def main() -> None:
-    parser = command_line.arguments(__doc__)
-    command_line.add_jobs(parser)
-    shards.add_option(parser)
-    options = parser.parse_args()
-    here = command_line.from_arguments(options)
-    settings = here.system.features
-    backend = choose_backend(settings)
-    for subset in command_line.prepared(here):
-        extract(here, subset, settings, backend, options.nj, options.shard)
+NAMED = 3  # recordings in a message
 
 
-def choose_backend(settings: Features) -> str:
-    """`kaldi` or `native`, as the settings ask; `auto` takes Kaldi where all its programs are found."""
-    if isinstance(settings, Mfcc):
-        kaldi.require(kaldi_commands(settings, CONF))
-        return "kaldi"
-    if not isinstance(settings, Spectrogram):
-        return "native"  # Kaldi has no such features
-    if settings.backend == "kaldi":
-        kaldi.require()
-    if settings.backend != "auto":
-        return settings.backend
-    return "kaldi" if len(kaldi.find()) == len(kaldi.PROGRAMS) else "native"
+def extract(here: Stage, subset: str, jobs: int) -> None:
+    """Write the features of one subset, unless they are up to date.
 
-
-def extract(
-    here: command_line.Stage,
-    subset: str,
-    settings: Features,
-    backend: str,
-    jobs: int,
-    shard: shards.Shard | None = None,
-) -> None:
-    """Write the features of one subset, or a shard of them, unless they stand; put shards together if all stand."""
-    directory = here.layout.features(subset, settings.name)
-    made_from = record.make(describe(settings, backend), {"corpus": here.layout.corpus_data / record.NAME})
-    if record.stands(directory, made_from) and not here.force:
-        print(f"extract: {directory} stands ({backend} backend); --force makes it anew")
+    Another run that extracts the same features is waited for. Raises UserError for recordings that stage -2 has not
+    seen as they are, for unusable ones, and for a folder that is the user's.
+    """
+    settings: Features = here.system.features
+    listed, directory = here.layout.subset(subset), here.layout.features(subset, settings.name)
+    description = front_end.describe(settings)
+    identity = {"features": description, "recordings": datadir.recordings_hash(listed)}
+    if _current(here, directory, identity):
         return
-    join = partial(joined, directory)
-    if not here.force and shards.merge(directory, made_from, join):
-        return
-    work = shard.folder(directory) if shard else directory
-    if shard and record.stands(work, shard.record(made_from)) and not here.force:
-        print(f"extract: {work} stands; other shards are missing")
-        return
-    with locks.hold(work):
-        record.remove(work)
-        listed = here.layout.subset(subset)
-        count = sum(1 for _ in datadir.recordings(listed))
-        first, end = shard.bounds(count) if shard else (0, count)
-        count = end - first
-        recordings = ((utt, str(located(wav))) for utt, wav in islice(datadir.recordings(listed), first, end))
-        archive, started = portable(work / "feats.ark"), time.monotonic()
+    if description["backend"] == "kaldi" and "|" in str(directory):
+        raise UserError(f"{directory}: Kaldi's programs cannot write to a path with '|'. Choose another --data.")
+    with _held(directory):
+        if _current(here, directory, identity):  # by the run that this one has waited for
+            return
+        _check_recordings(listed)
+        owned.claim(directory)
+        record.remove(directory)
+        written, seconds = _extract(here, subset, directory, identity, jobs)
+        execution = {"name": settings.name, "parts": written.parts}
+        record.write(directory, {"identity": identity, "content": written.content, "execution": execution})
+        parts.clear(directory)
+    how = f"by the {description['backend']} backend in {seconds:.1f} s"
+    print(f"extract: wrote {directory}: {written.utterances} utterances {how}")
+
+
+def _current(here: Stage, directory: Path, identity: Mapping[str, Any]) -> bool:
+    """Whether the features are up to date; says so."""
+    if not here.current(directory, identity):
+        return False
+    number = record.read(directory).get("execution", {}).get("parts", 0)
+    there = [parts.archive(directory, n) for n in range(1, number + 1)]
+    if not all(path.is_file() for path in (directory / archives.INDEX, directory / archives.LENGTHS, *there)):
+        return False
+    parts.clear(directory)  # of a run that was killed at its very end
+    print(f"extract: {directory} is up to date ({identity['features']['backend']} backend)")
+    return True
+
+
+@contextlib.contextmanager
+def _held(directory: Path) -> Iterator[None]:
+    """Hold the folder's lock for the block; says so when another run has it, and waits."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(locks.hold(directory))
+        except UserError:
+            print(f"extract: {directory}: another run extracts these features. Waiting for it.", flush=True)
+            stack.enter_context(locks.hold(directory, patience=math.inf))
+        yield
+
+
+def _check_recordings(listed: Path) -> None:
+    if changed := datadir.changed(listed):
+        more = f" and {len(changed) - NAMED} more" if len(changed) > NAMED else ""
+        names = ", ".join(changed[:NAMED]) + more
+        raise UserError(f"{listed}: {names} changed since stage -2 read the recordings. Run stage -2 again.")
+
+
+def _extract(
+    here: Stage, subset: str, directory: Path, identity: Mapping[str, Any], jobs: int
+) -> tuple[parts.Written, float]:
+    """Extract the parts that are not complete. Returns what was written, and the seconds it took."""
+    listed, started = here.layout.subset(subset), time.monotonic()
+    count = sum(1 for _ in datadir.recordings(listed))
+    made_by = hashlib.sha256(config.dump(identity).encode()).hexdigest()
+    extraction = parts.Extraction(
+        directory, front_end.from_description(identity["features"]), made_by, here.forced_since or 0
+    )
+    recordings = ((utt, str(located(wav))) for utt, wav in datadir.recordings(listed))
+    _remove_scratch(directory)
+    try:
         with Progress(f"extract {subset}", count) as progress:
-            if backend == "kaldi":
-                matrices = kaldi.extract(list(recordings), kaldi_commands(settings, CONF), jobs, work)
-                written = archives.write(work, matrices, archive, progress.advance)
-            else:
-                front = front_end(settings, CONF)
-                written = native.write(work, recordings, front, jobs, archive, progress.advance)
-        if written != count:
-            missing = f"{written} of {count} utterances came out"
-            raise errors.UserError(f"{work}: {missing}; run stage -1 again")
-        record.write(work, shard.record(made_from) if shard else made_from)
-        seconds = time.monotonic() - started
-        print(f"extract: wrote {work}: {written} utterances by the {backend} backend in {seconds:.1f} s")
-    if shard:
-        shards.merge(directory, made_from, join)
-    else:
-        shards.clear(directory)
+            written = parts.extract(extraction, recordings, count, jobs, progress.advance)
+    finally:
+        _remove_scratch(directory)
+    return written, time.monotonic() - started
 
 
-def joined(directory: Path, parts: list[Path]) -> None:
-    """Put the archives of shards together."""
-    count = archives.join(directory, parts, portable(directory / "feats.ark"))
-    print(f"extract: wrote {directory}: {count} utterances of {len(parts)} shards")
-
-
-def describe(settings: Features, backend: str) -> dict[str, Any]:
-    """The complete configuration of the features: what their record holds."""
-    description = asdict(settings) | {"backend": backend}
-    if backend == "native":
-        description["extractor"] = native.VERSION
-    if not isinstance(settings, Spectrogram | Mfcc):
-        return description
-    if backend == "kaldi" or isinstance(settings, Mfcc):
-        return description | {"options": kaldi_options.lines(CONF / settings.conf)}
-    return description | {"options": asdict(kaldi_options.read(CONF / settings.conf))}
-
-
-if __name__ == "__main__":
-    errors.run(main)
+def _remove_scratch(directory: Path) -> None:
+    """Remove the temporary folders of Kaldi's programs, those of a killed run included."""
+    for left in directory.glob(f"{files.SCRATCH}*"):
+        shutil.rmtree(left, ignore_errors=True)

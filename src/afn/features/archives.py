@@ -1,13 +1,14 @@
-"""Kaldi archives of feature matrices: `feats.ark` with `feats.scp` and `utt2num_frames`.
+"""Kaldi archives of feature matrices: `feats*.ark` with `feats.scp` and `utt2num_frames`.
 
-kaldi_io does the binary format. Around it: nothing is skipped silently, no shell is run, every key is checked.
+kaldi_io reads and writes the binary format. The code around it never skips an utterance silently, runs no shell and
+checks every key.
 """
 
+import copy
+import hashlib
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -16,7 +17,7 @@ import numpy as np
 from afn.common import files
 from afn.common.errors import UserError
 
-# kaldi_io prints a banner when KALDI_ROOT is unset and puts Kaldi's folders on PATH; neither concerns this program.
+# kaldi_io prints a banner when KALDI_ROOT is unset and puts Kaldi's folders on PATH; this program needs neither.
 _before = {name: os.environ.get(name) for name in ("KALDI_ROOT", "PATH")}
 os.environ["KALDI_ROOT"] = os.sep
 import kaldi_io  # noqa: E402
@@ -29,106 +30,97 @@ for _name, _value in _before.items():
 
 
 ARCHIVE, INDEX, LENGTHS = "feats.ark", "feats.scp", "utt2num_frames"
-MEBIBYTE = 1 << 20
 
 
 class Entry(NamedTuple):
-    """Where a matrix lies in an archive, and its size."""
+    """Where a matrix is in an archive, its size, and the SHA-256 of its content."""
 
     utt: str
     offset: int  # bytes
     frames: int
     width: int
-
-
-class Writer:
-    """An archive that is being written: `ark` takes the matrices, `enter` puts them on its lists."""
-
-    def __init__(self, ark: IO[bytes], scp: IO[str], lengths: IO[str], archive: str):
-        self.ark, self.scp, self.lengths, self.archive = ark, scp, lengths, archive
-        self.count, self.last, self.width = 0, "", None
-
-    def enter(self, entry: Entry) -> None:
-        """UserError for one out of bytewise order, or of another width than those before."""
-        self.width = entry.width if self.width is None else self.width
-        if self.count and entry.utt.encode() <= self.last.encode():
-            raise UserError(f"utterance {entry.utt} comes after {self.last}; sort the list bytewise (LC_ALL=C)")
-        if entry.width != self.width:
-            raise UserError(f"utterance {entry.utt}: has {entry.width} values a frame, those before it {self.width}")
-        self.scp.write(f"{entry.utt} {self.archive}:{entry.offset}\n")
-        self.lengths.write(f"{entry.utt} {entry.frames}\n")
-        self.count, self.last = self.count + 1, entry.utt
-
-
-@contextmanager
-def writing(directory: Path, archive: str) -> Iterator[Writer]:
-    """feats.ark, feats.scp and utt2num_frames of `directory`, whole or not at all; the list appears last.
-
-    `archive` is the name of feats.ark inside feats.scp.
-    """
-    with (
-        files.whole(directory / INDEX) as scp,
-        files.whole(directory / LENGTHS) as lengths,
-        files.whole(directory / ARCHIVE, "wb") as ark,
-    ):
-        yield Writer(ark, scp, lengths, archive)
-
-
-def write(
-    directory: Path,
-    matrices: Iterable[tuple[str, np.ndarray]],
-    archive: str,
-    done: Callable[[int], None] = lambda count: None,
-) -> int:
-    """Write `(utterance, float[T × D])` pairs to `directory`, float32 and uncompressed; return how many.
-
-    The pairs must come in bytewise order of their utterances, have one width D, and hold finite values and at least one
-    frame: UserError names the first that does not. `done` is called with 1 after each.
-    """
-    with writing(directory, archive) as writer:
-        for entry in pack(matrices, writer.ark):
-            writer.enter(entry)
-            done(1)
-    return writer.count
+    sha256: str
 
 
 def pack(matrices: Iterable[tuple[str, np.ndarray]], ark: IO[bytes]) -> Iterator[Entry]:
-    """Write `(utterance, float[T × D])` pairs to `ark`, opened "wb"; UserError for one that is empty or not finite."""
+    """Write `(utterance, float[T × D])` pairs to `ark`, opened "wb", as float32 and uncompressed.
+
+    Raises UserError for a matrix that is empty, not finite, or of another width than those before, and for an utterance
+    out of bytewise order.
+    """
+    entries = _packed(matrices, ark)
+    for entry, _ in _checked((entry, "") for entry in entries):
+        yield entry
+
+
+def _packed(matrices: Iterable[tuple[str, np.ndarray]], ark: IO[bytes]) -> Iterator[Entry]:
     for utt, matrix in matrices:
         if not len(matrix):
-            raise UserError(f"utterance {utt} is too short for one frame; take it out")
+            raise UserError(f"utterance {utt} is too short for one frame. Remove it from the list.")
         if not np.isfinite(matrix).all():
-            raise UserError(f"utterance {utt}: its features are not finite")
+            raise UserError(f"utterance {utt}: its features are not finite. Remove it from the list.")
+        matrix = np.ascontiguousarray(matrix, dtype="<f4")
         offset = ark.tell() + len(utt.encode()) + 1
-        kaldi_io.write_mat(ark, np.ascontiguousarray(matrix, dtype=np.float32), key=utt)
-        yield Entry(utt, offset, *matrix.shape)
+        kaldi_io.write_mat(ark, matrix, key=utt)
+        frames, width = matrix.shape
+        yield Entry(utt, offset, frames, width, digest(matrix))
 
 
-def join(directory: Path, parts: Iterable[Path], archive: str) -> int:
-    """Put the archives that `write` has left in `parts` together in `directory`, byte for byte as of one `write`.
+def digest(matrix: np.ndarray) -> str:
+    """The SHA-256 of a float32[T × D]: of its bytes, little-endian in C order, followed by `T D` as text."""
+    content = hashlib.sha256(np.ascontiguousarray(matrix, dtype="<f4").tobytes())
+    content.update("{} {}".format(*matrix.shape).encode())
+    return content.hexdigest()
 
-    They follow each other in the order of their utterances. Returns how many utterances there are.
+
+def _checked(entries: Iterable[tuple[Entry, str]]) -> Iterator[tuple[Entry, str]]:
+    """Pass on `(entry, archive)`. UserError for one out of bytewise order, or of another width than those before."""
+    last: Entry | None = None
+    for entry, archive in entries:
+        if last is not None:
+            if entry.utt.encode() <= last.utt.encode():
+                raise UserError(f"utterance {entry.utt} comes after {last.utt}. Sort the list bytewise (LC_ALL=C).")
+            if entry.width != last.width:
+                raise UserError(
+                    f"utterance {entry.utt}: {entry.width} values per frame, those before it have {last.width}. "
+                    f"Remove it from the list."
+                )
+        yield entry, archive
+        last = entry
+
+
+def write_lists(directory: Path, entries: Iterable[tuple[Entry, str]]) -> tuple[int, str]:
+    """Write feats.scp and utt2num_frames of `(entry, archive)` pairs; feats.scp appears last.
+
+    Returns how many there are, and the SHA-256 of all `utterance sha256` lines: the content of the features, wherever
+    and in how many archives they are. Raises UserError as `pack` does.
     """
-    count = 0
-    with writing(directory, archive) as writer:
-        for part in parts:
-            before = writer.ark.tell()
-            with (part / ARCHIVE).open("rb") as one:
-                shutil.copyfileobj(one, writer.ark, MEBIBYTE)
-            with (part / LENGTHS).open(encoding="utf-8", newline="\n") as one:
-                shutil.copyfileobj(one, writer.lengths)
-            with (part / INDEX).open(encoding="utf-8", newline="\n") as one:
-                for line in one:
-                    place, _, offset = line.rpartition(":")
-                    writer.scp.write(f"{place.partition(' ')[0]} {archive}:{before + int(offset)}\n")
-                    count += 1
-    return count
+    count, content = 0, hashlib.sha256()
+    with files.whole(directory / INDEX) as scp, files.whole(directory / LENGTHS) as lengths:
+        for entry, archive in _checked(entries):
+            scp.write(f"{entry.utt} {archive}:{entry.offset}\n")
+            lengths.write(f"{entry.utt} {entry.frames}\n")
+            content.update(f"{entry.utt} {entry.sha256}\n".encode())
+            count += 1
+    return count, content.hexdigest()
+
+
+def write(directory: Path, matrices: Iterable[tuple[str, np.ndarray]], archive: str) -> int:
+    """Write `(utterance, float[T × D])` pairs to feats.ark, feats.scp and utt2num_frames in `directory`.
+
+    `archive` is the name of feats.ark inside feats.scp. Returns how many there are. Raises UserError as `pack` does;
+    existing files are then left as they are.
+    """
+    with files.whole(directory / ARCHIVE, "wb") as ark:
+        entries = list(pack(matrices, ark))
+    return write_lists(directory, ((entry, archive) for entry in entries))[0]
 
 
 class FeatureArchive(Mapping[str, np.ndarray]):
     """The matrices that a `feats.scp` lists, read one at a time: `archive[utt]` is float32[T × D].
 
-    Relative names in the list are relative to `root` (Kaldi: the folder a recipe is run in).
+    An archive is looked for beside the list first, for the folder may have been moved, then at the path as written;
+    a relative path starts at `root` (Kaldi: the folder that a recipe is run in).
     """
 
     def __init__(self, scp: Path, root: Path):
@@ -137,20 +129,35 @@ class FeatureArchive(Mapping[str, np.ndarray]):
         try:
             lines = scp.read_text(encoding="utf-8-sig").splitlines()
         except FileNotFoundError:
-            raise UserError(f"{scp}: no such file; run stage -1 first") from None
+            raise UserError(f"{scp}: no such file. Run stage -1 first.") from None
         except UnicodeDecodeError:
-            raise UserError(f"{scp}: not a text file; run stage -1 again") from None
+            raise UserError(f"{scp}: not a text file. Run stage -1 again.") from None
+        paths: dict[str, Path] = {}
         for number, line in enumerate(lines, 1):
             where = f"{scp}:{number}"
-            if "|" in line:
-                raise UserError(f"{where}: a pipe would run a program; copy the features to an archive first")
+            if line.rstrip().endswith("|"):
+                raise UserError(f"{where}: a pipe would run a program. Copy the features to an archive first.")
             match = re.fullmatch(r"(\S+)\s+([^\0]+):(\d{1,18})\s*", line)
             if not match:
-                raise UserError(f"{where}: {line!r} is not `utterance file.ark:offset`; write the list with copy-feats")
+                raise UserError(
+                    f"{where}: {line!r} is not `utterance file.ark:offset`. Write the list with copy-feats."
+                )
             utt, name, offset = match.groups()
             if utt in self.places:
-                raise UserError(f"{where}: {utt} stands here a second time; take one out")
-            self.places[utt] = (root / name, int(offset))
+                raise UserError(f"{where}: {utt} occurs twice. Remove one of the two lines.")
+            if name not in paths:
+                beside = scp.parent / Path(name).name
+                paths[name] = beside if beside.is_file() else root / name
+            self.places[utt] = (paths[name], int(offset))
+
+    def only(self, utterances: Iterable[str]) -> "FeatureArchive":
+        """A view of some of the utterances, in the order given. Raises UserError for one that the list lacks."""
+        view = copy.copy(self)
+        try:
+            view.places = {utt: self.places[utt] for utt in utterances}
+        except KeyError as missing:
+            raise UserError(f"{self.scp}: no features of utterance {missing.args[0]}. Run stage -1 again.") from None
+        return view
 
     def __getitem__(self, utt: str) -> np.ndarray:
         ark, offset = self.places[utt]
@@ -160,10 +167,10 @@ class FeatureArchive(Mapping[str, np.ndarray]):
                 key = f"{utt} ".encode()
                 file.seek(max(offset - len(key), 0))
                 if file.read(min(offset, len(key))) != key:
-                    raise UserError(f"{where}: this place holds another utterance; run stage -1 again")
+                    raise UserError(f"{where}: another utterance is at this place. Run stage -1 again.")
                 return _matrix(file, where)
         except FileNotFoundError:
-            raise UserError(f"{where}: no such archive; run stage -1 again") from None
+            raise UserError(f"{where}: no such archive. Run stage -1 again.") from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.places)
@@ -188,7 +195,7 @@ def _read(ark: Path, value: Callable[[IO[bytes], str], np.ndarray]) -> Iterator[
             try:
                 key = kaldi_io.read_key(file)
             except (AssertionError, UnicodeDecodeError):
-                raise UserError(f"{ark}: not a Kaldi archive") from None
+                raise UserError(f"{ark}: not a Kaldi archive. Write it again.") from None
             if key is None:
                 return
             yield key, value(file, f"{ark} ({key})")
@@ -198,27 +205,33 @@ def _vector(file: IO[bytes], where: str) -> np.ndarray:
     try:
         vector = kaldi_io.read_vec_flt(file)
     except Exception as error:
-        raise UserError(f"{where}: no readable vector ({type(error).__name__}); the archive is damaged") from None
+        raise UserError(
+            f"{where}: no readable vector ({type(error).__name__}). The archive is damaged: write it again."
+        ) from None
     if vector.ndim != 1 or not np.isfinite(vector).all():
-        raise UserError(f"{where}: not a vector of finite values; the archive is damaged")
+        raise UserError(f"{where}: not a vector of finite values. The archive is damaged: write it again.")
     return vector
 
 
-def _matrix(file: object, where: str) -> np.ndarray:
-    """The matrix at the file's position; kaldi_io's many ways to fail, bare assertions included, become one line."""
+def _matrix(file: IO[bytes], where: str) -> np.ndarray:
+    """The matrix at the file's position. Every failure of kaldi_io, assertions included, becomes a UserError."""
     start = file.tell()
     header = file.read(5)
     file.seek(start)
     if header in (b"\0BCM2", b"\0BCM3"):
-        raise UserError(f"{where}: Kaldi's compression CM2 or CM3; write it anew with copy-feats --compress=false")
+        raise UserError(f"{where}: Kaldi's compression CM2 or CM3 cannot be read. Run copy-feats --compress=false.")
     try:
         matrix = kaldi_io.read_mat(file)
     except MemoryError:
-        raise UserError(f"{where}: the matrix claims to be larger than memory; the archive is damaged") from None
+        raise UserError(
+            f"{where}: the header promises a matrix larger than memory. The archive is damaged: write it again."
+        ) from None
     except Exception as error:
-        raise UserError(f"{where}: no readable matrix ({type(error).__name__}); the archive is damaged") from None
+        raise UserError(
+            f"{where}: no readable matrix ({type(error).__name__}). The archive is damaged: write it again."
+        ) from None
     with np.errstate(over="ignore"):  # float64 beyond float32 becomes infinite, and is refused
         matrix = np.asarray(matrix, dtype=np.float32)
     if matrix.ndim != 2 or not matrix.size or not np.isfinite(matrix).all():
-        raise UserError(f"{where}: not a matrix of finite values; the archive is damaged")
+        raise UserError(f"{where}: not a matrix of finite values. The archive is damaged: write it again.")
     return matrix
