@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 import torch
 
+import evaluate
 import golden_weights
 import trained_corpus
 from afn.common import paths
 from afn.common.errors import UserError
 from afn.experiment import command_line, finished, locks, looking, scoring
 from afn.metrics import score_files
-from afn.report import evaluation
 from afn.systems.neural.attentive_filtering import AttentiveFilteringNetwork
 from afn.systems.neural.dilated_resnet import DilatedResNet
 from afn.systems.neural.light_cnn import LightCNN, OriginalLightCNN
@@ -241,7 +241,7 @@ def test_stages_1_to_3_take_it(tool, tmp_path, tmp_path_factory, golden, monkeyp
         (tool.main, ["--system", "lcnn", *settings, "--seeds", "4", save(tmp_path / "x.pth", state)]),
         (looking.main, ["--system", "lcnn", *settings, "--seeds", "4"]),
         (scoring.main, ["--system", "lcnn", *settings, "--seeds", "4"]),
-        (evaluation.main, ["--resamples", "20"]),
+        (evaluate.main, ["--resamples", "20"]),
     ):
         monkeypatch.setattr(sys, "argv", list(map(str, ["script", *common, *more])))
         main()
