@@ -28,9 +28,8 @@ options
   --set NAME=VALUE     override a value of the system's YAML (train.epochs=5),
                        or of the corpus' (corpus.root=DIR); repeatable
   --utterances "A B"   utterances of which stage 1 draws heatmaps (four of each class)
-  --nj N               parallel jobs of stages -2, -1, 0 and 2               (all cores)
-  --cluster ADDRESS    run the jobs of stages -2, -1, 0 and 2 on a Dask cluster,
-                       such as tcp://node7:8786
+  --nj N               parallel jobs of stages -2 and -1                     (all cores)
+  --cluster ADDRESS    run stages -1, 0 and 2 on a Dask cluster: tcp://node7:8786
   --tune               stages -2 and 0 only: search the grids of
                        conf/tuning/NAME.yaml on dev
   --force              redo finished work, once: if the run is interrupted, the same
@@ -88,18 +87,19 @@ rows=$("$python" src/afn/experiment/rows.py "$system") # the systems, one per li
 if $force; then start_forcing; fi
 
 # The + forms keep empty lists from being unbound variables in bash before 4.4.
-stage -2 prepare.py ${jobs[@]+"${jobs[@]}"} ${pipes[@]+"${pipes[@]}"}
+stage -2 prepare.py ${nj[@]+"${nj[@]}"} ${pipes[@]+"${pipes[@]}"}
 
 failed=()
 while IFS= read -r name <&3; do
   row=(--system "$name" --seeds "$seeds") code=0
   if $tuning; then
-    stage 0 tune.py "${row[@]}" ${jobs[@]+"${jobs[@]}"} || code=$?
+    stage 0 afn.experiment.tune "${row[@]}" ${nj[@]+"${nj[@]}"} ${cluster[@]+"${cluster[@]}"} || code=$?
   else
-    OPENBLAS_NUM_THREADS=1 stage -1 extract.py "${row[@]}" ${jobs[@]+"${jobs[@]}"} && # a job is one core's
-      stage 0 train.py "${row[@]}" ${jobs[@]+"${jobs[@]}"} &&
+    # A job of stage -1 takes one core, its algebra included.
+    OPENBLAS_NUM_THREADS=1 stage -1 extract.py "${row[@]}" ${nj[@]+"${nj[@]}"} ${cluster[@]+"${cluster[@]}"} &&
+      stage 0 train.py "${row[@]}" ${cluster[@]+"${cluster[@]}"} &&
       stage 1 attention.py "${row[@]}" ${drawn[@]+"${drawn[@]}"} &&
-      stage 2 score.py "${row[@]}" ${jobs[@]+"${jobs[@]}"} || code=$?
+      stage 2 score.py "${row[@]}" ${cluster[@]+"${cluster[@]}"} || code=$?
   fi
   ((code)) || continue
   # A single system that fails ends the run. Among several, the others go on.

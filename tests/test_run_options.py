@@ -164,20 +164,28 @@ def test_all_stages_run_by_default_and_every_system_in_turn(run):
     assert scripts == ["prepare.py", *middle, *middle, "evaluate.py"]
 
 
-def test_jobs_go_to_the_stages_that_have_any(run):
+def test_jobs_and_cluster_go_to_the_stages_that_take_them(run):
     succeeded(run("--nj", "3", "--cluster", "tcp://node:8786"))
     calls = run.calls()
-    for script in ("prepare.py", "extract.py", "train.py", "score.py"):
-        assert (value(calls[script], "--nj"), value(calls[script], "--cluster")) == ("3", "tcp://node:8786")
-    for script in ("attention.py", "evaluate.py"):
-        assert not {"--nj", "--cluster"} & set(calls[script])
+    taken = {script: [word for word in ("--nj", "--cluster") if word in calls[script]] for script in calls}
+    assert taken == {
+        "prepare.py": ["--nj"],
+        "extract.py": ["--nj", "--cluster"],
+        "train.py": ["--cluster"],
+        "attention.py": [],
+        "score.py": ["--cluster"],
+        "evaluate.py": [],
+    }
+    assert (value(calls["extract.py"], "--nj"), value(calls["score.py"], "--cluster")) == ("3", "tcp://node:8786")
 
 
 def test_tuning_takes_the_place_of_training(run):
+    tune = ["-m", "afn.experiment.tune"]
     succeeded(run("--tune"))
-    assert list(run.calls()) == ["prepare.py", "tune.py"]
-    succeeded(run("--tune", "0"))
-    assert list(run.calls()) == ["tune.py"]
+    assert [call[3:5] for call in run.lines()] == [["src/prepare.py", "--corpus"], tune]
+    succeeded(run("--tune", "--nj", "3", "0"))
+    (call,) = run.lines()
+    assert call[3:5] == tune and value(call, "--nj") == "3"
 
 
 @pytest.mark.parametrize(
@@ -200,8 +208,8 @@ def test_tuning_takes_the_place_of_training(run):
         (["--data", " "], ["--data has an empty value"]),
         (["--system", ""], ["--system has an empty value"]),
         (["--utterances", "\n"], ["--utterances has an empty value"]),
-        (["--nproc", "2"], ["--nproc no longer exists", "--nj N"]),
-        (["--jobs=2"], ["--jobs no longer exists", "--nj N"]),
+        (["--nproc", "2"], ["--nproc no longer exists", "--cluster ADDRESS"]),
+        (["--jobs=2"], ["--jobs no longer exists", "--cluster ADDRESS"]),
         (["--shard", "1/4"], ["--shard no longer exists", "--cluster ADDRESS"]),
         (["--tune", "3"], ["--tune runs stages -2 and 0", "stage 3"]),
         (["--tune", "-2", "1"], ["--tune runs stages -2 and 0"]),

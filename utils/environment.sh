@@ -10,9 +10,9 @@ lacking() { # print the packages of requirements that $python lacks, or fail if 
 import sys
 if sys.version_info < (3, 11):
     sys.exit(1)
-import importlib.metadata, re
+import importlib.metadata, os, re
 missing = []
-for line in [line for path in sys.argv[1:] for line in open(path, encoding="utf-8")]:
+for line in [line for path in filter(os.path.isfile, sys.argv[1:]) for line in open(path, encoding="utf-8")]:
     name = re.match(r"([\w.-]+)==", line)
     try:
         name and importlib.metadata.version(name[1])
@@ -35,8 +35,8 @@ fi
 
 if [[ -n $python ]]; then
   missing=$(lacking) || fail "$python is not Python 3.11 or newer. Set PYTHON to one that is, or $leave."
-  [[ -z $missing ]] ||
-    fail "$python lacks $missing. Run '$python -m pip install -r $PWD/${requirements[${#requirements[@]} - 1]}', or $leave."
+  [[ -z $missing ]] || # the last of requirements includes the others
+    fail "$python lacks $missing. Run '$python -m pip install -r $PWD/${requirements[*]: -1}', or $leave."
 else
   python=$PWD/.venv/bin/python new=()
   if [[ -e .venv ]] && ! "$python" -c "" 2>/dev/null; then # its Python was removed, as an upgrade of the system does

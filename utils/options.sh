@@ -1,6 +1,6 @@
 # Sourced by run.sh: reads its arguments, "$@". Needs `usage`, `fail` and `here`, the user's folder.
 # Sets corpus, system, seeds, first, last, tuning, force, exp; command and its arguments, rest; and the lists of options
-# for the stages: shared (all), jobs (-2, -1, 0, 2), drawn (1), pipes (-2).
+# for the stages: shared (all), nj (-2, -1), cluster (-1, 0, 2), drawn (1), pipes (-2).
 # shellcheck shell=bash disable=SC2034,SC2154
 
 from_here() { # PATH: absolute; a relative one starts in the user's folder
@@ -23,12 +23,13 @@ yaml() { # OPTION VALUE FOLDER: a name in conf/FOLDER as it is, a path to a YAML
     *[,\ ]*) fail "$1 $2: not one name. For several systems use all, all-neural, all-classical or a fusion's name." ;;
   esac
   lower=$(tr '[:upper:]' '[:lower:]' <<<"$2")
-  [[ $2 == "$lower" || -f conf/$3/$2.yaml || ! -f conf/$3/$lower.yaml ]] || fail "$1 $2: not found. Did you mean $lower?"
+  [[ $2 == "$lower" || -f conf/$3/$2.yaml || ! -f conf/$3/$lower.yaml ]] ||
+    fail "$1 $2: not found. Did you mean $lower?"
   printf '%s\n' "$2"
 }
 
 corpus=simulated system=afn seeds=1 first="" last="" command="" tuning=false force=false exp=$PWD/exp given=$#
-shared=() jobs=() drawn=() pipes=() rest=()
+shared=() nj=() cluster=() drawn=() pipes=() rest=()
 while (($#)); do
   argument=$1
   shift
@@ -41,8 +42,8 @@ while (($#)); do
       option=${argument%%=*}
       case $option in
         --corpus | --system | --seeds | --set | --utterances | --nj | --cluster | --data | --exp) ;;
-        --jobs) fail "--jobs no longer exists. Several seeds are several processes: use --nj N." ;;
-        --nproc) fail "--nproc no longer exists. A training is one process; several seeds run at once with --nj N." ;;
+        --jobs) fail "--jobs no longer exists. Every GPU, or worker of --cluster ADDRESS, trains one seed." ;;
+        --nproc) fail "--nproc no longer exists. A training is one process; --cluster ADDRESS trains seeds at once." ;;
         --shard) fail "--shard no longer exists. Use --cluster ADDRESS to spread a stage over machines." ;;
         *) fail "unknown option: $argument. See ./run.sh --help." ;;
       esac
@@ -59,7 +60,8 @@ while (($#)); do
         --system) system=$(yaml "$option" "$value" systems) ;;
         --seeds) seeds=$value ;;
         --utterances) read -r -d '' -a drawn <<<"--utterances $value" || true ;; # on several lines, too
-        --nj | --cluster) jobs+=("$option" "$value") ;;
+        --nj) nj=(--nj "$value") ;;
+        --cluster) cluster=(--cluster "$value") ;;
         --data) shared+=(--data "$(from_here "$value")") ;;
         --exp) exp=$(from_here "$value"); shared+=(--exp "$exp") ;;
         --set) shared+=(--set "$value") ;;

@@ -1,4 +1,5 @@
-# Sourced by run.sh: `stage` runs a script of src/; `start_forcing` and `finish_forcing` make --force resumable.
+# Sourced by run.sh: `stage` runs a script of src/ or a module. `start_forcing` and `finish_forcing` make --force
+# resumable.
 # Reads corpus, system, seeds, first, last, tuning, exp, python and the lists shared and drawn.
 # shellcheck shell=bash disable=SC2154
 
@@ -15,13 +16,14 @@ trap 'end 129' HUP
 trap 'end 130' INT
 trap 'end 143' TERM
 
-stage() { # NUMBER SCRIPT ARGUMENTS...: run the stage if it was asked for
+stage() { # NUMBER SCRIPT-OR-MODULE ARGUMENTS...: run the stage if it was asked for
   local number=$1 script=$2
   shift 2
   ((first <= number && number <= last)) || return 0
   echo "== stage $number: $script --corpus $corpus $*"
-  local code=0 child
-  "$python" "src/$script" --corpus "$corpus" "$@" ${shared[@]+"${shared[@]}"} &
+  local code=0 child program=("src/$script")
+  [[ $script == *.py ]] || program=(-m "$script")
+  "$python" "${program[@]}" --corpus "$corpus" "$@" ${shared[@]+"${shared[@]}"} &
   child=$!
   wait "$child" || code=$?
   while kill -0 "$child" 2>/dev/null; do # a signal interrupted the waiting

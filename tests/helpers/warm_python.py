@@ -94,7 +94,8 @@ def run(streams: list[int], arguments: list[str], folder: str, environment: dict
         os.environ.clear()
         os.environ.update(environment)
         sys.argv = arguments
-        sys.path[0] = str(Path(arguments[0]).resolve().parent)
+        inherited = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
+        sys.path[:1] = [str(Path(arguments[0]).resolve().parent), *inherited]
         runpy.run_path(arguments[0], run_name="__main__")
         code = 0
     except SystemExit as stop:
