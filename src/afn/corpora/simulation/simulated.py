@@ -5,6 +5,7 @@ It lets everything run without the real recordings. Results on it say nothing ab
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -29,6 +30,7 @@ from afn.features import audio
 
 TREE = "simulated"  # the folder below data/<corpus> for the recordings and protocols
 SETTINGS = "settings.yaml"  # beside the recordings: the settings they were made with
+UNIT = 8  # recordings that a worker generates at a time
 
 
 @dataclass(frozen=True)
@@ -138,14 +140,21 @@ def generate(corpus: Simulated, root: Path, jobs: int = 1, force: bool = False) 
     owned.claim(root)
     _keep_only_current(root, corpus, force)
     wavs = {trial: wav_path(root, name, trial.utt) for name, subset in planned.items() for trial in subset}
-    missing = [trial for trial, wav in wavs.items() if not wav.exists()]
+    missing = [(trial, wav) for trial, wav in wavs.items() if not wav.exists()]
+    units = [missing[start : start + UNIT] for start in range(0, len(missing), UNIT)]
     with Progress("simulating speech and replays", len(wavs)) as progress:
         progress.advance(len(wavs) - len(missing))
-        for trial, samples in zip(missing, ordered_map(studio.make, missing, jobs), strict=True):
-            audio.write(wavs[trial], samples, SAMPLE_RATE)
-            progress.advance()
+        for written in ordered_map(partial(_write, studio), units, jobs):
+            progress.advance(written)
     for name, subset in planned.items():
         files.write_text(protocol_path(root, name), "".join(f"{trial.protocol}\n" for trial in subset))
+
+
+def _write(studio: Studio, unit: list[tuple[Trial, Path]]) -> int:
+    """Write the recordings of a unit of work. Returns how many."""
+    for trial, wav in unit:
+        audio.write(wav, studio.make(trial), SAMPLE_RATE)
+    return len(unit)
 
 
 def wav_path(root: Path, subset: str, utt: str) -> Path:
