@@ -1,5 +1,6 @@
-"""Kaldi archives: what is written reads back, compressed ones read as Kaldi reads them, damage is never silent."""
+"""Kaldi archives: they read back as written, compressed ones as Kaldi reads them, and damage is never silent."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -20,7 +21,7 @@ def written(tmp_path):
     return tmp_path
 
 
-def test_what_is_written_reads_back_exactly(written):
+def test_an_archive_reads_back_exactly(written):
     archive = archives.FeatureArchive(written / "feats.scp", written)
     assert list(archive) == list(MATRICES)
     for utt, matrix in MATRICES.items():
@@ -38,14 +39,14 @@ def test_the_bytes_are_kaldis(written):
 @pytest.mark.parametrize(
     ("matrices", "complaint"),
     [
-        ([("b", np.ones((2, 3))), ("a", np.ones((2, 3)))], "sort"),
-        ([("a", np.ones((2, 3))), ("a", np.ones((2, 3)))], "sort"),
+        ([("b", np.ones((2, 3))), ("a", np.ones((2, 3)))], "Sort"),
+        ([("a", np.ones((2, 3))), ("a", np.ones((2, 3)))], "Sort"),
         ([("a", np.ones((0, 3)))], "too short"),
         ([("a", np.ones((2, 3))), ("b", np.ones((2, 4)))], "utterance b"),
         ([("a", np.full((2, 3), np.nan))], "utterance a"),
     ],
 )
-def test_what_must_not_be_written_is_refused_and_leaves_what_stood(written, matrices, complaint):
+def test_bad_matrices_are_refused_and_leave_existing_files_alone(written, matrices, complaint):
     before = (written / "feats.ark").read_bytes()
     with pytest.raises(UserError, match=complaint):
         archives.write(written, matrices, "feats.ark")
@@ -94,7 +95,7 @@ def test_an_offset_of_another_utterance_is_noticed(written):
         ("u9 touch PWNED; cat feats.ark |", "pipe"),
         ("u9", "not `utterance"),
         ("u9 feats.ark", "not `utterance"),
-        ("u0 feats.ark:3", "second time"),
+        ("u0 feats.ark:3", "occurs twice"),
     ],
 )
 def test_lists_that_cannot_be_trusted_are_refused(written, line, complaint):
@@ -103,6 +104,59 @@ def test_lists_that_cannot_be_trusted_are_refused(written, line, complaint):
     with pytest.raises(UserError, match=complaint):
         archives.FeatureArchive(written / "feats.scp", written)
     assert not (written / "PWNED").exists()
+
+
+def test_a_folder_that_was_moved_is_read_where_it_is_now(written, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("moved") / "a|b [c] d"
+    lines = (written / "feats.scp").read_text().replace(" feats.ark", f" {written}/feats.ark")
+    (written / "feats.scp").write_text(lines)
+    np.testing.assert_array_equal(archives.FeatureArchive(written / "feats.scp", ROOT)["u1"], MATRICES["u1"])
+    written.rename(elsewhere)
+    moved = archives.FeatureArchive(elsewhere / "feats.scp", ROOT)
+    np.testing.assert_array_equal(moved["u1"], MATRICES["u1"])
+    (elsewhere / "feats.scp").rename(tmp_path_factory.getbasetemp() / "feats.scp")  # the list alone
+    (elsewhere / "feats.ark").rename(written.parent / "other.ark")
+    lines = lines.replace(f"{written}/feats.ark", f"{written.parent}/other.ark")
+    (tmp_path_factory.getbasetemp() / "feats.scp").write_text(lines)
+    at_its_path = archives.FeatureArchive(tmp_path_factory.getbasetemp() / "feats.scp", ROOT)
+    np.testing.assert_array_equal(at_its_path["u1"], MATRICES["u1"])
+
+
+def test_names_and_paths_may_contain_what_kaldi_takes_for_a_pipe_only_at_the_end(tmp_path):
+    folder = tmp_path / "a|b"
+    archives.write(folder, [("u|0", MATRICES["u1"]), ("v|", MATRICES["u2"])], f"{folder}/feats.ark")
+    archive = archives.FeatureArchive(folder / "feats.scp", ROOT)
+    assert {utt: matrix.shape for utt, matrix in archive.items()} == {"u|0": (2, 4), "v|": (3, 4)}
+
+
+def test_a_view_has_some_of_the_utterances_in_the_order_asked_for(written):
+    archive = archives.FeatureArchive(written / "feats.scp", written)
+    view = archive.only(["u3", "u1"])
+    assert list(view) == ["u3", "u1"] and len(archive) == 5
+    np.testing.assert_array_equal(view["u3"], MATRICES["u3"])
+    with pytest.raises(KeyError):
+        view["u2"]
+    with pytest.raises(UserError, match=r"feats\.scp: no features of utterance u9"):
+        archive.only(["u1", "u9"])
+
+
+def test_the_hash_of_the_content_does_not_depend_on_archives_and_paths(tmp_path):
+    def content(matrices, *archive_of):
+        with (tmp_path / "ark").open("wb") as ark:
+            entries = list(archives.pack(matrices.items(), ark))
+        return archives.write_lists(tmp_path, zip(entries, archive_of, strict=True))
+
+    two = {utt: MATRICES[utt] for utt in ("u1", "u2")}
+    count, expected = content(two, "a.ark", "b.ark")
+    assert (count, expected) == (2, content(two, "/x/c.ark", "/x/c.ark")[1])
+    lines = "".join(
+        f"{utt} {hashlib.sha256(matrix.astype('<f4').tobytes() + f'{len(matrix)} 4'.encode()).hexdigest()}\n"
+        for utt, matrix in two.items()
+    )
+    assert expected == hashlib.sha256(lines.encode()).hexdigest()
+    assert content({"u1": MATRICES["u1"], "u2": MATRICES["u3"][:3]}, "a", "a")[1] != expected
+    # the same bytes in another shape
+    assert archives.digest(np.zeros((2, 6), np.float32)) != archives.digest(np.zeros((3, 4), np.float32))
 
 
 def test_importing_leaves_the_environment_alone_and_prints_nothing():
