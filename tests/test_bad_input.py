@@ -18,12 +18,13 @@ import pytest
 import soundfile
 import torch
 
+import evaluate
+import prepare
 from afn.common import errors
 from afn.common.paths import ROOT
 from afn.corpora import asvspoof2017
-from afn.experiment import extraction, preparation, scoring, training
+from afn.experiment import extraction, scoring, training
 from afn.features.archives import FeatureArchive
-from afn.report import evaluation
 from made_up_recordings import make, wave
 
 WAVE = wave(1)  # 0.3 s
@@ -93,7 +94,7 @@ PLAIN = riff()
 WAVS = {
     # name: (bytes, what the refusal says or None)
     "sound": (PLAIN, None),
-    "empty file": (b"", "an empty file; fetch it again"),
+    "empty file": (b"", "an empty file. Get the file again"),
     "a text": (b"hello, world\n" * 50, "not a readable recording"),
     "an html page": (b"<!DOCTYPE html><html><body>404</body></html>", "not a readable recording"),
     "zeros": (bytes(4000), "not a readable recording"),
@@ -105,14 +106,14 @@ WAVS = {
     "no samples": (riff(b""), "holds no samples"),
     "samples cut off": (PLAIN[:44], "holds no samples"),
     "one sample, cut": (riff(WAVE.tobytes()[:2], size=4), "holds 2 of the 4 bytes"),
-    "cut in half": (PLAIN[: len(PLAIN) // 2], "bytes it promises; fetch it again"),
+    "cut in half": (PLAIN[: len(PLAIN) // 2], "bytes its header promises. Get the file again"),
     "cut by a byte": (PLAIN[:-1], "holds 9599 of the 9600 bytes"),
     "promises twice as much": (riff(size=2 * WAVE.nbytes), "holds 9600 of the 19200 bytes"),
     "promises two GB, as streaming programs write": (riff(size=0x7FFFF000), None),
     "promises four GB, as streaming programs write": (riff(size=0xFFFFFFFF, riff_size=0xFFFFFFFF), None),
     "promises less than there is": (riff(size=WAVE.nbytes // 2), None),
     "RIFF size of nothing": (riff(riff_size=0), None),
-    "8 bit": (encoded(subtype="PCM_U8"), "PCM_U8 samples instead of 16-bit PCM; convert it first"),
+    "8 bit": (encoded(subtype="PCM_U8"), "PCM_U8 samples instead of 16-bit PCM. Convert it first"),
     "24 bit": (encoded(subtype="PCM_24"), "PCM_24 samples"),
     "32 bit": (encoded(subtype="PCM_32"), "PCM_32 samples"),
     "float": (encoded(FLOAT, subtype="FLOAT"), "FLOAT samples"),
@@ -122,9 +123,9 @@ WAVS = {
     "A-law": (encoded(subtype="ALAW"), "ALAW samples"),
     "IMA ADPCM": (encoded(subtype="IMA_ADPCM"), "IMA_ADPCM samples"),
     "GSM": (encoded(subtype="GSM610", rate=8000), "8000 Hz instead of 16000 Hz, GSM610 samples"),
-    "stereo": (encoded(np.stack([WAVE, WAVE], 1)), "2 channels instead of one; convert it first"),
+    "stereo": (encoded(np.stack([WAVE, WAVE], 1)), "2 channels instead of one. Convert it first"),
     "six channels": (encoded(np.stack([WAVE] * 6, 1)), "6 channels instead of one"),
-    "8 kHz": (encoded(rate=8000), "8000 Hz instead of 16000 Hz; convert it first"),
+    "8 kHz": (encoded(rate=8000), "8000 Hz instead of 16000 Hz. Convert it first"),
     "44.1 kHz": (encoded(rate=44100), "44100 Hz instead of 16000 Hz"),
     "44.1 kHz stereo 24 bit": (
         encoded(np.stack([WAVE, WAVE], 1), 44100, subtype="PCM_24"),
@@ -171,10 +172,10 @@ def test_recordings(run, tmp_path, content, wanted):
     (tmp_path / "u.wav").write_bytes(content)
     corpus = own_corpus(tmp_path, tmp_path / "u.wav")
     before = contents(tmp_path)
-    outcome(run(preparation.main, *corpus), wanted)
+    outcome(run(prepare.main, *corpus), wanted)
     assert contents(tmp_path).items() >= before.items()
     if wanted:
-        assert "u.wav" in run(preparation.main, *corpus)[2]
+        assert "u.wav" in run(prepare.main, *corpus)[2]
         assert contents(tmp_path) == before
         return
     result = run(extraction.main, *corpus, *LCNN, "--nj", 1)
@@ -187,7 +188,7 @@ def test_a_recording_of_half_an_hour_is_prepared(run, tmp_path):
     with (tmp_path / "u.wav").open("wb") as file:
         file.write(riff(b"", size=2 * 16000 * 1800))
         file.truncate(44 + 2 * 16000 * 1800)
-    outcome(run(preparation.main, *own_corpus(tmp_path, tmp_path / "u.wav")), None)
+    outcome(run(prepare.main, *own_corpus(tmp_path, tmp_path / "u.wav")), None)
 
 
 def folder_there(path):
@@ -223,12 +224,12 @@ NO_FILES = {
 @pytest.mark.parametrize(("name", "there", "wanted"), NO_FILES.values(), ids=NO_FILES)
 def test_what_is_no_file_of_a_recording(run, tmp_path, name, there, wanted):
     there(tmp_path / name)
-    refused(run(preparation.main, *own_corpus(tmp_path, tmp_path / name)), wanted)
+    refused(run(prepare.main, *own_corpus(tmp_path, tmp_path / name)), wanted)
 
 
 LATER = {
     "gone": (None, "no such recording"),
-    "cut": (PLAIN[:2000], "holds 1956 of the 9600 bytes it promises; fetch it again"),
+    "cut": (PLAIN[:2000], "holds 1956 of the 9600 bytes its header promises. Get the file again"),
     "emptied": (b"", "an empty file"),
     "another rate": (encoded(rate=8000), "8000 Hz"),
 }
@@ -239,7 +240,7 @@ def test_a_recording_that_is_damaged_after_it_was_prepared(run, tmp_path, conten
     wav = tmp_path / "u.wav"
     wav.write_bytes(PLAIN)
     corpus = own_corpus(tmp_path, wav)
-    assert run(preparation.main, *corpus)[0] == run(extraction.main, *corpus, *LCNN, "--nj", 1)[0] == 0
+    assert run(prepare.main, *corpus)[0] == run(extraction.main, *corpus, *LCNN, "--nj", 1)[0] == 0
     before = contents(tmp_path / "data" / "own" / "dev")
     if content is None:
         wav.unlink()
@@ -266,7 +267,7 @@ def test_names_that_a_shell_would_stumble_over_are_names(run, tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     (tmp_path / name).write_bytes(PLAIN)
     corpus = own_corpus(tmp_path, tmp_path / name)
-    outcome(run(preparation.main, *corpus), None)
+    outcome(run(prepare.main, *corpus), None)
     outcome(run(extraction.main, *corpus, *LCNN, "--nj", 1), None)
     assert not list(tmp_path.rglob("*PWNED"))
 
@@ -279,30 +280,31 @@ TABLES = {
     "tabs": ("utt2label", b"u\tgenuine\n", None),
     "trailing blanks and empty lines": ("utt2label", b"\n  u   genuine \t \n\n", None),
     "no last line end": ("utt2label", b"u genuine", None),
-    "an empty list": ("utt2label", b"", "wav.scp and utt2label disagree about u"),
-    "a missing label": ("utt2label", b"u\n", "utt2label:1: 1 fields where 2 belong; mend the line"),
-    "an unknown label": ("utt2label", b"u bonafide\n", "has label 'bonafide'; use genuine or spoof"),
-    "a label in capitals": ("utt2label", b"u Genuine\n", "has label 'Genuine'"),
-    "a number for a label": ("utt2label", b"u 1\n", "has label '1'"),
-    "an utterance twice": ("utt2label", b"u genuine\nu genuine\n", "utt2label:2: u stands here a second time"),
+    "an empty list": ("utt2label", b"", "utt2label: the file is empty"),
+    "a missing label": ("utt2label", b"u\n", "utt2label:1: 1 instead of 2 fields"),
+    "an unknown label": ("utt2label", b"u fake\n", "unknown label 'fake'. Write genuine (or bonafide) or spoof"),
+    "bona fide": ("utt2label", b"u bonafide\n", None),
+    "a label in capitals": ("utt2label", b"u Genuine\n", "unknown label 'Genuine'"),
+    "a number for a label": ("utt2label", b"u 1\n", "unknown label '1'"),
+    "an utterance twice": ("utt2label", b"u genuine\nu genuine\n", "utt2label:2: u is in line 1 already"),
     "an utterance too many": ("utt2label", b"u genuine\nv spoof\n", "disagree about v"),
     "another utterance": ("utt2label", b"U genuine\n", "disagree about U"),
     "old Mac line ends": ("utt2label", b"u genuine\rv spoof\r", "disagree about v"),
-    "no text": ("utt2label", b"\xff\xfe\0u", "utt2label: not a text file"),
-    "UTF-16": ("utt2label", "u genuine\n".encode("utf-16"), "not a text file"),
-    "NUL bytes": ("utt2label", bytes(100), "fields where 2 belong"),
-    "no recordings": ("wav.scp", b"", "disagree about u"),
-    "an id without a file": ("wav.scp", b"u\n", "wav.scp:1: 1 fields where 2 belong"),
+    "no text": ("utt2label", b"\xff\xfe\0u", "utt2label: not a UTF-8 text file"),
+    "UTF-16": ("utt2label", "u genuine\n".encode("utf-16"), "not a UTF-8 text file"),
+    "NUL bytes": ("utt2label", bytes(100), "1 instead of 2 fields"),
+    "no recordings": ("wav.scp", b"", "wav.scp: the file is empty"),
+    "an id without a file": ("wav.scp", b"u\n", "wav.scp:1: 1 instead of 2 fields"),
     "a pipe": ("wav.scp", b"u sph2pipe -f wav a.sph |\n", ("is a pipe", "shell command", "--allow-pipes")),
     "a pipe to": ("wav.scp", b"u | cat\n", "is a pipe"),
     "an id with a slash": ("wav.scp", b"../u u.wav\n", "disagree about ../u"),
-    "NUL in a name": ("wav.scp", b"u a\0b.wav\n", "cannot stand in a wav.scp"),
-    "a home that is not": ("wav.scp", b"u ~nobody_at_all/u.wav\n", "no such home folder; write the path out"),
-    "few conditions": ("utt2cond", b"u E01 P01\n", "utt2cond:1: 3 fields where 4 belong"),
+    "NUL in a name": ("wav.scp", b"u a\0b.wav\n", "cannot be written into a wav.scp"),
+    "a home that is not": ("wav.scp", b"u ~nobody_at_all/u.wav\n", "no such home folder. Write the whole path"),
+    "few conditions": ("utt2cond", b"u E01 P01\n", "utt2cond:1: 3 instead of 4 fields"),
     "conditions of another": ("utt2cond", b"v - - -\n", "wav.scp and utt2cond disagree"),
-    "no speaker": ("utt2spk", b"u\n", "utt2spk:1: 1 fields"),
-    "two speakers": ("utt2spk", b"u a b\n", "'a b' may not hold white space"),
-    "segments": ("segments", b"u r 0 1\n", "segments: parts of recordings are not read"),
+    "no speaker": ("utt2spk", b"u\n", "utt2spk:1: 1 instead of 2 fields"),
+    "two speakers": ("utt2spk", b"u a b\n", "utt2spk:1: 3 instead of 2 fields"),
+    "segments": ("segments", b"u r 0 1\n", "segments: segments of recordings are not supported"),
 }
 
 
@@ -312,7 +314,7 @@ def test_lists_of_data_directories(run, tmp_path, table, content, wanted):
     corpus = own_corpus(tmp_path, tmp_path / "u.wav")
     (tmp_path / "lists" / table).write_bytes(content)
     before = contents(tmp_path)
-    outcome(run(preparation.main, *corpus), wanted)
+    outcome(run(prepare.main, *corpus), wanted)
     assert contents(tmp_path).items() >= before.items()
     assert wanted is None or contents(tmp_path) == before
 
@@ -322,7 +324,7 @@ def test_a_folder_in_the_place_of_a_list(run, tmp_path, table):
     corpus = own_corpus(tmp_path, tmp_path / "u.wav")
     (tmp_path / "lists" / table).unlink(missing_ok=True)
     (tmp_path / "lists" / table).mkdir()
-    refused(run(preparation.main, *corpus), table, "Is a directory")
+    refused(run(prepare.main, *corpus), table, "is a directory")
 
 
 # Protocols of ASVspoof 2017.
@@ -352,29 +354,29 @@ PROTOCOLS = {
     "no last line end": (lambda text: text.rstrip(), None),
     "missing columns": (
         lambda text: text.replace(" - - -", ""),
-        ":1: 4 columns where 7 belong; fetch the protocol again",
+        ":1: 4 instead of 7 fields",
     ),
-    "a column too many": (lambda text: text.replace("R01", "R01 x"), ":2: 8 columns where 7 belong"),
-    "an unknown label": (lambda text: text.replace("spoof", "fake"), ":2: unknown label 'fake'; use genuine or spoof"),
+    "a column too many": (lambda text: text.replace("R01", "R01 x"), ":2: 8 instead of 7 fields"),
+    "an unknown label": (lambda text: text.replace("spoof", "fake"), ":2: unknown label 'fake'"),
     "labels in capitals": (lambda text: text.replace("genuine", "Genuine"), ":1: unknown label 'Genuine'"),
-    "a duplicate": (lambda text: text + text, ":3: D_1.wav stands in line 1 already; take one out"),
+    "a duplicate": (lambda text: text + text, ":3: D_1.wav is in line 1 already"),
     "no ending": (lambda text: text.replace(".wav", ""), ":1: 'D_1' is not the bare name of a .wav file"),
     "a path": (lambda text: text.replace("D_1", "../D_1"), ":1: '../D_1.wav' is not the bare name"),
     "a windows path": (lambda text: text.replace("D_1", "x\\D_1"), "is not the bare name"),
     "only an ending": (lambda text: text.replace("D_1.wav", ".wav"), ":1: '.wav' is not the bare name"),
     "version 1's evaluation list": (
         lambda text: "D_1.wav M01\n",
-        ("as in Version 1's evaluation list", "get Version 2.0"),
+        ("is Version 1's evaluation list", "Get Version 2.0"),
     ),
-    "nothing": (b"", "no lines; fetch the protocol again"),
-    "no text": (b"\xff\xfe\xfa", "not a text file; fetch it again"),
+    "nothing": (b"", "the file is empty. Download the protocol again"),
+    "no text": (b"\xff\xfe\xfa", "not a UTF-8 text file. Download the protocol again"),
     "a line too few": (
         lambda text: text.splitlines()[0] + "\n",
-        "1 lines (1 genuine, 0 spoof) where Version 2.0 has 2",
+        "1 lines (1 genuine, 0 spoof) instead of Version 2.0's 2",
     ),
     "other counts": (
         lambda text: text.replace("spoof", "genuine"),
-        "2 lines (2 genuine, 0 spoof) where Version 2.0 has 2",
+        "2 lines (2 genuine, 0 spoof) instead of Version 2.0's 2",
     ),
     "another recording": (
         lambda text: text.replace("D_2", "D_3"),
@@ -403,7 +405,7 @@ def official(tmp_path, monkeypatch):
 def test_protocols(run, tmp_path, official, change, wanted):
     (official / "protocol_V2" / asvspoof2017.PROTOCOLS["dev"]).write_bytes(protocol(change))
     before = contents(tmp_path)
-    outcome(run(preparation.main, "--corpus", tmp_path / "official.yaml"), wanted)
+    outcome(run(prepare.main, "--corpus", tmp_path / "official.yaml"), wanted)
     assert contents(tmp_path).items() >= before.items()
     assert wanted is None or contents(tmp_path) == before
 
@@ -415,12 +417,12 @@ def version_1(root):
 
 
 TREES = {
-    "no folder": (shutil.rmtree, "no such folder; fetch it"),
-    "no protocols": (lambda root: shutil.rmtree(root / "protocol_V2"), "no such protocol; fetch it"),
-    "version 1": (version_1, "a protocol of ASVspoof 2017 Version 1; get Version 2.0"),
+    "no folder": (shutil.rmtree, "no such folder. Download it"),
+    "no protocols": (lambda root: shutil.rmtree(root / "protocol_V2"), "no such protocol. Download it"),
+    "version 1": (version_1, "a protocol of ASVspoof 2017 Version 1. Get Version 2.0"),
     "one level too deep": (
         lambda root: root.rename(root.parent / "x") and root.mkdir() or (root.parent / "x").rename(root / "x"),
-        "did you mean",
+        "Did you mean",
     ),
     "no recordings": (
         lambda root: shutil.rmtree(root / asvspoof2017.RECORDINGS["dev"]),
@@ -440,7 +442,7 @@ TREES = {
 @pytest.mark.parametrize(("change", "wanted"), TREES.values(), ids=TREES)
 def test_trees_of_the_official_corpus(run, tmp_path, official, change, wanted):
     change(official)
-    outcome(run(preparation.main, "--corpus", tmp_path / "official.yaml"), wanted)
+    outcome(run(prepare.main, "--corpus", tmp_path / "official.yaml"), wanted)
 
 
 # YAML.
@@ -472,10 +474,10 @@ YAMLS = {
     "an empty name": (SOUND.replace("own", "''"), "name: '' must be the name of a folder"),
     "a name of two lines": (SOUND.replace("own", r'"a\nb"'), "must be the name of a folder"),
     "NUL in a name": (SOUND.replace("own", r'"a\0b"'), "must be the name of a folder"),
-    "NUL in a path": (SOUND.replace("{lists}", r'"a\0b"'), "/a\\x00b: no such data directory; mend corpus.dev"),
+    "NUL in a path": (SOUND.replace("{lists}", r'"a\0b"'), "a\\x00b: no such file or folder. Correct the path"),
     "a directory that is not there": (
         SOUND.replace("{lists}", "/nowhere"),
-        "/nowhere: no such data directory; mend corpus.dev",
+        "/nowhere: no such data directory. Correct corpus.dev",
     ),
     "systems of no mapping": (SOUND + "systems: {{neural: 5}}\n", "systems: it holds `key: value` lines"),
     "systems of a list": (SOUND + "systems: [neural]\n", "systems: ['neural'] must be `key: value` lines"),
@@ -518,7 +520,7 @@ def test_yamls_of_corpora(run, tmp_path, monkeypatch, text, wanted):
         text = text.format(lists=tmp_path / "lists")
     (tmp_path / "own.yaml").write_bytes(text.encode())
     before = contents(tmp_path)
-    result = run(preparation.main, *corpus)
+    result = run(prepare.main, *corpus)
     outcome(result, wanted)
     assert wanted is None or re.search(r": error: \S*/", result[2])  # the line begins with a file
     assert contents(tmp_path).items() >= before.items()
@@ -528,10 +530,10 @@ def test_yamls_of_corpora(run, tmp_path, monkeypatch, text, wanted):
 def test_a_circle_of_three_files_and_a_chain_of_many(run, tmp_path):
     for here, there in ("ab", "bc", "ca"):
         (tmp_path / f"{here}.yaml").write_text(f"extends: {there}.yaml\n")
-    refused(run(preparation.main, "--corpus", tmp_path / "a.yaml"), "(a.yaml -> b.yaml -> c.yaml -> a.yaml)")
+    refused(run(prepare.main, "--corpus", tmp_path / "a.yaml"), "(a.yaml -> b.yaml -> c.yaml -> a.yaml)")
     for number in range(2000):
         (tmp_path / f"{number}.yaml").write_text(f"extends: {number + 1}.yaml\n")
-    refused(run(preparation.main, "--corpus", tmp_path / "0.yaml"), "`extends` runs through more than 20 files")
+    refused(run(prepare.main, "--corpus", tmp_path / "0.yaml"), "`extends` runs through more than 20 files")
 
 
 SETTINGS = {
@@ -584,9 +586,9 @@ def finished(tmp_path_factory):
     make(folder)
     here = Trained(folder)
     before = sys.argv
-    for stage in (preparation, extraction, training, scoring):
-        system = () if stage is preparation else LCNN
-        jobs = ("--nj", 1) if stage in (preparation, extraction) else ()
+    for stage in (prepare, extraction, training, scoring):
+        system = () if stage is prepare else LCNN
+        jobs = ("--nj", 1) if stage in (prepare, extraction) else ()
         folders = ("--data", folder / "data", "--exp", folder / "exp")
         sys.argv = [f"{stage.__name__}.py", *map(str, ("--corpus", folder / "noise.yaml", *system, *jobs, *folders))]
         stage.main()
@@ -677,7 +679,7 @@ FEATURES = {
     "a pipe at the front": (listed(lambda line: line.split()[0] + " |touch PWNED:5"), "a pipe would run a program"),
     "another key": (
         listed(lambda line: "x" + line),
-        "labels and features disagree about eval_000; run stages -2 and -1",
+        "labels and features disagree about eval_000. Run stages -2 and -1",
     ),
     "keys exchanged": (
         lambda f: (f / "feats.scp").write_text(
@@ -835,19 +837,19 @@ STANDING = {
     "a score of a seed": (
         "exp/noise/lcnn/seed1/scores/dev.txt",
         b"dev_000 x\n",
-        evaluation,
-        "dev.txt:1: 'x' is not a number",
+        evaluate,
+        "dev.txt:1: 'x' is not a finite number",
     ),
-    "a score too few": ("exp/noise/lcnn/scores/dev.txt", b"dev_000 1\n", evaluation, "dev.txt"),
-    "scores of another corpus": ("exp/noise/lcnn/scores/eval.txt", b"E_1 1\nE_2 2\n", evaluation, "eval.txt"),
+    "a score too few": ("exp/noise/lcnn/scores/dev.txt", b"dev_000 1\n", evaluate, "dev.txt"),
+    "scores of another corpus": ("exp/noise/lcnn/scores/eval.txt", b"E_1 1\nE_2 2\n", evaluate, "eval.txt"),
     "the record of averaged scores": (
         "exp/noise/lcnn/scores/config.yaml",
         b"[",
-        evaluation,
+        evaluate,
         "config.yaml: not a YAML file",
     ),
-    "env.json": ("exp/noise/lcnn/seed1/env.json", b"{", evaluation, "env.json: not a JSON file"),
-    "a table of the corpus": ("data/noise/eval/utt2label", b"x\n", scoring, "utt2label:1: 1 fields"),
+    "env.json": ("exp/noise/lcnn/seed1/env.json", b"{", evaluate, "env.json: not a JSON file"),
+    "a table of the corpus": ("data/noise/eval/utt2label", b"x\n", scoring, "utt2label:1: 1 instead of 2 fields"),
 }
 
 
@@ -856,7 +858,7 @@ def test_what_earlier_stages_left_and_somebody_damaged(run, trained, name, conte
     (trained.folder / name).write_bytes(content)
     before = contents(trained.folder)
     options = (
-        trained.options[:2] if stage is evaluation else [*trained.options, *(["--force"] if stage is scoring else [])]
+        trained.options[:2] if stage is evaluate else [*trained.options, *(["--force"] if stage is scoring else [])]
     )
     refused(run(stage.main, *options, folder=trained.folder), wanted)
     assert contents(trained.folder) == before
@@ -874,20 +876,20 @@ SCORES = {
     "only blanks": (b"\n \n", "the file is empty"),
     "a score too few": (b"a 2\nb 1\nc 0\n", "no score for d"),
     "a score too many": (b"a 2\nb 1\nc 0\nd -1\ne 3\n", "no label in"),
-    "an utterance twice": (b"a 2\na 2\nb 1\nc 0\nd -1\n", ":2: a stands here a second time"),
-    "no score": (b"a\nb 1\nc 0\nd -1\n", ":1: 1 fields; a line is `utterance score`"),
-    "two scores": (b"a 2 3\nb 1\nc 0\nd -1\n", ":1: 3 fields"),
-    "a word": (b"a two\nb 1\nc 0\nd -1\n", ":1: 'two' is not a number"),
-    "a decimal comma": (b"a 2,5\nb 1\nc 0\nd -1\n", ":1: '2,5' is not a number"),
-    "an underscore": (b"a 1_000\nb 1\nc 0\nd -1\n", "'1_000' is not a number"),
-    "NaN": (b"a nan\nb 1\nc 0\nd -1\n", ":1: the score of a is nan; scores must be finite"),
-    "infinity": (b"a inf\nb 1\nc 0\nd -1\n", "the score of a is inf"),
-    "beyond numbers": (b"a 1e999\nb 1\nc 0\nd -1\n", "scores must be finite"),
-    "hexadecimal": (b"a 0x1\nb 1\nc 0\nd -1\n", "'0x1' is not a number"),
-    "other digits": ("a ٢\nb 1\nc 0\nd -1\n".encode(), "is not a number"),
-    "no text": (b"\xff\xfe\xfa", "not a text file; write `utterance score` lines in UTF-8"),
-    "a header": (b"utt score\na 2\nb 1\nc 0\nd -1\n", ":1: 'score' is not a number"),
-    "a CSV": (b"a,2\nb,1\n", ":1: 1 fields"),
+    "an utterance twice": (b"a 2\na 2\nb 1\nc 0\nd -1\n", ":2: a is in line 1 already"),
+    "no score": (b"a\nb 1\nc 0\nd -1\n", ":1: 1 instead of 2 fields. A line is `utt score`"),
+    "two scores": (b"a 2 3\nb 1\nc 0\nd -1\n", ":1: 3 instead of 2 fields"),
+    "a word": (b"a two\nb 1\nc 0\nd -1\n", ":1: 'two' is not a finite number"),
+    "a decimal comma": (b"a 2,5\nb 1\nc 0\nd -1\n", ":1: '2,5' is not a finite number"),
+    "an underscore": (b"a 1_000\nb 1\nc 0\nd -1\n", "'1_000' is not a finite number"),
+    "NaN": (b"a nan\nb 1\nc 0\nd -1\n", ":1: 'nan' is not a finite number"),
+    "infinity": (b"a inf\nb 1\nc 0\nd -1\n", "'inf' is not a finite number"),
+    "beyond numbers": (b"a 1e999\nb 1\nc 0\nd -1\n", "'1e999' is not a finite number"),
+    "hexadecimal": (b"a 0x1\nb 1\nc 0\nd -1\n", "'0x1' is not a finite number"),
+    "other digits": ("a ٢\nb 1\nc 0\nd -1\n".encode(), "is not a finite number"),
+    "no text": (b"\xff\xfe\xfa", "not a UTF-8 text file. Name a text file of `utt score` lines"),
+    "a header": (b"utt score\na 2\nb 1\nc 0\nd -1\n", ":1: 'score' is not a finite number"),
+    "a CSV": (b"a,2\nb,1\n", ":1: 1 instead of 2 fields"),
 }
 
 
@@ -895,7 +897,7 @@ SCORES = {
 def test_score_files(run, tmp_path, content, wanted):
     (tmp_path / "scores.txt").write_bytes(content)
     (tmp_path / "labels").write_bytes(LABELS)
-    result = run(evaluation.main, "--scores", tmp_path / "scores.txt", "--labels", tmp_path / "labels")
+    result = run(evaluate.main, "--scores", tmp_path / "scores.txt", "--labels", tmp_path / "labels")
     outcome(result, wanted)
     if wanted is None:
         assert "0.0000 %" in result[1]
@@ -904,11 +906,11 @@ def test_score_files(run, tmp_path, content, wanted):
 
 
 LABEL_FILES = {
-    "one class": (b"a genuine\nb genuine\nc genuine\nd genuine\n", "no spoof utterance; an EER needs both classes"),
-    "an unknown label": (LABELS.replace(b"spoof", b"replay"), ":3: 'replay' is not a label"),
-    "no label": (b"a\n", ":1: 1 fields; a line is `utterance label`"),
+    "one class": (b"a genuine\nb genuine\nc genuine\nd genuine\n", "no spoof utterance. An EER needs both classes"),
+    "an unknown label": (LABELS.replace(b"spoof", b"replay"), ":3: unknown label 'replay'"),
+    "no label": (b"a\n", ":1: 1 instead of 2 fields. A line is `utt genuine|spoof`"),
     "nothing": (b"", "the file is empty"),
-    "an utterance twice": (LABELS + LABELS, ":5: a stands here a second time"),
+    "an utterance twice": (LABELS + LABELS, ":5: a is in line 1 already"),
 }
 
 
@@ -917,18 +919,18 @@ def test_label_files(run, tmp_path, content, wanted):
     (tmp_path / "scores.txt").write_bytes(b"a 2\nb 1\nc 0\nd -1\n")
     (tmp_path / "labels").write_bytes(content)
     refused(
-        run(evaluation.main, "--scores", tmp_path / "scores.txt", "--labels", tmp_path / "labels"), "labels", wanted
+        run(evaluate.main, "--scores", tmp_path / "scores.txt", "--labels", tmp_path / "labels"), "labels", wanted
     )
 
 
 OPTIONS = {
-    "a missing score file": ((evaluation, "--scores", "/nowhere", "--labels", "/nowhere"), "/nowhere: no such file"),
-    "labels forgotten": ((evaluation, "--scores", "/nowhere"), "go together"),
+    "a missing score file": ((evaluate, "--scores", "/nowhere", "--labels", "/nowhere"), "/nowhere: no such file"),
+    "labels forgotten": ((evaluate, "--scores", "/nowhere"), "go together"),
     "seeds of words": ((training, "--seeds", "one"), "--seeds one: write whole numbers"),
     "seeds backwards": ((training, "--seeds", "3-1"), "--seeds 3-1"),
     "seeds beyond memory": ((training, "--seeds", "1-999999999"), "--seeds 1-999999999"),
     "no jobs": ((extraction, "--nj", "0"), "'0' must be a whole number above 0"),
-    "an unknown option": ((preparation, "--allow-pipe"), "unrecognized arguments: --allow-pipe"),
+    "an unknown option": ((prepare, "--allow-pipe"), "unrecognized arguments: --allow-pipe"),
     "an unknown system": ((training, "--system", "afm"), "afm.yaml: no such file; choose one of"),
     "a hidden system": ((training, "--system", "x/.yaml"), ".yaml: no such file"),
 }

@@ -172,7 +172,7 @@ def estimator(kind, floor):
         sums = read(total)
         assert sums["model"] == digest(model), "sums of another model"
         mixture = kind.from_state_dict(read(model))
-        assert mixture.spread.ndim == (2 if kind is DiagonalGMM else 3)
+        assert mixture.covariance.ndim == (2 if kind is DiagonalGMM else 3)
         iterations = len(mixture.trace) + 1
         mixture.fit(list(sums["frames"].values()), iterations, 0.0, float(options.pop(floor)))
         Path(out).write_bytes(packed(mixture.state_dict()))
@@ -190,7 +190,7 @@ def to_diagonal(stand_ins, stdin, options, model, out):
 
 def begin_extractor(stand_ins, stdin, options, ubm, out):
     assert options.pop("use-weights") == "false"
-    extractor = IVectorExtractor.drawn(FullGMM.from_state_dict(read(ubm)), int(options.pop("ivector-dim")), seed=1)
+    extractor = IVectorExtractor.sampled(FullGMM.from_state_dict(read(ubm)), int(options.pop("ivector-dim")), seed=1)
     Path(out).write_bytes(packed(extractor.state_dict()))
 
 
@@ -219,7 +219,7 @@ def estimate_extractor(stand_ins, stdin, options, model, total, out):
     sums = read(total)
     assert sums["model"] == digest(model), "sums of another model"
     extractor = extractor_of(model, sums)
-    statistics = extractor.alignment.statistics(list(sums["frames"].values()), seconds=True)
+    statistics = extractor.alignment.statistics(list(sums["frames"].values()), second_order=True)
     extractor.fit(statistics, len(extractor.trace) + 1)
     Path(out).write_bytes(packed(extractor.state_dict()))
 

@@ -1,4 +1,4 @@
-"""Where tensors are, in which arithmetic, and the settings under which convolutions are fastest there."""
+"""The device and the arithmetic of networks, and the settings under which convolutions are fastest there."""
 
 import contextlib
 import os
@@ -6,14 +6,14 @@ import warnings
 
 import torch
 
-from afn.common import allocator
+from afn.common import allocator, parallel
 
 
 def choose() -> torch.device:
-    """The first GPU, else the CPU; prepares it for convolutions that always have the same size."""
+    """The first GPU, else the CPU; sets PyTorch up for repeatable results there."""
     if torch.cuda.is_available():
-        # The choice of an algorithm must not depend on timing. For max-pooling PyTorch only warns: its kernels no
-        # longer add up in a random order (DilatedMaxPool2d.cu), each place collects its gradients.
+        # The choice of an algorithm must not depend on timing. PyTorch warns about max-pooling, although its kernel
+        # gathers gradients in a fixed order (DilatedMaxPool2d.cu).
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.backends.cudnn.benchmark = False
         torch.use_deterministic_algorithms(True, warn_only=True)
@@ -23,17 +23,12 @@ def choose() -> torch.device:
         return torch.device("cuda")
     allocator.keep_freed()
     if not os.environ.get("OMP_NUM_THREADS"):  # which PyTorch has read itself
-        torch.set_num_threads(cores())
+        torch.set_num_threads(parallel.default_jobs())
     return torch.device("cpu")
 
 
-def cores() -> int:
-    """The number of cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def room_for_features(device: torch.device) -> float:
-    """How many bytes of a GPU a subset's features may take: a quarter of what is free."""
+    """The bytes of a GPU that the features of a subset may take: a quarter of the free memory."""
     free, _ = torch.cuda.mem_get_info(device)
     return free / 4
 

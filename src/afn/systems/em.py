@@ -1,4 +1,4 @@
-"""What the generative systems share: the utterances they learn from, and EM that shows and keeps its progress."""
+"""Shared by the generative systems: the utterances to train on, and EM that reports and saves its progress."""
 
 import logging
 import time
@@ -21,13 +21,13 @@ SECONDS_BETWEEN_SAVES = 10.0
 
 
 def pooled(trained_on: TrainedOn, train: Subset, dev: Subset) -> Subset:
-    """The utterances to learn from: of train, or of train and dev. UserError unless both classes are there."""
+    """The utterances to train on: of train, or of train and dev. UserError for a missing class or a shared id."""
     together = train
     if trained_on == "train+dev":
         if shared := sorted(train.labels.keys() & dev.labels.keys()):
             raise UserError(
-                f"utterance {shared[0]} is in train and in dev, as are {len(shared) - 1} others. Give every "
-                "utterance a different id, then run stage -2 again."
+                f"utterance {shared[0]}: in both train and dev ({len(shared)} utterances are). Give every utterance "
+                "its own id, then run stage -2 again."
             )
         together = Subset(
             trained_on,
@@ -39,11 +39,10 @@ def pooled(trained_on: TrainedOn, train: Subset, dev: Subset) -> Subset:
 
 
 class Learner:
-    """Runs the EMs of one training: each goes on where an interrupted run left it, and leaves a row of metrics.csv an
-    iteration.
+    """Runs the EMs of one training. Each resumes an interrupted run and writes a row of metrics.csv per iteration.
 
     Args:
-        directory: of the training; each part keeps its model there, as <part>.pt.
+        directory: of the training; each part saves its model there, as <part>.pt.
     """
 
     def __init__(self, directory: Path):
@@ -58,10 +57,10 @@ class Learner:
         restore: Callable[[dict[str, Any]], Any],
         fit: Callable[[Any, Callable[[Any], None]], Any],
     ) -> Any:
-        """The trained model of a `part`: begun by `start`, or by `restore` from the state that stands.
+        """The trained model of a `part`: from `start`, or from `restore` of the saved state.
 
-        `fit(model, after)` runs at most `iterations` of EM and calls `after(model)` after each. A model is what has
-        `trace` and `state_dict`. Its ValueErrors become UserErrors.
+        `fit(model, after)` runs at most `iterations` of EM and calls `after(model)` after each. A model has `trace` and
+        `state_dict`. Its ValueErrors become UserErrors.
         """
         path = self.directory / f"{part}.pt"
         saved = time.monotonic()
@@ -81,7 +80,7 @@ class Learner:
         except ValueError as error:
             raise UserError(f"{part}: {error}") from None
         self._keep(path, part, model)
-        last = f", mean log-likelihood {model.trace[-1]:.4f} nats a frame" if model.trace else ""
+        last = f", mean log-likelihood {model.trace[-1]:.4f} nats per frame" if model.trace else ""
         log.info(f"{part}: {len(model.trace)} iterations{last}")
         return model
 
@@ -97,7 +96,7 @@ class Learner:
 
 
 def load(path: Path, restore: Callable[[dict[str, Any]], Any]) -> Any:
-    """What `restore` makes of the state in `path`; UserError where it is not one of this system."""
+    """`restore` of the state in `path`; UserError if that is not a state of this system."""
     state = checkpoints.load(path, torch.device("cpu"))
     try:
         return restore(state)

@@ -24,7 +24,7 @@ class Subset:
 
     def __post_init__(self) -> None:
         if odd := sorted(self.labels.keys() ^ self.features.keys()):
-            raise UserError(f"{self.name}: labels and features disagree about {odd[0]}; run stages -2 and -1 again")
+            raise UserError(f"{self.name}: labels and features disagree about {odd[0]}. Run stages -2 and -1 again.")
 
     @property
     def utterances(self) -> list[str]:
@@ -38,7 +38,7 @@ class Subset:
     def both_classes(self) -> "Subset":
         """This subset, if it holds both classes; UserError otherwise."""
         if missing := GENUINE.keys() - set(self.labels.values()):
-            raise UserError(f"{self.name}: no {min(missing)} utterance; training needs both classes")
+            raise UserError(f"{self.name}: no {min(missing)} utterance. Training needs both classes.")
         return self
 
 

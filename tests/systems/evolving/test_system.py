@@ -7,15 +7,17 @@ import json
 import numpy as np
 import pytest
 
-from afn.common import config, files, record
+import evolving_genomes
+from afn.common import config, files
 from afn.common.errors import UserError
-from afn.common.paths import METRICS, ROOT, Layout
-from afn.experiment import command_line
+from afn.common.paths import ROOT
 from afn.metrics.eer import linear_roc_eer
 from afn.systems import registry
 from afn.systems.evolving import evolution, rnn
 from afn.systems.evolving.evolution import BEST, LAST
 from afn.systems.evolving.settings import Evolving
+from afn.systems.evolving.system import NEAT
+from afn.systems.protocol import METRICS
 from afn.systems.subset import Subset
 
 SMALL = (
@@ -146,8 +148,8 @@ def test_a_finished_run_does_nothing_more(whole):
 
 
 def made(directory, *assignments):
-    system = registry.build(settings(*assignments), 1)
-    return evolution.Evolution(system.config, TRAIN, DEV, system.settings.train, 16000, 1, directory)
+    recipe = settings(*assignments).train
+    return evolution.Evolver(evolving_genomes.configuration(16), TRAIN, DEV, recipe, 16000, 1, directory)
 
 
 def test_batches_are_balanced_drawn_anew_and_cropped(tmp_path):
@@ -213,17 +215,18 @@ def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path, name, text, words
 )
 def test_a_damaged_champion_is_refused_in_one_line(tmp_path, text, words):
     if text is not None:
+        (tmp_path / NEAT).write_bytes(evolving_genomes.CONF.read_bytes())
         (tmp_path / BEST).write_text(text)
-    with pytest.raises(UserError, match=f"{BEST}: .*{words}"):
+    with pytest.raises(UserError, match=f"({BEST}|{NEAT}): .*{words}"):
         registry.build(settings(), SEED).load(tmp_path)
 
 
 def test_subsets_without_both_classes_or_enough_utterances_are_refused(tmp_path):
     system = registry.build(settings("train.batch=22"), 1)
-    with pytest.raises(UserError, match="train.batch: 22 is half of each class, but train has 10 of one"):
+    with pytest.raises(UserError, match="train.batch: 22 takes half of each class, but train has 10 of one"):
         system.fit(TRAIN, DEV, tmp_path)
     one = dataclasses.replace(DEV, labels=dict.fromkeys(DEV.labels, "spoof"))
-    with pytest.raises(UserError, match="dev: no (genuine|spoof) utterance; training needs both classes"):
+    with pytest.raises(UserError, match="dev: no (genuine|spoof) utterance. Training needs both classes"):
         registry.build(settings(), SEED).fit(TRAIN, one, tmp_path)
 
 
@@ -241,22 +244,29 @@ def test_settings_that_make_no_sense_are_refused(assignment, words):
         settings(assignment)
 
 
-def test_another_configuration_of_neat_makes_another_training(tmp_path):
-    here = command_line.Stage(None, Layout(tmp_path / "data", tmp_path / "exp", "own"), False, "ernn")
-    for name in ("train", "dev"):
-        record.write(here.layout.features(name, "waveform"), {"kind": "waveform"})
-    here = dataclasses.replace(here, system=settings(f"neat={tmp_path / 'neat.conf'}"))
-    with pytest.raises(UserError, match=r"neat\.conf: no such file"):
-        command_line.trained_from(here, 1)
-    (tmp_path / "neat.conf").write_text("one")
-    first = command_line.trained_from(here, 1)
-    assert command_line.trained_from(here, 1) == first
-    (tmp_path / "neat.conf").write_text("two")
-    assert command_line.trained_from(here, 1) != first
+def test_another_configuration_of_neat_is_another_identity_wherever_it_is(tmp_path):
+    def identity(name):
+        of = settings(f"neat={tmp_path / name}")
+        return registry.system_class(of).identity(of)
+
+    text = evolving_genomes.CONF.read_text()
+    with pytest.raises(UserError, match=r"one\.conf: no such file"):
+        identity("one.conf")
+    for name in ("one.conf", "same.conf"):
+        (tmp_path / name).write_text(text)
+    (tmp_path / "other.conf").write_text(text + "# another file\n")
+    assert identity("one.conf") == identity("same.conf") != identity("other.conf")
+
+
+def test_the_identity_holds_what_changes_a_number_and_nothing_else():
+    found = registry.system_class(settings()).identity(settings())
+    assert found["train"]["population"] == 16
+    assert set(found["files"]) == {"neat"}
+    assert not {"title", "paper", "neat", "features"} & found.keys()
 
 
 def test_the_row_is_the_papers():
     row = config.build(Evolving, config.read(ROOT / "conf" / "systems" / "ernn.yaml"), "ernn")
     assert (row.title, row.paper.dev, row.paper.eval) == ("Evolving RNN", 18.70, 18.20)
     assert row.train.fitness == "eoc" and row.train.batch == 100
-    assert registry.build(row, 1).averaged == "scores"
+    assert registry.build(row, 1).averages == "scores"

@@ -48,7 +48,7 @@ def textbook(frames, weights, means, variances, iterations):
 
 
 def same(ours, theirs):
-    for name in ("weights", "means", "spread"):
+    for name in ("weights", "means", "covariance"):
         assert torch.equal(getattr(ours, name), getattr(theirs, name)), name
     assert ours.trace == theirs.trace
 
@@ -79,7 +79,7 @@ def test_training_ends_where_vlfeats_does(vlfeat, iterations, dtype):
 def test_em_is_the_textbooks(monkeypatch):
     monkeypatch.setitem(mixture.CHUNK_BYTES, "cpu", 1)  # the smallest chunks: 64 frames
     frames = clusters()
-    model = DiagonalGMM.drawn(frames, 3, seed=1)
+    model = DiagonalGMM.sampled(frames, 3, seed=1)
     theirs = textbook(frames, model.weights.numpy(), model.means.numpy(), model.variances.numpy(), 7)
     model.fit(frames, 7, tolerance=0, variance_floor=0)
     for ours, expected in zip((model.weights, model.means, model.variances, model.trace), theirs, strict=True):
@@ -88,8 +88,8 @@ def test_em_is_the_textbooks(monkeypatch):
 
 def test_float32_is_safe_far_from_the_origin():
     frames = clusters(offset=1e4).astype(np.float32)  # squares near 1e8 leave float32 no digit for variances of 0.01
-    model = DiagonalGMM.drawn(frames, 3, seed=1).fit(frames, 8, tolerance=0)
-    exact = DiagonalGMM.drawn(frames, 3, seed=1).fit(frames.astype(np.float64), 8, tolerance=0)
+    model = DiagonalGMM.sampled(frames, 3, seed=1).fit(frames, 8, tolerance=0)
+    exact = DiagonalGMM.sampled(frames, 3, seed=1).fit(frames.astype(np.float64), 8, tolerance=0)
     np.testing.assert_allclose(model.variances, exact.variances, rtol=1e-3)
     assert model.trace == pytest.approx(exact.trace, abs=1e-3)
 
@@ -97,8 +97,8 @@ def test_float32_is_safe_far_from_the_origin():
 def test_one_matrix_and_many_are_the_same_frames():
     frames = clusters()
     many = [frames[:0], *np.split(frames, [1, 70, 71, 500])]
-    whole = DiagonalGMM.drawn(frames, 4, seed=2).fit(frames, 3)
-    pieces = DiagonalGMM.drawn(many, 4, seed=2).fit([torch.from_numpy(m) for m in many], 3)
+    whole = DiagonalGMM.sampled(frames, 4, seed=2).fit(frames, 3)
+    pieces = DiagonalGMM.sampled(many, 4, seed=2).fit([torch.from_numpy(m) for m in many], 3)
     np.testing.assert_allclose(pieces.means, whole.means, rtol=1e-12)
     np.testing.assert_allclose(pieces.log_likelihood(many), whole.log_likelihood(frames), rtol=1e-12)
 
@@ -111,12 +111,12 @@ def test_a_chunk_never_holds_all_frames_times_components():
 
 def test_a_seed_decides_the_start():
     frames = clusters()
-    same(DiagonalGMM.drawn(frames, 5, seed=3).fit(frames, 4), DiagonalGMM.drawn(frames, 5, seed=3).fit(frames, 4))
-    drawn = DiagonalGMM.drawn(frames, 5, seed=3)
-    assert not torch.equal(drawn.means, DiagonalGMM.drawn(frames, 5, seed=4).means)
-    assert all((frames == mean).all(axis=1).any() for mean in drawn.means.numpy())
-    np.testing.assert_allclose(drawn.variances, np.tile(frames.var(axis=0), (5, 1)))
-    assert drawn.weights.tolist() == [0.2] * 5
+    same(DiagonalGMM.sampled(frames, 5, seed=3).fit(frames, 4), DiagonalGMM.sampled(frames, 5, seed=3).fit(frames, 4))
+    start = DiagonalGMM.sampled(frames, 5, seed=3)
+    assert not torch.equal(start.means, DiagonalGMM.sampled(frames, 5, seed=4).means)
+    assert all((frames == mean).all(axis=1).any() for mean in start.means.numpy())
+    np.testing.assert_allclose(start.variances, np.tile(frames.var(axis=0), (5, 1)))
+    assert start.weights.tolist() == [0.2] * 5
 
 
 @pytest.mark.parametrize("kind", ["diagonal", "full"])
@@ -124,7 +124,7 @@ def test_training_stopped_and_restored_ends_bit_for_bit_the_same(kind):
     frames = clusters().astype(np.float32)
 
     def start():
-        model = DiagonalGMM.drawn(frames, 4, seed=5)
+        model = DiagonalGMM.sampled(frames, 4, seed=5)
         return model if kind == "diagonal" else FullGMM.from_diagonal(model)
 
     through = start().fit(frames, 6, tolerance=0)
@@ -135,14 +135,14 @@ def test_training_stopped_and_restored_ends_bit_for_bit_the_same(kind):
 
 
 def test_without_a_tolerance_every_iteration_is_done():
-    model = DiagonalGMM.drawn(clusters(), 3, seed=1).fit(clusters(), 200, tolerance=0)
+    model = DiagonalGMM.sampled(clusters(), 3, seed=1).fit(clusters(), 200, tolerance=0)
     assert len(model.trace) == 200 and not model.converged
     assert np.diff(model.trace).min() < 0  # by rounding: a gain of nothing would not have gone so far
 
 
 def test_training_reports_each_iteration_and_stops_when_it_gains_nothing():
     frames, seen = clusters(), []
-    model = DiagonalGMM.drawn(frames, 3, seed=0).fit(frames, 200, 1e-6, after=lambda m: seen.append(m.trace[-1]))
+    model = DiagonalGMM.sampled(frames, 3, seed=0).fit(frames, 200, 1e-6, after=lambda m: seen.append(m.trace[-1]))
     assert seen == model.trace and model.converged and 3 < len(seen) < 200
     gains = np.diff(seen)
     assert (gains > -1e-12).all() and gains[-1] < 1e-6 <= gains[-2]
@@ -168,7 +168,7 @@ def test_an_empty_component_is_put_beside_the_heaviest(kind):
 
 def test_as_many_components_as_frames_still_train():
     frames = clusters(count=12)
-    model = DiagonalGMM.drawn(frames, 12, seed=0).fit(frames, 20)
+    model = DiagonalGMM.sampled(frames, 12, seed=0).fit(frames, 20)
     assert torch.isfinite(model.log_likelihood(frames)).all() and (model.weights > 0).all()
 
 
@@ -176,7 +176,7 @@ def test_as_many_components_as_frames_still_train():
 def test_no_variance_falls_below_its_share_of_that_of_all_frames(kind):
     frames = clusters()
     frames[:200] = 2 * frames.max(axis=0)  # digital silence: far from speech, without any variance
-    model = DiagonalGMM.drawn(frames, 4, seed=1).fit(frames, 20, variance_floor=0.01)
+    model = DiagonalGMM.sampled(frames, 4, seed=1).fit(frames, 20, variance_floor=0.01)
     if kind == "full":
         model = FullGMM.from_diagonal(model).fit(frames, 20, variance_floor=0.01)
         unit = frames.std(axis=0)
@@ -221,14 +221,14 @@ def test_a_full_mixture_begins_as_the_diagonal_one_and_learns_correlation():
 def test_a_full_mixture_bears_dimensions_that_repeat_one_another():
     frames = clusters()
     frames = np.concatenate([frames, frames[:, :1] + 1e-9 * frames[:, 1:2]], axis=1)
-    model = FullGMM.from_diagonal(DiagonalGMM.drawn(frames, 3, seed=0)).fit(frames, 15)
+    model = FullGMM.from_diagonal(DiagonalGMM.sampled(frames, 3, seed=0)).fit(frames, 15)
     assert (np.diff(model.trace) > -1e-9).all()
     assert torch.linalg.eigvalsh(model.covariances).min() > 0
 
 
 def test_kaldis_parametrisation_comes_back():
     frames = clusters()
-    model = FullGMM.from_diagonal(DiagonalGMM.drawn(frames, 3, seed=0)).fit(frames, 5)
+    model = FullGMM.from_diagonal(DiagonalGMM.sampled(frames, 3, seed=0)).fit(frames, 5)
     precisions = torch.linalg.inv(model.covariances)
     back = FullGMM.from_precisions(model.weights, (precisions @ model.means[:, :, None]).squeeze(2), precisions)
     np.testing.assert_allclose(back.log_likelihood(frames), model.log_likelihood(frames), rtol=1e-9)
@@ -245,39 +245,39 @@ def test_the_score_is_the_mean_ratio_and_higher_for_genuine():
 
 def test_too_few_frames_are_refused_with_both_numbers():
     frames = clusters(count=7)
-    model = DiagonalGMM.drawn(clusters(), 8, seed=0)
+    model = DiagonalGMM.sampled(clusters(), 8, seed=0)
     for attempt in (
-        lambda: DiagonalGMM.drawn(frames, 8, seed=0),
+        lambda: DiagonalGMM.sampled(frames, 8, seed=0),
         lambda: DiagonalGMM.grown(frames, 8, iterations=1),
         lambda: model.fit(frames),
     ):
         with pytest.raises(ValueError, match="frames: 7 are fewer than the 8 components"):
             attempt()
     with pytest.raises(ValueError, match="there are none"):
-        DiagonalGMM.drawn(frames[:0], 8, seed=0)
+        DiagonalGMM.sampled(frames[:0], 8, seed=0)
 
 
 def test_equal_frames_start_no_two_components():
     frames = clusters(count=40)
     frames[5:] = frames[5]
-    assert len(np.unique(DiagonalGMM.drawn(frames, 3, seed=0).means, axis=0)) == 3
+    assert len(np.unique(DiagonalGMM.sampled(frames, 3, seed=0).means, axis=0)) == 3
     with pytest.raises(ValueError, match="6 different ones among 28 are fewer than the 7 components"):
-        DiagonalGMM.drawn(frames, 7, seed=0)
+        DiagonalGMM.sampled(frames, 7, seed=0)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_values_that_are_not_finite_are_refused_with_their_place(value):
     frames = clusters().astype(np.float32)
-    model = DiagonalGMM.drawn(frames, 3, seed=0)
+    model = DiagonalGMM.sampled(frames, 3, seed=0)
     frames[417, 2] = value
-    for attempt in (model.fit, model.log_likelihood, lambda f: DiagonalGMM.drawn(f, 3, seed=0)):
+    for attempt in (model.fit, model.log_likelihood, lambda f: DiagonalGMM.sampled(f, 3, seed=0)):
         with pytest.raises(ValueError, match=f"frame 417, dimension 2 is {value}"):
             attempt([frames[:100], frames[100:]])
 
 
 def test_frames_of_another_shape_are_refused():
     frames = clusters()
-    model = DiagonalGMM.drawn(frames, 3, seed=0)
+    model = DiagonalGMM.sampled(frames, 3, seed=0)
     with pytest.raises(ValueError, match="3 dimensions; this mixture has 4"):
         model.log_likelihood(frames[:, :3])
     with pytest.raises(ValueError, match="takes T × D"):
@@ -286,7 +286,7 @@ def test_frames_of_another_shape_are_refused():
         model.fit(iter([frames]))
     frames[:, 1] = 5.0
     with pytest.raises(ValueError, match="dimension 1 never varies"):
-        DiagonalGMM.drawn(frames, 3, seed=0)
+        DiagonalGMM.sampled(frames, 3, seed=0)
 
 
 @pytest.mark.parametrize(
@@ -314,7 +314,7 @@ def test_a_full_covariance_must_be_positive_definite():
 @pytest.mark.parametrize("kind", ["diagonal", "full"])
 def test_a_gpu_trains_the_same_mixture(kind):
     frames = torch.from_numpy(clusters())
-    start = DiagonalGMM.drawn(frames, 3, seed=0)
+    start = DiagonalGMM.sampled(frames, 3, seed=0)
     make = DiagonalGMM.from_state_dict if kind == "diagonal" else lambda _: FullGMM.from_diagonal(start)
     here, there = make(start.state_dict()).fit(frames, 5), make(start.state_dict()).fit(frames.cuda(), 5)
     np.testing.assert_allclose(there.means, here.means, rtol=1e-9)

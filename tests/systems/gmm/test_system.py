@@ -157,7 +157,7 @@ def test_a_file_that_is_no_model_is_refused_in_one_line(tmp_path, content):
         torch.save({"model": {}}, tmp_path / "mixtures.pt")
     else:
         (tmp_path / "mixtures.pt").write_bytes(content)
-    with pytest.raises(UserError, match=r"mixtures\.pt: not .*train anew with --force"):
+    with pytest.raises(UserError, match=r"mixtures\.pt: not .*Train again with --force"):
         loaded(tmp_path, settings())
 
 

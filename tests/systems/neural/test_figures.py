@@ -1,9 +1,11 @@
 """What stage 1 leaves of an attention network: pictures of utterances, class means, and the arrays behind them."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from afn.systems.neural import maps
+from afn.systems.neural import heatmaps, maps
 from afn.systems.protocol import Chosen
 
 FRAMES = 50  # of the network's input
@@ -11,6 +13,9 @@ FRAMES = 50  # of the network's input
 
 class Doubling:
     """Stands in for a trained network: its mask is twice the utterance, repeated to its input's width."""
+
+    settings = SimpleNamespace(title="a title")
+    seed = 7
 
     def attend(self, features):
         mask = 2 * features[np.arange(FRAMES) % len(features)].T
@@ -26,7 +31,7 @@ def drawn(tmp_path):
     chosen = Chosen(["g1", "s1"], ["g1", "g2", "s1", "s2"], labels, features)
 
     def draw(out):
-        drawer("neural")(Doubling(), chosen, "a title", 7, out)
+        heatmaps.draw(Doubling(), chosen, out)
         return out
 
     return draw(tmp_path / "one"), draw(tmp_path / "two"), features

@@ -9,10 +9,15 @@ from torch import nn
 from torch.nn import functional
 
 import golden_weights
-from afn.systems import device as devices
+from afn.common import config
+from afn.common.paths import ROOT
 from afn.systems.neural.attentive_filtering import AttentiveFilteringNetwork
+from afn.systems.neural.batches import Tiled
 from afn.systems.neural.dilated_resnet import DilatedResNet
 from afn.systems.neural.light_cnn import LightCNN
+from afn.systems.neural.settings import Neural, Training
+from afn.systems.neural.training import Trainer
+from afn.systems.subset import Subset
 
 NETWORKS = {
     "attentive_filtering/sigmoid": lambda: AttentiveFilteringNetwork("sigmoid"),
@@ -94,7 +99,7 @@ def test_float32_stays_near_float64(numbers, name):
 
 @pytest.fixture
 def two_threads() -> Iterator[None]:
-    """Two for PyTorch, whatever the environment says: the number decides the order of sums."""
+    """Two threads for PyTorch: their number decides the order of sums."""
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     yield
@@ -104,25 +109,27 @@ def two_threads() -> Iterator[None]:
 @pytest.mark.slow
 @pytest.mark.usefixtures("two_threads")
 @pytest.mark.parametrize("name", TRAINED)
-def test_three_training_steps_are_the_authors(numbers, name):
+def test_three_training_steps_are_the_authors(numbers, name, tmp_path):
     theirs = numbers["models"][name]["train_rule_R_float64"]
     model, layers = filled(name)
-    model = devices.placed(model, torch.device("cpu")).train()
     x, y = golden_weights.wave_input(4), torch.tensor([1.0, 0.0, 1.0, 0.0], dtype=torch.float64)
-    optimiser = torch.optim.Adam(model.parameters(), 1e-3, amsgrad=True)
-    losses = []
-    for step in range(4):
-        if step == 3:  # the loss after the third step; no fourth update
-            with torch.no_grad():
-                losses.append(functional.binary_cross_entropy_with_logits(model(x), y).item())
-            break
-        optimiser.zero_grad()
-        loss = functional.binary_cross_entropy_with_logits(model(x), y)
-        loss.backward()
-        optimiser.step()
-        losses.append(loss.item())
+    utterances = {f"u{place}": matrix.T.numpy() for place, matrix in enumerate(x[:, 0])}
+    subset = Subset("train", dict(zip(utterances, ("genuine", "spoof") * 2, strict=True)), utterances)
+    tiled = Tiled(subset, 1091, 257)
+    trainer = Trainer(model, tiled, tiled, recipe(), 1, tmp_path)
+    torch.set_num_threads(2)  # the trainer takes all cores
+    model.train()
+    losses = [trainer.step(x, y) for _ in range(3)]
+    with torch.no_grad():
+        losses.append(functional.binary_cross_entropy_with_logits(model(x), y).item())
     close(losses, theirs["loss"])
     # Where a gradient is nearly zero Adam divides rounding noise by rounding noise.
     close([[layer.weight.norm().item(), layer.bias.norm().item()] for layer in layers], theirs["weight_l2_after"], 1e-7)
     with torch.no_grad():
         close(model.eval()(x).sigmoid(), theirs["eval_scores_after"], 1e-8)
+
+
+def recipe() -> Training:
+    """The training settings of afn.yaml, in float32: no autocast, so that a float64 network stays one."""
+    settings = config.override(config.read(ROOT / "conf" / "systems" / "afn.yaml"), ["train.precision=float32"])
+    return config.build(Neural, settings, "afn").train

@@ -59,7 +59,7 @@ def test_one_class_is_not_trained_on(tmp_path, alone):
     both = subset("both", 4, 257)
     single = Subset(alone, dict.fromkeys(both.labels, "spoof"), both.features)
     train, dev = (single if name == alone else both for name in ("train", "dev"))
-    with pytest.raises(UserError, match=f"{alone}: no genuine utterance; training needs both classes"):
+    with pytest.raises(UserError, match=f"{alone}: no genuine utterance. Training needs both classes"):
         registry.build(settings("lcnn", "model.frames=122"), 1).fit(train, dev, tmp_path)
     assert not list(tmp_path.iterdir())
 

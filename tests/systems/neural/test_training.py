@@ -12,12 +12,13 @@ from torch import nn
 
 from afn.common import files
 from afn.common.errors import UserError
-from afn.common.paths import METRICS
+from afn.systems import checkpoints
 from afn.systems.neural import training
-from afn.systems.neural.batches import Tiled, in_order, shuffled, tile
+from afn.systems.neural.batches import Tiled, shuffled, tile
 from afn.systems.neural.settings import Training
 from afn.systems.neural.training import BEST, LAST, Trainer
-from afn.systems.subset import Subset
+from afn.systems.protocol import METRICS
+from afn.systems.subset import Subset, in_order
 
 CPU = torch.device("cpu")
 RECIPE = Training(
@@ -29,13 +30,12 @@ RECIPE = Training(
     lr_factor=0.5,
     lr_patience=1,
     precision="float32",
-    recompute="auto",
     checkpoint_minutes=60.0,
 )
 
 
 class Small(nn.Module):
-    """A convolution, batch norm, dropout and a linear layer: all that a checkpoint must carry."""
+    """A convolution, batch norm, dropout and a linear layer: every kind of state that a checkpoint holds."""
 
     def __init__(self):
         super().__init__()
@@ -62,7 +62,7 @@ def trainer(directory, recipe=RECIPE, seed=1, train_count=22):
 
 
 def weights(directory, name=LAST):
-    return training.load(directory / name, torch.device("cpu"))["model"]
+    return checkpoints.load(directory / name, CPU)["model"]
 
 
 def same(first, second):
@@ -83,7 +83,7 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_pa
     recipe = dataclasses.replace(RECIPE, checkpoint_minutes=0.0)  # after every batch
     trainer(tmp_path / "whole").run()
     interrupted = trainer(tmp_path / "cut", recipe)
-    step, done = interrupted._launch, []
+    step, done = interrupted.step, []
 
     def dying(*batch):
         if len(done) == instant:
@@ -91,7 +91,7 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_pa
         done.append(1)
         return step(*batch)
 
-    monkeypatch.setattr(interrupted, "_launch", dying)
+    monkeypatch.setattr(interrupted, "step", dying)
     with pytest.raises(Killed):
         interrupted.run()
     trainer(tmp_path / "cut").run()
@@ -104,19 +104,19 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_pa
 
 
 @pytest.mark.parametrize("dying", [BEST, LAST])
-def test_a_run_killed_while_it_selects_goes_on_alike(tmp_path, monkeypatch, dying):
+def test_a_run_killed_during_selection_ends_with_the_same_weights(tmp_path, monkeypatch, dying):
     trainer(tmp_path / "whole").run()
-    cut = trainer(tmp_path / "cut")
-    write = cut._write
+    save = checkpoints.save
 
-    def killed(name, state):
-        if name == dying:
+    def killed(path, state):
+        if path.name == dying:
             raise Killed
-        write(name, state)
+        save(path, state)
 
-    monkeypatch.setattr(cut, "_write", killed)
+    monkeypatch.setattr(checkpoints, "save", killed)
     with pytest.raises(Killed):
-        cut.run()
+        trainer(tmp_path / "cut").run()
+    monkeypatch.undo()
     trainer(tmp_path / "cut").run()
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
     assert same(weights(tmp_path / "whole", BEST), weights(tmp_path / "cut", BEST))
@@ -143,11 +143,11 @@ def selecting(tmp_path, monkeypatch, dev_scores, recipe):
     run = trainer(tmp_path, recipe)
     genuine = run.dev.targets.numpy() == 1
 
-    def given():
+    def given(*_):
         values = np.where(genuine, *dev_scores[run.position.epoch - 1])
         return list(zip(run.dev.utterances, values.tolist(), strict=True))
 
-    monkeypatch.setattr(run, "_dev_scores", given)
+    monkeypatch.setattr(training, "scores", given)
     run.run()
     return run
 
@@ -156,7 +156,7 @@ def test_the_lowest_dev_eer_is_kept_and_a_tie_is_no_improvement(tmp_path, monkey
     separated, inverted = (1.0, -1.0), (-1.0, 1.0)
     run = selecting(tmp_path, monkeypatch, [inverted, separated, separated, inverted], RECIPE)
     assert (run.position.best_epoch, run.position.best_eer) == (2, 0.0)
-    assert training.load(tmp_path / BEST, torch.device("cpu"))["epoch"] == 2
+    assert checkpoints.load(tmp_path / BEST, CPU)["epoch"] == 2
 
 
 def test_training_stops_after_patience_epochs_without_a_better_eer(tmp_path, monkeypatch):
@@ -188,16 +188,28 @@ def test_bfloat16_arithmetic_trains_to_a_similar_loss(tmp_path):
     assert weights(tmp_path / "bfloat16")["head.weight"].dtype == torch.float32
 
 
-def test_recomputation_changes_no_bit(tmp_path):
-    for name, recompute in (("plain", False), ("recomputed", "auto")):
-        trainer(tmp_path / name, dataclasses.replace(RECIPE, recompute=recompute, epochs=2)).run()
-    first, second = weights(tmp_path / "plain"), weights(tmp_path / "recomputed")
-    assert first.keys() == second.keys()
-    for key in first:
-        assert torch.equal(first[key], second[key]), key
+def test_compiled_training_saves_the_weights_of_the_network_itself(tmp_path, monkeypatch):
+    compiled = []
+
+    class Compiled(nn.Module):
+        def __init__(self, network):
+            super().__init__()
+            self._orig_mod = network  # as PyTorch calls it
+
+        def forward(self, x):
+            compiled.append(len(x))
+            return self._orig_mod(x)
+
+    monkeypatch.setattr(torch, "compile", Compiled)
+    trainer(tmp_path / "compiled", dataclasses.replace(RECIPE, compile=True)).run()
+    trainer(tmp_path / "plain").run()
+    assert sum(compiled) == 4 * 22  # every training utterance, and none of dev
+    for name in (LAST, BEST):
+        assert weights(tmp_path / "compiled", name).keys() == Small().state_dict().keys()
+        assert same(weights(tmp_path / "compiled", name), weights(tmp_path / "plain", name))
 
 
-def test_a_loss_that_is_not_finite_stops_with_the_mend(tmp_path):
+def test_a_loss_that_is_not_finite_stops_with_advice(tmp_path):
     with pytest.raises(UserError, match=r"the loss became nan.*learning_rate"):
         run = trainer(tmp_path)
         run.train.features["t003"][:] = np.nan
@@ -245,20 +257,25 @@ def test_tiling_repeats_the_whole_utterance_and_cuts_the_last_repeat():
     np.testing.assert_array_equal(tile(features, 2, 2), features[:2].T)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
-def test_a_subset_on_a_device_gives_the_same_batches(dtype):
+def test_a_subset_on_a_device_gives_the_same_batches():
     tiled = subset("t", 9, 1)
-    resident = tiled.resident(CPU, dtype, math.inf)
-    assert len(resident) == len(tiled) and resident.held.features.dtype == dtype
+    resident = tiled.resident(CPU, math.inf)
+    assert len(resident) == len(tiled)
     for indices in ([3, 0, 8, 4], [7]):
         (x, y), (theirs, targets) = resident.batch(indices), tiled.batch(indices)
-        assert x.dtype == torch.float32 and x.is_contiguous()
-        torch.testing.assert_close(x, theirs, rtol=0 if dtype == torch.float32 else 1e-3, atol=1e-6)
-        assert torch.equal(y, targets)
+        assert x.is_contiguous()
+        assert torch.equal(x, theirs) and torch.equal(y, targets)
+
+
+def test_features_are_kept_on_a_device_only_if_they_fit():
+    tiled = subset("t", 9, 1)
+    size = 4 * sum(matrix.size for matrix in tiled.features.values())
+    assert tiled.resident(CPU, size - 1) is None
+    assert tiled.resident(CPU, size) is not None
 
 
 @pytest.mark.parametrize("file", [LAST, METRICS])
-def test_one_killed_at_the_last_epochs_files_ends_with_all_rows(file, tmp_path, monkeypatch):
+def test_a_run_killed_at_the_last_epochs_files_ends_with_all_rows(file, tmp_path, monkeypatch):
     whole, run = files.whole, trainer(tmp_path)
 
     def killing(path, mode="w"):
@@ -274,30 +291,18 @@ def test_one_killed_at_the_last_epochs_files_ends_with_all_rows(file, tmp_path, 
     assert len(rows(tmp_path)) == RECIPE.epochs
 
 
-def test_what_lies_on_a_device_is_shared_by_all_trainings_and_is_no_more_than_fits():
-    tiled = subset("t", 9, 1)
-    size = 4 * sum(matrix.size for matrix in tiled.features.values())
-    assert tiled.resident(CPU, torch.float32, size - 1) is None
-    assert tiled.resident(CPU, torch.float16, size // 2) is not None
-    again = subset("t", 9, 1)
-    first = again.resident(CPU, torch.float32, size)
-    other = Tiled(again.subset, 7, 5).resident(CPU, torch.float32, size)
-    assert other.held is first.held
-    assert other.batch([3])[0].shape == (1, 1, 5, 7)
-
-
 def test_training_from_a_device_is_that_from_disk(tmp_path):
     trainer(tmp_path / "disk").run()
     resident = trainer(tmp_path / "device")
-    resident.train = resident.train.resident(CPU, torch.float32, math.inf)
-    resident.dev = resident.dev.resident(CPU, torch.float32, math.inf)
+    resident.train = resident.train.resident(CPU, math.inf)
+    resident.dev = resident.dev.resident(CPU, math.inf)
     resident.run()
     assert same(weights(tmp_path / "device"), weights(tmp_path / "disk"))
     assert (tmp_path / "device" / BEST).read_bytes() == (tmp_path / "disk" / BEST).read_bytes()  # the dev EER, too
 
 
 def test_features_of_another_width_are_refused():
-    with pytest.raises(UserError, match="features of 2 values a frame; the network takes 257"):
+    with pytest.raises(UserError, match="features have 2 values per frame, the network takes 257"):
         tile(np.ones((3, 2)), 7, 257)
 
 

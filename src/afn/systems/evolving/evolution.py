@@ -1,8 +1,8 @@
 """Evolution of recurrent networks over raw waveforms, resumable after every generation.
 
-Source: Valenti et al., Odyssey 2018: NEAT, fitness by ease of classification, on a mini-batch drawn anew every
-generation. Every few generations the fittest networks are tried on dev; the one with the lowest EER ever is the grand
-champion.
+Source: Valenti et al., Odyssey 2018: NEAT, fitness by ease of classification, on a new random mini-batch in every
+generation. Every few generations the fittest networks are tested on dev. The one with the lowest EER of all generations
+is the grand champion.
 """
 
 import csv
@@ -24,7 +24,7 @@ from afn.common.progress import Progress
 from afn.metrics.eer import linear_roc_eer
 from afn.systems.evolving import fitness, genomes, populations, rnn
 from afn.systems.evolving.genomes import Genome
-from afn.systems.evolving.settings import Evolution as Recipe
+from afn.systems.evolving.settings import Evolution
 from afn.systems.protocol import METRICS
 from afn.systems.subset import Subset
 
@@ -35,25 +35,25 @@ log = logging.getLogger("train")
 
 
 @dataclass
-class Position:
-    """How far evolution has come; with the population, all that going on needs."""
+class EvolutionState:
+    """The state of evolution. With the population it is all that resuming needs."""
 
     champion_eer: float = math.inf  # percent, on dev
     champion_generation: int = 0
-    history: list[dict[str, float | None]] = field(default_factory=list)  # a row of metrics.csv a generation
+    history: list[dict[str, float | None]] = field(default_factory=list)  # a row of metrics.csv per generation
 
 
-class Evolution:
-    """Evolves networks on `train` by `recipe`, selecting on `dev`; writes into `directory` and goes on from there.
+class Evolver:
+    """Evolves networks on `train` by `recipe`, selects on `dev`, writes into `directory` and resumes from there.
 
     Args:
-        config: of neat-python; evolution counts nodes in it, so that each needs its own.
-        rate: samples a second.
-        seed: decides all that is drawn.
+        config: of neat-python; it counts nodes, so that two evolutions cannot share one.
+        rate: samples per second, Hz.
+        seed: decides everything that is random.
     """
 
     def __init__(
-        self, config: neat.Config, train: Subset, dev: Subset, recipe: Recipe, rate: int, seed: int, directory: Path
+        self, config: neat.Config, train: Subset, dev: Subset, recipe: Evolution, rate: int, seed: int, directory: Path
     ):
         self.config, self.recipe, self.rate, self.seed, self.directory = config, recipe, rate, seed, directory
         self.train = [train.features[utt].ravel() for utt in train.utterances]
@@ -61,15 +61,15 @@ class Evolution:
         fewest = min(self.genuine.sum(), (~self.genuine).sum())
         if recipe.batch is not None and fewest < recipe.batch // 2:
             raise UserError(
-                f"train.batch: {recipe.batch} is half of each class, but train has {fewest} of one; lower it"
+                f"train.batch: {recipe.batch} takes half of each class, but train has {fewest} of one. Lower it."
             )
         self.dev = rnn.blocks([dev.features[utt].ravel() for utt in dev.utterances])
         self.dev_genuine = dev.both_classes().genuine
-        self.position = Position()
+        self.position = EvolutionState()
         self.population: neat.Population | None = None
 
     def run(self) -> None:
-        """Evolve to the last generation, or on to it from where an earlier run was interrupted."""
+        """Evolve to the last generation, from the last checkpoint if there is one."""
         if (self.directory / LAST).is_file():
             self._resume()
         else:
@@ -78,7 +78,7 @@ class Evolution:
         with Progress("evolve", self.recipe.generations, "generations") as progress:
             progress.advance(self.population.generation)
             while self.population.generation < self.recipe.generations:
-                self.population.run(self._evaluate, 1)  # and the offspring take the population's place
+                self.population.run(self._evaluate, 1)  # then the offspring replace the population
                 self._save()
                 row = self.position.history[-1]
                 shown = ("best_fitness", "mean_fitness", "species", "champion_eer")
@@ -87,11 +87,11 @@ class Evolution:
         log.info(f"grand champion of generation {at.champion_generation}: dev EER {at.champion_eer:.2f} %")
 
     def _evaluate(self, evaluated: list[tuple[int, Genome]], config: neat.Config) -> None:
-        """Give every genome its fitness, and write a row of the history."""
+        """Compute the fitness of every genome, and add a row to the history."""
         started = time.monotonic()
         number = self.population.generation + 1
-        draws = self._generator(number)
-        waveforms, genuine = self._batch(draws)
+        generator = self._generator(number)
+        waveforms, genuine = self._batch(generator)
         networks = [genomes.network(genome, config) for _, genome in evaluated]
         scores = rnn.scores(networks, rnn.blocks(waveforms))
         values = FITNESS[self.recipe.fitness](scores, genuine)
@@ -119,24 +119,24 @@ class Evolution:
                 f"generation {number}: fitness {row['best_fitness']:.4f}, mean {row['mean_fitness']:.4f}, "
                 f"{row['species']} species, dev EER {eer:.2f} %, champion's {row['champion_eer']:.2f} %"
             )
-        # What offspring are drawn by depends on the generation alone, so that a resumed run draws the same.
-        random.seed(draws.bytes(16))
+        # The random stream of reproduction depends on the generation alone, so that a resumed run is the same.
+        random.seed(generator.bytes(16))
 
-    def _batch(self, draws: np.random.Generator) -> tuple[list[np.ndarray], np.ndarray]:
+    def _batch(self, generator: np.random.Generator) -> tuple[list[np.ndarray], np.ndarray]:
         """The waveforms float32[N] of one generation, and which of them are genuine, bool[utterances]."""
         places = np.arange(len(self.train))
         if self.recipe.batch is not None:
             of_class = [places[self.genuine == wanted] for wanted in (True, False)]
-            places = np.concatenate([draws.choice(of, self.recipe.batch // 2, replace=False) for of in of_class])
+            places = np.concatenate([generator.choice(of, self.recipe.batch // 2, replace=False) for of in of_class])
         length = None if self.recipe.crop is None else max(1, round(self.recipe.crop * self.rate))
         waveforms = [self.train[place] for place in places]
         if length is not None:
-            begins = [int(draws.integers(max(len(waveform) - length, 0) + 1)) for waveform in waveforms]
+            begins = [int(generator.integers(max(len(waveform) - length, 0) + 1)) for waveform in waveforms]
             waveforms = [waveform[begin : begin + length] for waveform, begin in zip(waveforms, begins, strict=True)]
         return waveforms, self.genuine[places]
 
     def _validate(self, number: int, fittest: list[tuple[Genome, rnn.Network]]) -> float:
-        """The lowest EER in percent of the fittest on dev; its genome is kept where it is the lowest ever."""
+        """The lowest dev EER of the fittest, in percent; saves its genome if it is the lowest of all generations."""
         scores = rnn.scores([network for _, network in fittest], self.dev)
         eers = [100 * linear_roc_eer(row[self.dev_genuine], row[~self.dev_genuine]) for row in scores]
         best = int(np.argmin(eers))
@@ -151,7 +151,7 @@ class Evolution:
 
     def _save(self) -> None:
         files.write_csv(self.directory / METRICS, self.position.history)
-        # Last: what was written before it is written again, and the same, where a run is killed in between.
+        # Last: a run killed before this repeats the generation and writes the same files.
         state = {"position": vars(self.position), "population": populations.plain(self.population)}
         files.write_text(self.directory / LAST, json.dumps(state) + "\n")
 
@@ -160,15 +160,15 @@ class Evolution:
         state = read(path)
         try:
             self.population = populations.from_plain(state["population"], self.config)
-            self.position = Position(**state["position"])
+            self.position = EvolutionState(**state["position"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UserError(f"{path}: not a checkpoint of this system ({error!r}). {RETRAIN}") from None
         if self.population.generation < self.recipe.generations:
-            log.info(f"going on from {path}: generation {self.population.generation + 1}")
+            log.info(f"resuming from {path}: generation {self.population.generation + 1}")
 
 
 def champion(path: Path, config: neat.Config) -> Genome:
-    """The genome of the grand champion in `path`; UserError where it is none."""
+    """The genome of the grand champion in `path`; UserError if the file holds none."""
     content = read(path)
     try:
         return genomes.from_plain(content["genome"], config)
@@ -177,7 +177,7 @@ def champion(path: Path, config: neat.Config) -> Genome:
 
 
 def history(directory: Path) -> list[dict[str, float | None]]:
-    """The rows of a training's metrics.csv, an empty cell as None; none where there is no such file."""
+    """The rows of a training's metrics.csv, an empty cell as None; no rows without the file."""
     path = directory / METRICS
     if not path.is_file():
         return []
@@ -186,10 +186,10 @@ def history(directory: Path) -> list[dict[str, float | None]]:
 
 
 def read(path: Path) -> Any:
-    """What a JSON file of a training holds; UserError where it cannot be read."""
+    """The content of a JSON file of a training; UserError if it cannot be read."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; run stage 0 first") from None
+        raise UserError(f"{path}: no such file. Run stage 0 first.") from None
     except ValueError as error:
         raise UserError(f"{path}: not a JSON file ({error}). {RETRAIN}") from None

@@ -1,5 +1,4 @@
-"""What evolves: neat-python's configuration, genomes and reproduction, for networks over a waveform; a genome as plain
-values."""
+"""neat-python's configuration, genomes and reproduction for networks over a waveform; genomes as plain values."""
 
 import configparser
 import copy
@@ -12,7 +11,7 @@ import numpy as np
 from afn.common.errors import UserError
 from afn.systems.evolving.rnn import ACTIVATIONS, Network
 
-INPUT = -1  # the key of the sample; those of nodes begin with the outputs
+INPUT = -1  # the key of the sample; keys of nodes start with the outputs
 GATE, SCORE = 0, 1
 FIXED = {"num_inputs": 1, "num_outputs": 2, "feed_forward": False, "aggregation_options": ["sum"]}
 OUTPUT_ACTIVATION = "sigmoid"  # scores lie in 0…1, and the gate opens at 0.5
@@ -35,10 +34,10 @@ class Genome(neat.DefaultGenome):
 
 
 class Reproduction(neat.DefaultReproduction):
-    """neat-python's reproduction, where it gives up for small populations.
+    """neat-python's reproduction, made to work for small populations.
 
-    It raises an error when the elites of all species outnumber the population, and when a population is too large by
-    more than one genome for each species that can spare one.
+    neat-python's raises an error if the elites of all species outnumber the population, and if a population is too
+    large by more than one genome for each species that can lose one.
     """
 
     def reproduce(self, config: Any, species: Any, pop_size: int, generation: int) -> dict[int, Genome]:
@@ -61,16 +60,16 @@ class Reproduction(neat.DefaultReproduction):
 def configuration(path: Path, population: int) -> neat.Config:
     """The configuration in neat-python's format at `path`, with a population of that size.
 
-    Raises UserError for a missing or malformed file and for networks that are not those of models/evolving_rnn.py.
+    Raises UserError for a missing or malformed file and for networks other than those of rnn.py.
     """
     if not path.is_file():
-        raise UserError(f"{path}: no such file; give the name of one in conf/")
+        raise UserError(f"{path}: no such file. Give the name of a file in conf/.")
     parts = (Genome, Reproduction, neat.DefaultSpeciesSet, neat.DefaultStagnation)
     try:
         made = neat.Config(*parts, str(path))
     except (RuntimeError, NameError, AssertionError, KeyError, ValueError, TypeError, configparser.Error) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"{path}: not a configuration of neat-python: {reason}; mend it") from None
+        raise UserError(f"{path}: not a configuration of neat-python: {reason}. Correct the file.") from None
     for name, value in FIXED.items():
         if (given := getattr(made.genome_config, name)) != value:
             raise UserError(f"{path}: {name}: {_text(given)} must be {_text(value)} here")
@@ -87,8 +86,7 @@ def _text(value: Any) -> str:
 
 
 def network(genome: Genome, config: neat.Config) -> Network:
-    """The genome's network as flat arrays: what neat-python's RecurrentNetwork makes of it, less the nodes that reach
-    neither output."""
+    """The genome's network as flat arrays: neat-python's RecurrentNetwork without the nodes that reach no output."""
     whole = neat.nn.RecurrentNetwork.create(genome, config)
     definitions = config.genome_config.activation_defs
     code = {definitions.get(name): place for place, name in enumerate(ACTIVATIONS)}
@@ -114,7 +112,7 @@ def network(genome: Genome, config: neat.Config) -> Network:
 
 
 def plain(genome: Genome) -> dict[str, Any]:
-    """A genome as plain values, ready for JSON; `from_plain` makes the same genome of them."""
+    """A genome as plain values, ready for JSON; `from_plain` restores the genome."""
     return {
         "key": genome.key,
         "fitness": genome.fitness,
@@ -127,7 +125,7 @@ def plain(genome: Genome) -> dict[str, Any]:
 
 
 def from_plain(content: dict[str, Any], config: neat.Config) -> Genome:
-    """The genome of `plain` values. Raises KeyError, TypeError or ValueError for values that are none."""
+    """The genome of `plain` values. Raises KeyError, TypeError or ValueError for other values."""
     made = Genome(int(content["key"]))
     made.fitness = None if content["fitness"] is None else float(content["fitness"])
     for values in content["nodes"]:

@@ -1,4 +1,4 @@
-"""A population of neat-python as plain values, ready for JSON, and back: evolution goes on as if never interrupted.
+"""A population of neat-python as plain values, ready for JSON, and back: evolution resumes as if never interrupted.
 
 neat-python's own checkpoints are pickles, which run code when they are read, and lose the counter of genomes.
 """
@@ -13,7 +13,7 @@ from afn.systems.evolving import genomes
 
 
 def plain(population: neat.Population) -> dict[str, Any]:
-    """All that the next generation depends on but the state of `random`; between two generations."""
+    """All that the next generation depends on except the state of `random`. Call it between generations."""
     reproduction, species = population.reproduction, population.species
     return {
         "generation": population.generation,
@@ -39,7 +39,7 @@ def plain(population: neat.Population) -> dict[str, Any]:
 
 
 def from_plain(content: dict[str, Any], config: neat.Config) -> neat.Population:
-    """The population of `plain` values. Raises KeyError, TypeError or ValueError for values that are none."""
+    """The population of `plain` values. Raises KeyError, TypeError or ValueError for other values."""
     members = {int(one["key"]): genomes.from_plain(one, config) for one in content["genomes"]}
     species = config.species_set_type(config.species_set_config, None)
     for values in content["species"]:
@@ -60,7 +60,7 @@ def from_plain(content: dict[str, Any], config: neat.Config) -> neat.Population:
 
 
 def _next(holder: Any, name: str) -> int | None:
-    """What a counter will give next; reading it takes a number out, so another counter takes its place."""
+    """The next value of a counter. Reading consumes it, so a new counter replaces the old one."""
     counter = getattr(holder, name)
     if counter is None:
         return None

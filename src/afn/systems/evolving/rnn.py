@@ -1,15 +1,14 @@
-"""Small recurrent networks over a raw waveform, one sample a step, compiled to flat arrays.
+"""Small recurrent networks over a raw waveform, one sample per step, compiled from flat arrays.
 
 Source: Valenti et al., Odyssey 2018: one input (the sample), two outputs, *gate* and *score*; the score of an utterance
 is the mean of the score output over the samples at which the gate is open. A step is the one of neat-python's
-RecurrentNetwork: every node reads the values of the step before, so that all nodes of a step are independent.
+RecurrentNetwork: every node reads the values of the previous step, so that all nodes of a step are independent.
 
-The arithmetic is double precision in the order of neat-python's, by the same C library, so that a network whose
-recurrence amplifies rounding errors gives the same values here and there.
+The arithmetic is double precision in neat-python's order, with the same C library, so that a network whose recurrence
+amplifies rounding errors gives the same values in both.
 """
 
 import math
-import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,23 +17,25 @@ from typing import Any
 import numba
 import numpy as np
 
-ACTIVATIONS = ("sigmoid", "tanh", "relu", "sin")  # by neat-python's names; the place of each is its code in a Network
+from afn.common import parallel
+
+ACTIVATIONS = ("sigmoid", "tanh", "relu", "sin")  # neat-python's names; the index of each is its code in a Network
 SIGMOID, TANH, RELU, SIN = range(len(ACTIVATIONS))
-OPEN = 0.5  # the gate lets a sample pass above this; the score of an utterance of which none passes
-LANES = 64  # utterances that one call of the kernel takes side by side
+OPEN = 0.5  # the gate is open above this; also the score of an utterance if it never opens
+LANES = 64  # utterances that one call of the kernel takes together
 
 
 @dataclass(frozen=True, eq=False)
 class Network:
     """A recurrent network of n nodes and m connections.
 
-    Nodes are numbered from 1 in the order of the arrays; 0 is the input, n + 1 a value that stays 0. Node k computes
-    activation(bias + response × sum of weight × value of source) over the connections first[k-1]…first[k]-1.
+    Nodes have the numbers 1…n in the order of the arrays. 0 is the input, n + 1 a value that is always 0. Node k
+    computes activation(bias + response × sum of weight × value of source) over the connections first[k-1]…first[k]-1.
     """
 
     bias: np.ndarray  # float64[n]
     response: np.ndarray  # float64[n]
-    activation: np.ndarray  # int64[n], the place in ACTIVATIONS
+    activation: np.ndarray  # int64[n], index in ACTIVATIONS
     first: np.ndarray  # int64[n + 1]
     source: np.ndarray  # int64[m]
     weight: np.ndarray  # float64[m]
@@ -43,21 +44,21 @@ class Network:
 
     @property
     def arrays(self) -> tuple[Any, ...]:
-        """What the kernel takes of a network."""
+        """The arguments of the kernel."""
         return self.bias, self.response, self.activation, self.first, self.source, self.weight, self.gate, self.score
 
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Utterances side by side, the shorter ones filled up with zeros."""
+    """Utterances as columns, the shorter ones padded with zeros."""
 
-    places: np.ndarray  # int64[L], their places in the list they came from
+    places: np.ndarray  # int64[L], their indices in the original list
     samples: np.ndarray  # float32[T × L]
     lengths: np.ndarray  # int64[L]
 
 
 def blocks(utterances: Sequence[np.ndarray], lanes: int = LANES) -> list[Block]:
-    """Waveforms float[N], each of its own length, as blocks of up to `lanes`; like lengths stand together."""
+    """Waveforms float[N] of any lengths as blocks of up to `lanes` utterances of similar length."""
     lengths = np.array([len(samples) for samples in utterances], dtype=np.int64)
     order = np.argsort(lengths, kind="stable")
     made = []
@@ -72,7 +73,7 @@ def blocks(utterances: Sequence[np.ndarray], lanes: int = LANES) -> list[Block]:
 def scores(networks: Sequence[Network], blocks: Sequence[Block], threads: int | None = None) -> np.ndarray:
     """The scores of all utterances by all networks, float64[networks × utterances], 0…1.
 
-    The same for any number of threads (as many as there are cores to this process, unless given).
+    They do not depend on the number of threads (default: the cores that this process may use).
     """
     found = np.empty((len(networks), sum(len(block.places) for block in blocks)))
 
@@ -97,7 +98,7 @@ def trace(network: Network, samples: np.ndarray) -> np.ndarray:
 def _all(function: Callable[[Any], None], items: Iterable[Any], threads: int | None) -> None:
     """Call `function` with every item, on threads."""
     if threads is None:
-        threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        threads = parallel.default_jobs()
     if threads == 1:
         for item in items:
             function(item)
@@ -108,7 +109,7 @@ def _all(function: Callable[[Any], None], items: Iterable[Any], threads: int | N
 
 
 def _compiled(function: Callable) -> Callable:
-    """`function` as machine code that runs beside other threads; kept on disk where a folder can be written."""
+    """`function` as machine code that releases the GIL, cached on disk if numba finds a folder for it."""
     try:
         return numba.njit(nogil=True, cache=True)(function)
     except RuntimeError:  # numba found no folder for its cache
@@ -117,7 +118,7 @@ def _compiled(function: Callable) -> Callable:
 
 @_compiled
 def _step(old, new, bias, response, activation, first, source, weight):
-    """One step: `new` float64[n + 2 × L] from the values `old` of the step before, whose row 0 is the input."""
+    """One step: `new` float64[n + 2 × L] from the values `old` of the previous step, whose row 0 is the input."""
     lanes = old.shape[1]
     for k in range(len(bias)):
         row = new[k + 1]
@@ -135,7 +136,7 @@ def _step(old, new, bias, response, activation, first, source, weight):
         slope = 2.5 if kind == TANH else 5.0
         for lane in range(lanes):
             z = slope * (b + r * row[lane])
-            z = z if z < 60.0 else 60.0  # so does neat-python, and so NaN becomes 60
+            z = z if z < 60.0 else 60.0  # as in neat-python; NaN becomes 60
             row[lane] = z if z > -60.0 else -60.0
         if kind == SIGMOID:
             for lane in range(lanes):

@@ -7,6 +7,7 @@ import neat
 import numpy as np
 
 from afn.common import files
+from afn.common.errors import UserError
 from afn.common.paths import ROOT
 from afn.common.progress import Progress
 from afn.systems.evolving import evolution, genomes, rnn
@@ -15,15 +16,15 @@ from afn.systems.protocol import Chosen, System
 from afn.systems.subset import Subset
 
 NEAT = "neat.conf"  # in a training's directory
-UTTERANCES = 8 * rnn.LANES  # scored at a time: enough for every core, few enough for the memory
+UTTERANCES = 8 * rnn.LANES  # scored at a time: enough to use every core, few enough for the memory
 
 
 class EvolvingSystem(System):
-    """A network evolved by systems/evolution.py; the score is the mean of its score output, 0…1, genuine above.
+    """A network evolved by `evolution.Evolver`; the score is the mean of its score output, 0…1, higher = more genuine.
 
     Args:
         settings: the row's YAML.
-        seed: decides all that evolution draws.
+        seed: decides everything that is random in evolution.
     """
 
     settings: Evolving
@@ -35,10 +36,9 @@ class EvolvingSystem(System):
         self.config: neat.Config | None = None
         self.genome: genomes.Genome | None = None
         self.network: rnn.Network | None = None
-        self.history: list[dict[str, float | None]] = []  # a row a generation, for pictures
+        self.history: list[dict[str, float | None]] = []  # a row per generation, for figures
 
     def fit(self, train: Subset, dev: Subset, directory: Path) -> None:
-        """Evolve to the last generation, or on to it from where an earlier run in `directory` was interrupted."""
         # A copy: the trained network depends on it, and conf/ may change.
         files.write_text(directory / NEAT, (ROOT / "conf" / self.settings.neat).read_text(encoding="utf-8"))
         self.config = genomes.configuration(directory / NEAT, self.settings.train.population)
@@ -46,18 +46,18 @@ class EvolvingSystem(System):
         evolution.Evolver(self.config, train, dev, self.settings.train, rate, self.seed, directory).run()
 
     def weights(self, directory: Path) -> Path:
-        """The file in a training's `directory` that holds the grand champion."""
         return directory / evolution.BEST
 
     def load(self, directory: Path) -> None:
-        """Take up the grand champion of a training's `directory`."""
+        if not (directory / NEAT).is_file():
+            raise UserError(f"{directory / NEAT}: no such file. Run stage 0 first.")
         self.config = genomes.configuration(directory / NEAT, self.settings.train.population)
         self.genome = evolution.champion(self.weights(directory), self.config)
         self.network = genomes.network(self.genome, self.config)
         self.history = evolution.history(directory)
 
     def score(self, subset: Subset) -> dict[str, float]:
-        """The mean of the score output over the samples at which the gate is open; 0.5 where it never is."""
+        """The mean of the score output over the samples at which the gate is open; 0.5 if it never is."""
         found = {}
         with Progress(f"score {subset.name}", len(subset.utterances)) as progress:
             for begin in range(0, len(subset.utterances), UTTERANCES):
@@ -72,7 +72,7 @@ class EvolvingSystem(System):
     def identity(cls, settings: Evolving) -> dict[str, Any]:
         found = super().identity(settings)
         path = ROOT / "conf" / settings.neat
-        genomes.configuration(path, settings.train.population)  # finds what is wrong with it before anything is written
+        genomes.configuration(path, settings.train.population)  # reports mistakes in it before anything is written
         found["files"] = {"neat": files.sha256(path)}
         return found
 

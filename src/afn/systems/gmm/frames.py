@@ -1,4 +1,4 @@
-"""Feature frames for the generative models: one matrix or many, walked through in chunks, never stacked as a whole."""
+"""Feature frames for the generative models: one matrix or many, read in chunks, never stacked as a whole."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -9,11 +9,11 @@ from torch import Tensor
 Matrix = np.ndarray | Tensor
 Frames = Matrix | Iterable[Matrix]
 
-DRAWN_PER_WANTED = 4  # how many frames `distinct` looks at for each that it shall find; silence repeats itself
+SAMPLED_PER_WANTED = 4  # frames that `distinct` looks at for each it returns, as digital silence repeats
 
 
 class Scratch:
-    """Memory that the chunks of one walk use one after the other: fresh memory for each would cost more than sums."""
+    """Memory that chunks reuse one after the other: allocating it for each would cost more than the arithmetic."""
 
     def __init__(self) -> None:
         self._held: dict[str, Tensor] = {}
@@ -30,8 +30,8 @@ def chunks(frames: Frames, rows: int) -> Iterator[Tensor]:
     """Every frame once and in order, as Tensor[≤ rows × D]: short matrices are joined, long ones are cut.
 
     Args:
-        frames: [T × D], or an iterable of such matrices that can be walked through more than once. float64 stays what
-            it is, every other type becomes float32; tensors stay on their device.
+        frames: [T × D], or an iterable of such matrices that can be read more than once. float64 stays float64,
+            every other type becomes float32; tensors stay on their device.
         rows: the largest number of frames in a chunk.
 
     Raises:
@@ -68,7 +68,7 @@ def covariance(frames: Frames, rows: int = 8192) -> tuple[int, Tensor, Tensor]:
 def _second_moments(
     frames: Frames, rows: int, summed: Callable[[Tensor], Tensor], squared: Callable[[Tensor], Tensor]
 ) -> tuple[int, Tensor, Tensor]:
-    """The number of frames, their mean, and the mean of their products less that of their mean, by one pass.
+    """The number of frames, their mean, and the mean of their products less that of their mean, in one pass.
 
     `summed` adds up the products of Tensor[T × D] over its frames, `squared` gives those of one vector.
     """
@@ -85,36 +85,36 @@ def _second_moments(
 
 
 def distinct(frames: Frames, wanted: int, count: int, seed: int) -> Tensor:
-    """`wanted` different ones of `count` frames, float64[wanted × D], drawn at random by `seed`.
+    """`wanted` different frames of `count`, float64[wanted × D], sampled at random by `seed`.
 
-    Equal frames would make equal components, which EM never parts again; where frames repeat (digital silence) the
-    next in the order of drawing is taken.
+    Equal frames would start equal components, which EM cannot separate. Where frames repeat (digital silence), the
+    next sampled one is taken.
 
     Raises:
-        ValueError: for fewer frames than wanted, or fewer different ones among those drawn, with both numbers.
+        ValueError: for fewer frames than wanted, or fewer different ones among those sampled, with both numbers.
     """
     if count < wanted:
         raise ValueError(too_few(count, wanted))
-    drawn = np.random.default_rng(seed).permutation(count)[: DRAWN_PER_WANTED * wanted]
-    order = np.argsort(drawn)
-    rows = _rows(frames, drawn[order])[np.argsort(order)]
+    sampled = np.random.default_rng(seed).permutation(count)[: SAMPLED_PER_WANTED * wanted]
+    order = np.argsort(sampled)
+    rows = _rows(frames, sampled[order])[np.argsort(order)]
     _, first = np.unique(rows, axis=0, return_index=True)
     if len(first) < wanted:
         raise ValueError(
-            f"frames: {len(first)} different ones among {len(drawn)} are fewer than the {wanted} components; "
-            "give fewer components"
+            f"frames: {len(first)} different ones among {len(sampled)} are fewer than the {wanted} components. "
+            "Use fewer components."
         )
     return torch.from_numpy(rows[np.sort(first)[:wanted]])
 
 
 def too_few(count: int, components: int) -> str:
-    return f"frames: {count} are fewer than the {components} components; give more frames or fewer components"
+    return f"frames: {count} are fewer than the {components} components. Use more frames or fewer components."
 
 
 def _pieces(frames: Frames, rows: int) -> Iterator[Tensor]:
     """Tensors[≤ rows × D], at least one frame each."""
     if isinstance(frames, Iterator):
-        raise ValueError("frames: an iterator ends after one pass; give a list, or a class whose __iter__ begins anew")
+        raise ValueError("frames: an iterator ends after one pass; give a list, or a class whose __iter__ starts again")
     for matrix in [frames] if isinstance(frames, Matrix) else frames:
         if matrix.ndim != 2 or not matrix.shape[1]:
             raise ValueError(f"frames of shape {tuple(matrix.shape)}; this model takes T × D")
@@ -128,7 +128,7 @@ def _pieces(frames: Frames, rows: int) -> Iterator[Tensor]:
 
 def _joined(pieces: list[Tensor], position: int) -> Tensor:
     chunk = pieces[0] if len(pieces) == 1 else torch.cat(pieces)
-    if not torch.isfinite(chunk.sum()):  # far cheaper than asking every value; a sum may also overflow
+    if not torch.isfinite(chunk.sum()):  # much cheaper than testing every value; a sum may also overflow
         wrong = (~torch.isfinite(chunk)).nonzero().tolist()
         if wrong:
             row, column = wrong[0]
@@ -138,7 +138,7 @@ def _joined(pieces: list[Tensor], position: int) -> Tensor:
 
 
 def _rows(frames: Frames, indices: np.ndarray, rows: int = 8192) -> np.ndarray:
-    """float64: the frames with these rising `indices`."""
+    """float64: the frames with these ascending `indices`."""
     found, position = [], 0
     for chunk in chunks(frames, rows):
         here = indices[(indices >= position) & (indices < position + len(chunk))] - position

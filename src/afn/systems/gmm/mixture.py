@@ -1,9 +1,9 @@
-"""What diagonal and full Gaussian mixtures share: likelihoods, expectation-maximisation, splitting.
+"""The base of diagonal and full Gaussian mixtures: likelihoods, expectation-maximisation, splitting.
 
 Both are exponential families: log w_k + log N_k(x) = phi(x) · eta_k, with phi(x) = (1, x, products of x). The
-likelihoods of a chunk of frames are one matrix product phi eta', the sums that re-estimation needs a second one, and
+likelihoods of a chunk of frames are one matrix product phi eta', the sums for re-estimation are a second one, and
 nothing of the size frames × components outlives its chunk. Frames are standardised by the mean and deviation of the
-mixture as a whole (after one iteration those of the frames themselves), so that expanded squares are safe in float32.
+mixture as a whole (after one iteration those of the frames themselves), so that float32 is enough for expanded squares.
 
 Source: Dempster, Laird and Rubin, J. Roy. Stat. Soc. B 39 (1977); Bishop, Pattern Recognition and Machine Learning
 (2006), sec. 9.2. Splitting: the HTK Book, sec. 10.6.
@@ -22,7 +22,7 @@ from afn.systems.gmm.frames import Frames, Scratch, chunks, too_few
 
 LOG_2PI = math.log(2 * math.pi)
 SPLIT = 0.2  # deviations by which the two halves of a split component move apart (the HTK Book, sec. 10.6)
-LEAST = -60.0  # log posteriors stop here (1e-26): smaller ones become denormal numbers, with which products crawl
+LEAST = -60.0  # log posteriors stop here (1e-26): smaller ones become denormal numbers, which slow products down
 CHUNK_BYTES = {"cpu": 8 << 20, "cuda": 512 << 20}  # a CPU's should stay in its caches
 
 
@@ -32,16 +32,16 @@ class Mixture(ABC):
     Attributes:
         weights: float64[K], their sum is 1.
         means: float64[K × D].
-        spread: the variances, float64[K × D], or covariances, float64[K × D × D].
-        trace: mean log-likelihood (nats a frame) of the parameters with which each iteration of `fit` began.
+        covariance: the variances, float64[K × D], or covariances, float64[K × D × D].
+        trace: mean log-likelihood (nats per frame) of the parameters at the start of each iteration of `fit`.
         converged: whether `fit` saw the gain fall below its tolerance.
-        resplit: how many components the last iteration found empty and split anew.
+        resplit: how many empty components the last iteration re-placed by splitting others.
     """
 
-    def __init__(self, weights: ArrayLike, means: ArrayLike, spread: ArrayLike):
+    def __init__(self, weights: ArrayLike, means: ArrayLike, covariance: ArrayLike):
         self.trace: list[float] = []
         self.converged, self.resplit = False, 0
-        self._set(*(torch.as_tensor(values, dtype=torch.float64).cpu() for values in (weights, means, spread)))
+        self._set(*(torch.as_tensor(values, dtype=torch.float64).cpu() for values in (weights, means, covariance)))
 
     @property
     def components(self) -> int:
@@ -62,7 +62,7 @@ class Mixture(ABC):
     def joint_log_likelihood(self, frames: Tensor, scratch: Scratch | None = None) -> Tensor:
         """log w_k + log N_k(x) in nats, Tensor[T × K], of Tensor[T × D] as a whole: for chunks of frames.
 
-        With a `scratch` the result stands in it and lasts until the next call.
+        With a `scratch` the result is stored there and is valid until the next call.
         """
         if scratch is None:
             return torch.mm(*self._factors(frames, Scratch()))
@@ -78,15 +78,15 @@ class Mixture(ABC):
         min_count: float = 2.0,
         after: Callable[[Self], None] | None = None,
     ) -> Self:
-        """Expectation-maximisation from the present parameters; a mixture that was stopped and restored goes on.
+        """Expectation-maximisation from the current parameters; continues where a restored mixture stopped.
 
         Args:
-            frames: [T × D], or matrices to walk through once an iteration. Computed on their device and in their
+            frames: [T × D], or matrices, read once per iteration. Computed on their device and in their
                 precision (diagonal: float32 or float64; full: float64), with sums in float64.
-            iterations: the end, counted from the first call: nothing happens where `trace` is that long.
-            tolerance: stop when the mean log-likelihood (nats a frame) gains less; not judged after a re-split. 0:
-                never, though rounding makes it lose a little at the end.
-            variance_floor: share of the variance of all frames below which no component's variance falls.
+            iterations: at most, counted from the first call: nothing happens if `trace` is that long.
+            tolerance: stop when the mean log-likelihood (nats per frame) gains less; not tested after a re-split. 0:
+                never stop early, though rounding may lower it a little at the end.
+            variance_floor: fraction of the variance of all frames that is the least variance of a component.
             min_count: frames (sum of posteriors) below which a component counts as empty; it is then placed beside
                 the heaviest one. Two: a variance needs them.
             after: called with the mixture after every iteration: to report `trace[-1]`, or to save `state_dict()`.
@@ -110,15 +110,15 @@ class Mixture(ABC):
         return self
 
     def split(self, count: int) -> Self:
-        """This mixture with `count` components more: the heaviest, one after the other, is cut into two halves."""
-        present = (self.weights, self.means, self.spread)
+        """This mixture with `count` components more: each time the heaviest is split into two halves."""
+        present = (self.weights, self.means, self.covariance)
         grown = [torch.cat([values, values.new_zeros(count, *values.shape[1:])]) for values in present]
         added = range(self.components, self.components + count)
         return type(self)(*_refilled(*grown, added, self._deviations))
 
     def state_dict(self) -> dict[str, Any]:
-        """All that `from_state_dict` needs, so that `fit` goes on as if it had never stopped."""
-        parameters = {"weights": self.weights, "means": self.means, "spread": self.spread}
+        """The whole state: after `from_state_dict`, `fit` continues as if never interrupted."""
+        parameters = {"weights": self.weights, "means": self.means, "spread": self.covariance}
         return parameters | {"trace": list(self.trace), "converged": self.converged, "resplit": self.resplit}
 
     @classmethod
@@ -130,33 +130,33 @@ class Mixture(ABC):
 
     @abstractmethod
     def _blank(self, rows: int, like: Tensor, scratch: Scratch) -> Tensor:
-        """Memory for phi, Tensor[T × P]: a one, the dimensions, their products; laid out as `_products` likes it."""
+        """Memory for phi, Tensor[T × P]: a one, the dimensions, their products; laid out as `_products` needs."""
 
     @abstractmethod
     def _products(self, x: Tensor, out: Tensor) -> None:
         """Write the products that phi ends with, of Tensor[T × D]."""
 
     @abstractmethod
-    def _natural(self, means: Tensor, spread: Tensor) -> Tensor:
+    def _natural(self, means: Tensor, covariance: Tensor) -> Tensor:
         """eta without the logarithm of the weights, float64[K × P]."""
 
     @abstractmethod
-    def _rescaled(self, spread: Tensor, scale: Tensor) -> Tensor:
-        """`spread` of dimensions that are multiplied by `scale`, float64[D]."""
+    def _rescaled(self, covariance: Tensor, scale: Tensor) -> Tensor:
+        """`covariance` of dimensions that are multiplied by `scale`, float64[D]."""
 
     @abstractmethod
     def _estimate(self, counts: Tensor, sums: Tensor, floor: float) -> tuple[Tensor, Tensor]:
-        """Means and spread from `counts`, float64[K], and the posterior-weighted sums of phi, float64[K × P]."""
+        """Means and covariance from `counts`, float64[K], and the posterior-weighted sums of phi, float64[K × P]."""
 
     @staticmethod
     @abstractmethod
-    def _deviations(spread: Tensor) -> Tensor:
+    def _deviations(covariance: Tensor) -> Tensor:
         """Standard deviations, float64[… × D]."""
 
-    def _set(self, weights: Tensor, means: Tensor, spread: Tensor) -> None:
-        _check(weights, means, self._deviations(spread))
-        self.weights, self.means, self.spread = weights, means, spread
-        variance = self._deviations(spread).square()
+    def _set(self, weights: Tensor, means: Tensor, covariance: Tensor) -> None:
+        _check(weights, means, self._deviations(covariance))
+        self.weights, self.means, self.covariance = weights, means, covariance
+        variance = self._deviations(covariance).square()
         self._centre = weights @ means
         self._scale = (weights @ (variance + (means - self._centre).square())).sqrt()
         self._tables: dict[tuple[torch.device, torch.dtype], tuple[Tensor, Tensor, Tensor]] = {}
@@ -167,7 +167,7 @@ class Mixture(ABC):
         key = (x.device, x.dtype)
         if key not in self._tables:
             scale = 1 / self._scale
-            eta = self._natural((self.means - self._centre) * scale, self._rescaled(self.spread, scale))
+            eta = self._natural((self.means - self._centre) * scale, self._rescaled(self.covariance, scale))
             eta[:, 0] += self.weights.log() + scale.log().sum()  # the Jacobian: likelihoods stay in original units
             self._tables[key] = tuple(values.to(x) for values in (self._centre, scale, eta))
         centre, scale, eta = self._tables[key]
@@ -193,13 +193,13 @@ class Mixture(ABC):
 
     def _maximise(self, sums: Tensor, variance_floor: float, min_count: float) -> None:
         counts = sums[:, 0]
-        # Where frames are few, half the average: not every component can be empty.
+        # With few frames half the average count, so that not every component is empty.
         full = counts >= min(min_count, counts.sum().item() / (2 * self.components))
-        means, spread = self._estimate(counts.clamp(min=1e-10), sums, variance_floor)
+        means, covariance = self._estimate(counts.clamp(min=1e-10), sums, variance_floor)
         weights = counts * full / (counts * full).sum()
         empty = (~full).nonzero().flatten().tolist()
-        means, spread = means * self._scale + self._centre, self._rescaled(spread, self._scale)
-        self._set(*_refilled(weights, means, spread, empty, self._deviations))
+        means, covariance = means * self._scale + self._centre, self._rescaled(covariance, self._scale)
+        self._set(*_refilled(weights, means, covariance, empty, self._deviations))
         self.resplit = len(empty)
 
     def _chunks(self, frames: Frames) -> Iterator[Tensor]:
@@ -223,9 +223,9 @@ class Mixture(ABC):
 
 
 def _exponentiated(joint: Tensor) -> tuple[Tensor, Tensor]:
-    """Turn a joint log-likelihood [T × K] in place into posteriors times what is returned last.
+    """Turn a joint log-likelihood [T × K] in place into posteriors times the second result.
 
-    Returns the greatest of each row and the sum of what the row has become, [T × 1]: log p(x) = peak + log(sum).
+    Returns the maximum of each row and the sum of the new row, [T × 1]: log p(x) = peak + log(sum).
     """
     peak = joint.amax(dim=1, keepdim=True)
     joint.sub_(peak).clamp_(min=LEAST).exp_()
@@ -233,23 +233,27 @@ def _exponentiated(joint: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _refilled(
-    weights: Tensor, means: Tensor, spread: Tensor, empty: Iterable[int], deviations: Callable[[Tensor], Tensor]
+    weights: Tensor, means: Tensor, covariance: Tensor, empty: Iterable[int], deviations: Callable[[Tensor], Tensor]
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Put half of the then heaviest component into each `empty` one and move the halves apart; works in place."""
     for index in empty:
         heaviest = int(weights.argmax())
         weights[heaviest] /= 2
-        step = SPLIT * deviations(spread[heaviest])
-        weights[index], means[index], spread[index] = weights[heaviest], means[heaviest] + step, spread[heaviest]
+        step = SPLIT * deviations(covariance[heaviest])
+        weights[index], means[index], covariance[index] = (
+            weights[heaviest],
+            means[heaviest] + step,
+            covariance[heaviest],
+        )
         means[heaviest] -= step
-    return weights, means, spread
+    return weights, means, covariance
 
 
 def _check(weights: Tensor, means: Tensor, deviations: Tensor) -> None:
     if weights.ndim != 1 or means.ndim != 2 or deviations.shape != means.shape or len(weights) != len(means):
         raise ValueError(
             f"weights {tuple(weights.shape)}, means {tuple(means.shape)} and variances {tuple(deviations.shape)} "
-            "do not fit together; a mixture takes K, K × D and K × D (full covariances: K × D × D)"
+            "do not fit together. A mixture takes K, K × D and K × D (full covariances: K × D × D)"
         )
     if not (weights >= 0).all() or abs(weights.sum().item() - 1) > 1e-3:
         raise ValueError(f"weights: their sum is {weights.sum().item():g} and the least {weights.min().item():g}")

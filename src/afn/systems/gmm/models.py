@@ -1,7 +1,7 @@
-"""Gaussian mixtures: diagonal covariances for CQCC-GMM and its like, full ones for the universal background model.
+"""Gaussian mixtures: diagonal covariances for CQCC-GMM and similar rows, full ones for the universal background model.
 
 Sources: the official ASVspoof 2017 baseline (VLFeat's vl_gmm: random frames as means, global variance, equal weights)
-for the diagonal one; Kaldi's fgmm-global-* (sre08 recipe) for the full one, begun from a diagonal one.
+for the diagonal one; Kaldi's fgmm-global-* (sre08 recipe) for the full one, which starts from a diagonal one.
 """
 
 from collections.abc import Callable
@@ -32,10 +32,10 @@ class DiagonalGMM(Mixture):
 
     @property
     def variances(self) -> Tensor:
-        return self.spread
+        return self.covariance
 
     @classmethod
-    def drawn(cls, frames: Frames, components: int, seed: int) -> Self:
+    def sampled(cls, frames: Frames, components: int, seed: int) -> Self:
         """The baseline's start: `components` different random frames as means, global variance, equal weights.
 
         Raises ValueError for fewer (different) frames than components, for a dimension that never varies, and as
@@ -55,9 +55,9 @@ class DiagonalGMM(Mixture):
         variance_floor: float = 1e-3,
         after: Callable[[Self], None] | None = None,
     ) -> Self:
-        """A start without chance, by binary splitting: from one Gaussian, doubled until there are `components`.
+        """A deterministic start by binary splitting: one Gaussian, doubled until there are `components`.
 
-        `iterations` of EM follow each doubling but the last; `after` and the errors are those of `fit`. Source: the HTK
+        `iterations` of EM follow each doubling but the last. `after` and errors: as in `fit`. Source: the HTK
         Book, sec. 10.6; the background models of Chettri et al. (2020) are grown like this.
         """
         count, mean, variance = _moments(frames)
@@ -71,7 +71,7 @@ class DiagonalGMM(Mixture):
         return mixture
 
     def shares(self, frames: Tensor) -> tuple[Tensor, Tensor]:
-        """What the log-likelihood of frames, Tensor[T × D], is made of, in nats.
+        """The contributions of dimensions to the log-likelihood of frames, Tensor[T × D], in nats.
 
         Returns:
             log p(x) of every frame, Tensor[T], and its mean by dimension, Tensor[D + 1]: the posterior mean of
@@ -96,9 +96,9 @@ class DiagonalGMM(Mixture):
     def _products(self, x: Tensor, out: Tensor) -> None:
         torch.square(x, out=out)
 
-    def _natural(self, means: Tensor, spread: Tensor) -> Tensor:
-        constant = -0.5 * (means.square() / spread + spread.log() + LOG_2PI).sum(1, keepdim=True)
-        return torch.cat([constant, means / spread, -0.5 / spread], dim=1)
+    def _natural(self, means: Tensor, covariance: Tensor) -> Tensor:
+        constant = -0.5 * (means.square() / covariance + covariance.log() + LOG_2PI).sum(1, keepdim=True)
+        return torch.cat([constant, means / covariance, -0.5 / covariance], dim=1)
 
     def _estimate(self, counts: Tensor, sums: Tensor, floor: float) -> tuple[Tensor, Tensor]:
         first, second = sums[:, 1:].chunk(2, dim=1)
@@ -106,16 +106,16 @@ class DiagonalGMM(Mixture):
         variances = second / counts[:, None] - means.square()
         return means, torch.maximum(variances, floor * _overall_variance(counts, first, second))
 
-    def _rescaled(self, spread: Tensor, scale: Tensor) -> Tensor:
-        return spread * scale.square()
+    def _rescaled(self, covariance: Tensor, scale: Tensor) -> Tensor:
+        return covariance * scale.square()
 
     @staticmethod
-    def _deviations(spread: Tensor) -> Tensor:
-        return spread.sqrt()
+    def _deviations(covariance: Tensor) -> Tensor:
+        return covariance.sqrt()
 
 
 class FullGMM(Mixture):
-    """A mixture of Gaussians with full covariances; it computes in float64, whatever the frames are.
+    """A mixture of Gaussians with full covariances; it computes in float64.
 
     Args:
         weights: [K], sum 1.
@@ -131,16 +131,16 @@ class FullGMM(Mixture):
 
     @property
     def covariances(self) -> Tensor:
-        return self.spread
+        return self.covariance
 
     @classmethod
     def from_diagonal(cls, mixture: DiagonalGMM) -> Self:
-        """The same density, free to correlate from here on (Kaldi's gmm-global-to-fgmm)."""
+        """The same density with full covariance matrices (Kaldi's gmm-global-to-fgmm)."""
         return cls(mixture.weights, mixture.means, torch.diag_embed(mixture.variances))
 
     @classmethod
     def from_precisions(cls, weights: ArrayLike, linear: ArrayLike, precisions: ArrayLike) -> Self:
-        """From what Kaldi stores: `linear` = precision · mean, [K × D], and `precisions`, [K × D × D]."""
+        """From Kaldi's parameters: `linear` = precision · mean, [K × D], and `precisions`, [K × D × D]."""
         precisions = torch.as_tensor(precisions, dtype=torch.float64)
         covariances = torch.linalg.inv((precisions + precisions.mT) / 2)
         means = (covariances @ torch.as_tensor(linear, dtype=torch.float64)[:, :, None]).squeeze(2)
@@ -156,8 +156,8 @@ class FullGMM(Mixture):
     def _products(self, x: Tensor, out: Tensor) -> None:
         upper_products(x.T, out.T)
 
-    def _natural(self, means: Tensor, spread: Tensor) -> Tensor:
-        factor, failed = torch.linalg.cholesky_ex(spread)
+    def _natural(self, means: Tensor, covariance: Tensor) -> Tensor:
+        factor, failed = torch.linalg.cholesky_ex(covariance)
         if failed.any():
             raise ValueError(f"the covariance of component {int(failed.nonzero()[0])} is not positive definite")
         precisions = torch.cholesky_inverse(factor)
@@ -165,7 +165,7 @@ class FullGMM(Mixture):
         determinant = 2 * torch.diagonal(factor, dim1=1, dim2=2).log().sum(1)
         constant = -0.5 * ((linear * means).sum(1) + determinant + self.dimension * LOG_2PI)
         rows, columns = self._pairs()
-        # Every pair off the diagonal stands for two equal entries of the precision matrix.
+        # Every pair off the diagonal represents two equal entries of the precision matrix.
         pairs = precisions[:, rows, columns] * torch.where(rows == columns, -0.5, -1.0)
         return torch.cat([constant[:, None], linear, pairs], dim=1)
 
@@ -186,12 +186,12 @@ class FullGMM(Mixture):
         floored = (vectors * values.clamp(min=floor)[:, None, :]) @ vectors.mT * torch.outer(unit, unit)
         return means, torch.where((values < floor).any(1)[:, None, None], (floored + floored.mT) / 2, covariances)
 
-    def _rescaled(self, spread: Tensor, scale: Tensor) -> Tensor:
-        return spread * torch.outer(scale, scale)
+    def _rescaled(self, covariance: Tensor, scale: Tensor) -> Tensor:
+        return covariance * torch.outer(scale, scale)
 
     @staticmethod
-    def _deviations(spread: Tensor) -> Tensor:
-        return torch.diagonal(spread, dim1=-2, dim2=-1).sqrt()
+    def _deviations(covariance: Tensor) -> Tensor:
+        return torch.diagonal(covariance, dim1=-2, dim2=-1).sqrt()
 
     def _pairs(self) -> Tensor:
         return torch.triu_indices(self.dimension, self.dimension)
@@ -218,7 +218,7 @@ def mean_log_likelihood_ratio(frames: Frames, genuine: Mixture, spoof: Mixture) 
 def upper_products(x: Tensor, out: Tensor) -> None:
     """Write x_i x_j for i ≤ j, row after row, into `out`, Tensor[D (D + 1) / 2 × T], from `x`, Tensor[D × T].
 
-    Frames stand in columns, because then every product is of whole rows in memory, five times faster than by indices.
+    Frames are columns: every product is then of whole rows in memory, five times faster than with indices.
     """
     start = 0
     for i in range(len(x)):
@@ -230,11 +230,11 @@ def _moments(frames: Frames) -> tuple[int, Tensor, Tensor]:
     count, mean, variance = moments(frames)
     constant = (variance <= 0).nonzero().flatten().tolist()
     if constant:
-        raise ValueError(f"frames: dimension {constant[0]} never varies; a Gaussian needs a variance")
+        raise ValueError(f"frames: dimension {constant[0]} never varies. A Gaussian needs a variance above 0.")
     return count, mean, variance
 
 
 def _overall_variance(counts: Tensor, first: Tensor, second: Tensor) -> Tensor:
-    """float64[D]: the variance of all frames, from each component's share of their sums and sums of squares."""
+    """float64[D]: the variance of all frames, from the sums and sums of squares of each component."""
     total = counts.sum()
     return second.sum(0) / total - (first.sum(0) / total).square()

@@ -1,4 +1,4 @@
-"""Principal components of feature frames, with slopes appended: from a spectrum to what a mixture can model.
+"""Principal components of feature frames, with deltas appended: from a spectrum to what a mixture can model.
 
 Source: Alam, Bhattacharya, Kenny, Odyssey 2018: PCA on the log spectrum after normalisation.
 """
@@ -17,7 +17,7 @@ from afn.systems.gmm.settings import Reduction
 
 @dataclass(frozen=True)
 class PrincipalComponents:
-    """x to V' (x - m), then its slopes: float[T × D] to float32[T × components (deltas + 1)].
+    """Maps x to V' (x - m) and appends deltas: float[T × D] to float32[T × components (deltas + 1)].
 
     Attributes:
         mean: m, float64[D].
@@ -32,17 +32,17 @@ class PrincipalComponents:
 
     @classmethod
     def fit(cls, frames: Frames, settings: Reduction) -> Self:
-        """From all training frames, walked through once.
+        """Fit on all training frames in one pass.
 
-        Raises ValueError for fewer dimensions or frames than components, with both numbers, and as `frames.moments`.
+        Raises ValueError, with both numbers, for fewer dimensions or frames than components, and as `frames.moments`.
         """
-        count, mean, spread = covariance(frames)
+        count, mean, covariances = covariance(frames)
         if min(count - 1, len(mean)) < settings.components:
             raise ValueError(
                 f"reduction.components: {settings.components} are more than {count} frames of {len(mean)} dimensions "
-                "have; take fewer"
+                "have. Use fewer components."
             )
-        return cls(mean.numpy(), _leading(spread, settings.components), settings.deltas, settings.delta_window)
+        return cls(mean.numpy(), _leading(covariances, settings.components), settings.deltas, settings.delta_window)
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
         projected = (features - self.mean) @ self.directions

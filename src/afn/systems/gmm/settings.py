@@ -14,10 +14,10 @@ from afn.systems.protocol import Paper, TrainedOn
 
 @dataclass(frozen=True)
 class Reduction:
-    """Principal components of the features, then their slopes (systems/reduction.py)."""
+    """Principal components of the features, then their deltas (pca.py)."""
 
     components: int  # principal components kept
-    deltas: int  # 0: none, 1: slopes too, 2: slopes of slopes too
+    deltas: int  # 0: none, 1: deltas, 2: deltas and delta-deltas
     delta_window: int  # frames to each side
 
     def __post_init__(self) -> None:
@@ -26,9 +26,9 @@ class Reduction:
 
 @dataclass(frozen=True)
 class MixtureModel:
-    """models/gmm.py, DiagonalGMM"""
+    """DiagonalGMM in models.py."""
 
-    components: int  # Gaussians a class, diagonal covariances
+    components: int  # Gaussians per class, diagonal covariances
 
     def __post_init__(self) -> None:
         at_least(self, components=1)
@@ -36,10 +36,10 @@ class MixtureModel:
 
 @dataclass(frozen=True)
 class MixtureTraining:
-    """Expectation-maximisation: the arguments of Mixture.fit."""
+    """Expectation-maximisation: the arguments of `Mixture.fit`."""
 
     iterations: int  # at most
-    tolerance: float  # stop when the mean log-likelihood gains less, nats a frame; 0: never before `iterations`
+    tolerance: float  # stop when the mean log-likelihood gains less, nats per frame; 0: run all `iterations`
     variance_floor: float  # share of the variance of all frames
 
     def __post_init__(self) -> None:
@@ -49,12 +49,12 @@ class MixtureTraining:
 
 @dataclass(frozen=True)
 class GaussianMixtures:
-    """Two Gaussian mixtures, one a class: systems/generative.py."""
+    """Two Gaussian mixtures, one per class."""
 
     kind: Literal["gmm"]
     title: str = presentation()  # the row's name in the paper's table
     paper: Paper = presentation()  # what the paper reports
-    trained_on: TrainedOn  # what it learns from
+    trained_on: TrainedOn  # the subsets to train on
     features: Features
     reduction: Reduction | None  # null: the features as they are
     model: MixtureModel

@@ -1,6 +1,6 @@
-"""Two Gaussian mixtures, genuine and replayed: CQCC-GMM and its like.
+"""Two Gaussian mixtures, genuine and replayed: CQCC-GMM and similar rows.
 
-Source: the official ASVspoof 2017 baseline: 512 diagonal components a class, EM from random frames; the score of an
+Source: the official ASVspoof 2017 baseline: 512 diagonal components per class, EM from random frames; the score of an
 utterance is the mean log-likelihood ratio of its frames.
 """
 
@@ -29,11 +29,11 @@ log = logging.getLogger("train")
 
 
 class MixturePair(System):
-    """A mixture for each class; the score is their mean log-likelihood ratio a frame, in nats, above 0 for genuine.
+    """A mixture for each class; the score is their mean log-likelihood ratio per frame in nats, above 0 for genuine.
 
     Args:
         settings: the row's YAML.
-        seed: draws the frames that EM begins with.
+        seed: selects the frames that EM starts from.
     """
 
     settings: GaussianMixtures
@@ -47,11 +47,11 @@ class MixturePair(System):
 
     @property
     def blocks(self) -> int:
-        """Into how many equal parts the dimensions of its frames fall: statics, slopes, slopes of slopes."""
+        """The number of equal parts of a frame: statics, deltas, delta-deltas."""
         return getattr(self.settings.reduction or self.settings.features, "deltas", 0) + 1
 
     def fit(self, train: Subset, dev: Subset, directory: Path) -> None:
-        """Train both mixtures, or on from where an earlier run in `directory` was interrupted."""
+        """Train both mixtures, or continue an interrupted run in `directory`."""
         self.device = devices.choose()
         subset = em.pooled(self.settings.trained_on, train, dev)
         if self.settings.reduction:
@@ -66,7 +66,7 @@ class MixturePair(System):
             self.mixtures[name] = learner.run(
                 name,
                 recipe.iterations,
-                lambda of=frames: DiagonalGMM.drawn(of, self.settings.model.components, self.seed),
+                lambda of=frames: DiagonalGMM.sampled(of, self.settings.model.components, self.seed),
                 DiagonalGMM.from_state_dict,
                 lambda mixture, after, of=frames: mixture.fit(
                     of, recipe.iterations, recipe.tolerance, recipe.variance_floor, after=after
@@ -75,16 +75,13 @@ class MixturePair(System):
         checkpoints.save(directory / MODEL, self._state())
 
     def weights(self, directory: Path) -> Path:
-        """The file in a training's `directory` that holds both mixtures."""
         return directory / MODEL
 
     def load(self, directory: Path) -> None:
-        """Take up what `fit` left in a training's `directory`."""
         self.device = devices.choose()
-        em.load(self.weights(directory), self._take)
+        em.load(self.weights(directory), self._restore)
 
     def score(self, subset: Subset) -> dict[str, float]:
-        """The mean log-likelihood ratio of every utterance; the features are read as they are needed."""
         found = {}
         with Progress(f"score {subset.name}", len(subset.utterances)) as progress:
             for utt in subset.utterances:
@@ -92,12 +89,12 @@ class MixturePair(System):
                 try:
                     found[utt] = mean_log_likelihood_ratio(frames, *(self.mixtures[name] for name in CLASSES))
                 except ValueError as error:
-                    raise UserError(f"{utt}: {error}; make the features anew with stage -1 --force") from None
+                    raise UserError(f"{utt}: {error}. Rebuild the features: ./run.sh --force -1") from None
                 progress.advance()
         return found
 
     def frames(self, features: np.ndarray) -> Tensor:
-        """What the mixtures see of an utterance: float32[T × D] reduced, as a tensor."""
+        """The frames of an utterance as the mixtures take them: features float32[T × D], reduced, as a tensor."""
         return torch.tensor(self.reduction(features) if self.reduction else features, device=self.device)
 
     def draw(self, chosen: Chosen, out: Path) -> bool:
@@ -107,11 +104,11 @@ class MixturePair(System):
         return True
 
     def explain(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Where an utterance's score comes from: over time, and over the dimensions of its frames.
+        """The contributions to an utterance's score: of each frame, and of each dimension.
 
         Returns:
-            The log-likelihood ratio of every frame, float64[T], and what every dimension adds to their mean,
-            float64[D + 1], last the component weights' share. The sum of the second is the mean of the first: log p(x)
+            The log-likelihood ratio of every frame, float64[T], and the contribution of every dimension to their
+            mean, float64[D + 1], the component weights' last. The sum of the second is the mean of the first: log p(x)
             is the posterior mean of log w_k + Σ_d log N_kd(x_d) plus the entropy of the posterior.
         """
         frames = self.frames(features).double()
@@ -125,7 +122,7 @@ class MixturePair(System):
         mixtures = {name: self.mixtures[name].state_dict() for name in CLASSES}
         return mixtures | {"reduction": self.reduction.state_dict() if self.reduction else None}
 
-    def _take(self, state: dict[str, Any]) -> None:
+    def _restore(self, state: dict[str, Any]) -> None:
         self.mixtures = {name: DiagonalGMM.from_state_dict(state[name]) for name in CLASSES}
         reduction = state["reduction"]
         self.reduction = PrincipalComponents.from_state_dict(reduction) if reduction else None

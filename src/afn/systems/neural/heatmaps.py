@@ -1,11 +1,12 @@
 """Figures of what attention does: spectrogram, mask and filtered spectrogram; class means and profiles.
 
-Each for one system as a file, and for several systems side by side as the bytes of a PNG.
+As files for one system, and as the bytes of a PNG for several systems side by side.
 """
 
 from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
@@ -13,14 +14,62 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from afn.common import files
-from afn.report.plots import plain, png
+from afn.common.figures import plain, png
+from afn.common.progress import Progress
+from afn.systems.neural import maps
 from afn.systems.neural.maps import Maps
+from afn.systems.protocol import Chosen
+
+if TYPE_CHECKING:  # the results page, which draws from arrays, needs no PyTorch
+    from afn.systems.neural.system import NeuralSystem
 
 FRAME_SHIFT = 0.01  # s
 NYQUIST = 8.0  # kHz
-COLOURS = {"genuine": "#0072b2", "spoof": "#d55e00"}  # Okabe and Ito: told apart by everybody
+COLOURS = {"genuine": "#0072b2", "spoof": "#d55e00"}  # Okabe and Ito, safe for colour-blind readers
 MARGINS = {"bottom": 0.075, "top": 0.925}
 ACROSS = 4  # panels side by side, at most
+
+
+def draw(system: "NeuralSystem", chosen: Chosen, out: Path) -> None:
+    """Write stage 1 of an attention network into `out`: a figure per utterance, `class_means.png`, and their arrays."""
+    title, seed = system.settings.title, system.seed
+    label = chosen.labels
+    sums: dict[str, np.ndarray] = {}
+    profiles: dict[str, list[np.ndarray]] = {}
+    pictures = {}
+    with Progress("attention", len(chosen.every)) as progress:
+        for utt in chosen.every:
+            spectrogram = chosen.features[utt]
+            mask, filtered, logit = system.attend(spectrogram)
+            if utt in chosen.averaged:
+                sums[label[utt]] = sums.get(label[utt], 0) + mask.astype(np.float64)
+                profiles.setdefault(label[utt], []).append(mask.mean(axis=1))
+            if utt in chosen.utterances:
+                length = min(len(spectrogram), mask.shape[1])
+                pictures[utt] = spectrogram.T[:, :length], mask[:, :length], filtered[:, :length], logit
+            progress.advance()
+    masks = np.concatenate([picture[1].ravel() for picture in pictures.values()])
+    limits = float(np.quantile(masks, 0.005)), float(np.quantile(masks, 0.995))
+    for utt, (spectrogram, mask, filtered, logit) in pictures.items():
+        heading = f"{utt} · {label[utt]} · score {logit:+.2f} · {title}, seed {seed}"
+        draw_utterance(out / f"{utt}.png", spectrogram, mask, filtered, heading, limits)
+    deviations = {name: np.std(rows, axis=0) for name, rows in profiles.items()}
+    draw_class_means(
+        out / "class_means.png",
+        {name: total / len(profiles[name]) for name, total in sums.items()},
+        deviations,
+        f"{title}, seed {seed}: mean attention over "
+        + " and ".join(f"{len(rows)} {name}" for name, rows in profiles.items()),
+    )
+    kept = maps.Maps(
+        seed,
+        {utt: label[utt] for utt in pictures},
+        {utt: picture[0] for utt, picture in pictures.items()},
+        {utt: picture[1] for utt, picture in pictures.items()},
+        {name: (np.mean(rows, axis=0), deviations[name]) for name, rows in profiles.items()},
+        {name: len(rows) for name, rows in profiles.items()},
+    )
+    maps.write(out / maps.NAME, kept)
 
 
 def draw_utterance(
@@ -32,9 +81,9 @@ def draw_utterance(
         path: the PNG to write.
         spectrogram, mask, filtered: float[257 × T]: S in natural-log power, A, and S*.
         title: shown above.
-        limits: the colour range of the mask; the same for all utterances makes their pictures comparable.
+        limits: the colour range of the mask; the same for all utterances, so that their figures are comparable.
     """
-    figure = Figure(figsize=(9, 7.5))  # margins by hand: matplotlib draws everything once more to find them
+    figure = Figure(figsize=(9, 7.5))  # fixed margins: matplotlib would draw everything twice to find them
     panels = figure.subplots(3, 1, sharex=True, gridspec_kw={**MARGINS, "left": 0.07, "right": 0.99, "hspace": 0.09})
     span = float(np.quantile(np.abs(spectrogram), 0.995)) or 1.0
     _image(panels[0], spectrogram, "log power S, mean removed", "magma", (-span, span))
@@ -72,23 +121,23 @@ def draw_class_means(path: Path, means: dict[str, np.ndarray], deviations: dict[
     save(figure, path)
 
 
-def common(maps: Mapping[str, Maps], per_class: int) -> list[str]:
-    """Up to `per_class` genuine, then as many replayed utterances of which every system has a mask."""
-    first = next(iter(maps.values()), None)
-    found = [utt for utt in first.labels if all(utt in m.masks for m in maps.values())] if first else []
+def common(systems: Mapping[str, Maps], per_class: int) -> list[str]:
+    """Up to `per_class` genuine, then as many replayed utterances for which every system (title -> maps) has a mask."""
+    first = next(iter(systems.values()), None)
+    found = [utt for utt in first.labels if all(utt in system.masks for system in systems.values())] if first else []
     return [utt for label in COLOURS for utt in [utt for utt in found if first.labels[utt] == label][:per_class]]
 
 
-def side_by_side_png(maps: Mapping[str, Maps], utt: str) -> bytes:
-    """One utterance: its spectrogram, then the mask that each system (title -> maps) lays over it.
+def side_by_side_png(systems: Mapping[str, Maps], utt: str) -> bytes:
+    """One utterance: its spectrogram, then the mask of each system (title -> maps).
 
-    The colours of a system span the same range in the pictures of all utterances, its own.
+    A system has one colour range for all utterances.
     """
-    first = next(iter(maps.values()))
+    first = next(iter(systems.values()))
     spectrogram = first.spectrograms[utt].astype(np.float32)
     span = float(np.quantile(np.abs(spectrogram), 0.995)) or 1.0
     panels = [("log power S, mean removed", spectrogram, "magma", (-span, span))]
-    for title, system in maps.items():
+    for title, system in systems.items():
         values = np.concatenate([mask.ravel() for mask in system.masks.values()]).astype(np.float32)
         limits = float(np.quantile(values, 0.005)), float(np.quantile(values, 0.995))
         panels.append((title, system.masks[utt].astype(np.float32), "viridis", limits))
@@ -109,16 +158,16 @@ def side_by_side_png(maps: Mapping[str, Maps], utt: str) -> bytes:
     return buffer.getvalue()
 
 
-def profiles_png(maps: Mapping[str, Maps]) -> bytes:
-    """How much each system attends to each frequency: mean ± sd over utterances of both classes, a panel a system."""
-    rows = -(-len(maps) // ACROSS)
-    columns = -(-len(maps) // rows)
+def profiles_png(systems: Mapping[str, Maps]) -> bytes:
+    """A panel per system: its attention to each frequency, mean ± sd over the utterances of each class."""
+    rows = -(-len(systems) // ACROSS)
+    columns = -(-len(systems) // rows)
     with png(0.4 + 3.1 * columns, 0.3 + 3.4 * rows, dpi=110) as (figure, buffer):
         figure.set_layout_engine("constrained")
         grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
-        for axes in grid.ravel()[len(maps) :]:
+        for axes in grid.ravel()[len(systems) :]:
             axes.set_visible(False)
-        for (row, column), (title, system) in zip(product(range(rows), range(columns)), maps.items(), strict=False):
+        for (row, column), (title, system) in zip(product(range(rows), range(columns)), systems.items(), strict=False):
             axes = grid[row, column]
             for label, (mean, deviation) in system.profiles.items():
                 _profile(axes, mean, deviation, label, f"{label} ({system.averaged[label]})")

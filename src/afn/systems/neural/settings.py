@@ -39,7 +39,7 @@ class DilatedResidual:
 
 
 @dataclass(frozen=True)
-class ReducedLightCNN:
+class ReducedLCNN:
     """light_cnn.py, LightCNN"""
 
     kind: Literal["light_cnn"]
@@ -47,7 +47,7 @@ class ReducedLightCNN:
 
 
 @dataclass(frozen=True)
-class OriginalLightCNN:
+class OriginalLCNN:
     """light_cnn.py, OriginalLightCNN"""
 
     kind: Literal["original_light_cnn"]
@@ -90,7 +90,7 @@ class Neural:
     title: str = presentation()  # the row's name in the paper's table
     paper: Paper = presentation()  # what the paper reports
     features: Features
-    model: AttentiveFiltering | DilatedResidual | ReducedLightCNN | OriginalLightCNN
+    model: AttentiveFiltering | DilatedResidual | ReducedLCNN | OriginalLCNN
     train: Training
 
 

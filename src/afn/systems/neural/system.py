@@ -120,9 +120,9 @@ class NeuralSystem(System):
     def draw(self, chosen: Chosen, out: Path) -> bool:
         if not self.figures:
             return False
-        from afn.systems.neural import figures  # matplotlib takes a second to import
+        from afn.systems.neural import heatmaps  # matplotlib takes a second to import
 
-        figures.draw(self, chosen, out)
+        heatmaps.draw(self, chosen, out)
         return True
 
     @torch.inference_mode()

@@ -90,7 +90,8 @@ class Trainer:
         self.optimiser.zero_grad(set_to_none=True)
         with devices.arithmetic(self.device, self.precision):
             logits = self.forward(inputs.to(self.device))
-        loss = functional.binary_cross_entropy_with_logits(logits.float(), targets.to(self.device), reduction="sum")
+        targets = targets.to(logits.device)
+        loss = functional.binary_cross_entropy_with_logits(logits.to(targets.dtype), targets, reduction="sum")
         loss = loss / len(targets)
         loss.backward()
         self.optimiser.step()
