@@ -1,19 +1,19 @@
 """Stage -2: a corpus becomes data/<corpus>/{train,dev,eval}, three Kaldi data directories."""
 
-from afn.common import errors, record
+from afn.common import errors, parallel, record
 from afn.experiment import command_line, preparation
 
 
 def main() -> None:
     parser = command_line.arguments(__doc__, system=False)
-    command_line.add_jobs(parser)
+    parallel.add_options(parser)
     parser.add_argument(
         "--allow-pipes",
         action="store_true",
         help="run the programs of `id program … |` lines in a wav.scp of your own; only for lists you trust",
     )
     options = parser.parse_args()
-    with command_line.stage(options) as here:
+    with command_line.stage(options) as here, parallel.cluster(options.cluster):
         folder = here.layout.corpus_data
         made = preparation.prepare(
             here.corpus,

@@ -11,13 +11,15 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
 import pytest
 
+import evaluate
 import made_up_corpus
+import prepare
 from afn.common import errors, files
-from afn.experiment import extraction, locks, looking, preparation, scoring, training
+from afn.experiment import extraction, locks, looking, scoring, training
 from afn.report import evaluation
 from made_up_recordings import make
 
-STAGES = {-2: preparation, -1: extraction, 0: training, 1: looking, 2: scoring, 3: evaluation}
+STAGES = {-2: prepare, -1: extraction, 0: training, 1: looking, 2: scoring, 3: evaluate}
 ROW = ["--system", "lfcc_gmm", "--set", "model.components=2", "--set", "train.iterations=2"]
 TIMED = ("train.log", "env.json", "report.html")  # they tell when something ran, or with what
 
@@ -58,8 +60,8 @@ class Pipeline:
 def blank():
     """The figures of report.html take a second and are not looked at here."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluation.report.plots, "histograms_png", lambda panels: made_up_corpus.BLANK)
-        patch.setattr(evaluation.report.breakdown_plot, "breakdown_png", lambda groups: made_up_corpus.BLANK)
+        patch.setattr(evaluation.html.plots, "histograms_png", lambda panels: made_up_corpus.BLANK)
+        patch.setattr(evaluation.html.breakdown_plot, "breakdown_png", lambda groups: made_up_corpus.BLANK)
         yield
 
 

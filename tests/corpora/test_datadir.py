@@ -1,5 +1,7 @@
 """Kaldi data directories: what is written is read back, and what contradicts itself is refused."""
 
+import hashlib
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import pytest
 
 from afn.common.errors import UserError
 from afn.corpora import datadir
-from afn.corpora.datadir import Utterance
+from afn.corpora.datadir import Content, Utterance
 
 LISTED = [
     Utterance("b_2", "/corpora/a folder/b_2.wav", "M02", "spoof", "E03", "P01", "R01"),
@@ -132,3 +134,66 @@ def test_speakers_and_conditions_are_filled_in_where_that_is_asked_for(directory
     assert [(u.utt, u.speaker, u.environment, u.playback, u.recorder) for u in found] == [
         (utt, utt, "-", "-", "-") for utt in BYTEWISE
     ]
+
+
+@pytest.fixture
+def recorded(tmp_path):
+    """A data directory of two files with their content."""
+    for name in "ab":
+        (tmp_path / f"{name}.wav").write_text(f"sound of {name}")
+    listed = [Utterance(name, str(tmp_path / f"{name}.wav"), "s", "genuine") for name in "ab"]
+    datadir.write(tmp_path / "dev", [replace(u, content=Content.of(tmp_path / f"{u.utt}.wav")) for u in listed])
+    return tmp_path / "dev"
+
+
+def test_the_content_of_every_recording_is_a_table(recorded):
+    line = (recorded / "utt2hash").read_text().splitlines()[0].split()
+    stat = (recorded.parent / "a.wav").stat()
+    assert line == ["a", hashlib.sha256(b"sound of a").hexdigest(), "10", str(stat.st_mtime_ns)]
+    assert datadir.hashes(recorded)["a"] == Content.of(recorded.parent / "a.wav")
+
+
+def test_the_hash_of_recordings_is_of_ids_and_contents_alone(recorded):
+    text = "".join(f"{name} {hashlib.sha256(f'sound of {name}'.encode()).hexdigest()}\n" for name in "ab")
+    assert datadir.recordings_hash(recorded) == hashlib.sha256(text.encode()).hexdigest()
+    os.utime(recorded.parent / "a.wav", ns=(1, 1))
+    datadir.changed(recorded, refresh=True)
+    assert datadir.recordings_hash(recorded) == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_a_recording_that_was_replaced_or_removed_is_named(recorded):
+    assert datadir.changed(recorded) == []
+    (recorded.parent / "b.wav").write_text("sound of x")
+    os.utime(recorded.parent / "b.wav", ns=(1, 1))
+    assert datadir.changed(recorded) == ["b"]
+    (recorded.parent / "a.wav").unlink()
+    before = (recorded / "utt2hash").read_bytes()
+    assert datadir.changed(recorded, refresh=True) == ["a", "b"]
+    assert (recorded / "utt2hash").read_bytes() == before
+
+
+def test_only_files_that_look_changed_are_read(recorded, monkeypatch):
+    monkeypatch.setattr(datadir.hashlib, "sha256", None)
+    assert datadir.changed(recorded) == []
+
+
+def test_another_time_of_the_same_content_is_no_change(recorded):
+    os.utime(recorded.parent / "a.wav", ns=(1, 1))
+    assert datadir.changed(recorded, refresh=True) == []
+    assert datadir.hashes(recorded)["a"].mtime_ns == 1
+
+
+def test_contents_of_other_utterances_are_refused(recorded):
+    (recorded / "utt2hash").write_text((recorded / "utt2hash").read_text().splitlines()[0])
+    with pytest.raises(UserError, match=r"wav.scp and utt2hash disagree about b. Run stage -2 first."):
+        datadir.changed(recorded)
+    (recorded / "utt2hash").write_text("a 1 2 3\n")
+    with pytest.raises(UserError, match="utt2hash:1: not a line of `utt sha256 bytes mtime_ns`"):
+        datadir.hashes(recorded)
+
+
+def test_bona_fide_is_read_as_genuine_and_written_so(directory, tmp_path):
+    path = directory / "utt2label"
+    path.write_text(path.read_text().replace("genuine", "bonafide"))
+    datadir.write(tmp_path / "again", datadir.read(directory))
+    assert (tmp_path / "again" / "utt2label").read_text() == path.read_text().replace("bonafide", "genuine")

@@ -82,7 +82,9 @@ def test_a_pipe_is_refused_and_not_run(directories, tmp_path):
 
 def test_segments_are_refused(directories):
     (directories["train"] / "segments").write_text("b_1 rec 0 1\n")
-    assert refusal(directories).startswith(f"{directories['train'] / 'segments'}: segments of recordings are not supported")
+    assert refusal(directories).startswith(
+        f"{directories['train'] / 'segments'}: segments of recordings are not supported"
+    )
 
 
 def test_recordings_are_checked(directories, tmp_path):

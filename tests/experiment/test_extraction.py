@@ -1,13 +1,17 @@
-"""Stage -1 from a prepared corpus to archives: both backends, their choice, and what makes features anew."""
+"""Stage -1 from a prepared corpus to archives: both backends, their choice, and what makes it extract again."""
 
+import contextlib
 import sys
 
 import numpy as np
 import pytest
+import soundfile
 
-from afn.common import errors
+import extract
+import prepare
+from afn.common import errors, owned, record
 from afn.common.paths import ROOT
-from afn.experiment import extraction, preparation
+from afn.experiment import locks
 from afn.features.archives import FeatureArchive
 
 UTTERANCES = ("g01_male_us", "g02_female_gb", "g03_short030", "g07_tiny250")
@@ -42,60 +46,146 @@ def features(corpus):
 
 
 def test_the_native_backend_gives_the_same_bytes_for_any_number_of_jobs(corpus):
-    run(preparation.main, corpus)
-    archives = []
+    run(prepare.main, corpus)
+    found = []
     for jobs in ("1", "2"):
-        run(extraction.main, corpus, "--set", "features.backend=native", "--nj", jobs, "--force")
+        run(extract.main, corpus, "--set", "features.backend=native", "--nj", jobs, "--force")
         directory, matrices = features(corpus)
-        archives.append((directory / "feats.ark").read_bytes())
+        assert sorted(path.name for path in directory.iterdir()) == [
+            ".afn",
+            "config.yaml",
+            "feats.1.ark",
+            "feats.scp",
+            "utt2num_frames",
+        ]
+        found.append({path.name: path.read_bytes() for path in directory.iterdir()})
         assert [matrix.shape for matrix in matrices.values()] == [(330, 257), (61, 257), (30, 257), (2, 257)]
         assert all(np.abs(matrix.mean(axis=0)).max() < 2 for matrix in matrices.values())
-    assert archives[0] == archives[1]
+    assert found[0] == found[1]
 
 
 def test_auto_takes_kaldi_where_it_is_complete_and_says_so(corpus, golden, kaldi_installed, capsys):
-    run(preparation.main, corpus)
-    run(extraction.main, corpus, "--nj", "2")
+    run(prepare.main, corpus)
+    run(extract.main, corpus, "--nj", "2")
     assert "4 utterances by the kaldi backend" in capsys.readouterr().out
     _, matrices = features(corpus)
     with np.load(golden / "kaldi_spectrogram.npz") as tables:
         for utt in UTTERANCES:  # the stand-in for apply-cmvn-sliding passes on what it is given
             np.testing.assert_array_equal(matrices[utt], tables[f"spec_nosnip/{utt}"])
     (kaldi_installed / "copy-feats").unlink()
-    run(extraction.main, corpus)
+    run(extract.main, corpus)
     assert "4 utterances by the native backend" in capsys.readouterr().out
     with pytest.raises(errors.UserError, match="copy-feats not found"):
-        run(extraction.main, corpus, "--set", "features.backend=kaldi")
+        run(extract.main, corpus, "--set", "features.backend=kaldi")
 
 
-def test_features_stand_until_something_they_are_made_from_changes(corpus, capsys):
+def test_features_are_up_to_date_until_something_they_are_made_from_changes(corpus, capsys):
     def again(*arguments):
         capsys.readouterr()
-        run(extraction.main, corpus, "--set", "features.backend=native", *arguments)
+        run(extract.main, corpus, "--set", "features.backend=native", *arguments)
         return capsys.readouterr().out
 
-    run(preparation.main, corpus)
+    run(prepare.main, corpus)
     assert "wrote" in again()
-    assert "stands" in again()
+    assert "is up to date (native backend)" in again()
     assert "wrote" in again("--force")
     assert "wrote" in again("--set", "features.cmn_window=100")
     assert "wrote" in again()
+    directory, _ = features(corpus)
+    (directory / "feats.1.ark").unlink()
+    assert "wrote" in again()
     with (corpus.parent / "mine" / "utt2label").open("r+") as labels:
         labels.write("g01_male_us spoof  ")
-    run(preparation.main, corpus)
-    assert "wrote" in again()
+    run(prepare.main, corpus)
+    assert "is up to date" in again()  # features do not depend on labels
+    for name in ("wav.scp", "utt2label"):
+        table = corpus.parent / "mine" / name
+        table.write_text("".join(table.read_text().splitlines(keepends=True)[:3]))
+    run(prepare.main, corpus)
+    assert "3 utterances" in again()
 
 
-def test_kaldi_and_native_agree_on_what_stands(corpus, kaldi_installed, capsys):
-    run(preparation.main, corpus)
-    run(extraction.main, corpus)
-    run(extraction.main, corpus, "--set", "features.backend=native")
-    assert capsys.readouterr().out.count("wrote") == 3  # one backend's features are not taken for the other's
+def test_features_of_one_backend_are_not_taken_for_those_of_the_other(corpus, kaldi_installed, capsys):
+    run(prepare.main, corpus)
+    run(extract.main, corpus)
+    run(extract.main, corpus, "--set", "features.backend=native")
+    assert capsys.readouterr().out.count("extract: wrote") == 2
+
+
+def test_the_name_of_the_folder_is_no_part_of_the_identity(corpus):
+    run(prepare.main, corpus)
+    for name in ("spectrogram", "other"):
+        run(extract.main, corpus, "--set", "features.backend=native", "--set", f"features.name={name}")
+    one, other = (record.read(features(corpus)[0].parent / name) for name in ("spectrogram", "other"))
+    assert one["identity"] == other["identity"] and one["content"] == other["content"]
+    assert (one["schema"], one["execution"]) == (2, {"name": "spectrogram", "parts": 1})
+    assert one["identity"]["features"]["cmn_window"] == 300
+
+
+def test_a_recording_that_has_changed_since_stage_2_is_refused(corpus, golden):
+    copy = corpus.parent / "copy.wav"
+    copy.write_bytes((golden / "g01_male_us.wav").read_bytes())
+    table = corpus.parent / "mine" / "wav.scp"
+    table.write_text(table.read_text().replace(f"{golden / 'g01_male_us'}.wav", str(copy)))
+    run(prepare.main, corpus)
+    copy.write_bytes((golden / "g02_female_gb.wav").read_bytes())
+    with pytest.raises(errors.UserError, match=r"g01_male_us changed since stage -2 read .*Run stage -2 again\."):
+        run(extract.main, corpus, "--set", "features.backend=native")
+    run(prepare.main, corpus)
+    run(extract.main, corpus, "--set", "features.backend=native")
+    assert features(corpus)[1]["g01_male_us"].shape == (61, 257)
+
+
+def test_a_folder_of_the_users_is_left_alone(corpus):
+    run(prepare.main, corpus)
+    mine = corpus.parent / "data" / "mine" / "dev" / "spectrogram"
+    mine.mkdir()
+    (mine / "feats.ark").write_bytes(b"mine")
+    with pytest.raises(errors.UserError, match=r"contains feats\.ark"):
+        run(extract.main, corpus, "--set", "features.backend=native")
+    assert [path.name for path in mine.iterdir()] == ["feats.ark"]
+
+
+def test_a_second_run_waits_for_the_first_and_finds_the_features_up_to_date(corpus, capsys, monkeypatch):
+    def first_ends():
+        run(extract.main, corpus, "--set", "features.backend=native")
+
+    run(prepare.main, corpus)
+    directory = corpus.parent / "data" / "mine" / "dev" / "spectrogram"
+    hold, others = locks.hold, contextlib.ExitStack()
+    others.enter_context(hold(directory))
+
+    def let_go(folder, patience=0.0):
+        if patience:  # the run under test is waiting
+            monkeypatch.setattr(locks, "hold", hold)
+            others.close()
+            first_ends()
+        return hold(folder, patience)
+
+    monkeypatch.setattr(locks, "hold", let_go)
+    run(extract.main, corpus, "--set", "features.backend=native", "--set", "title=another system")
+    waiting, wrote, found = capsys.readouterr().out.splitlines()[-3:]
+    assert waiting.endswith("another run extracts these features. Waiting for it.")
+    assert "wrote" in wrote and "is up to date" in found
+
+
+def test_folders_may_have_any_name_but_kaldis_programs_write_to_no_pipe(corpus, kaldi_installed):
+    folder = corpus.parent / "a|b [c]"
+    folder.mkdir()
+    for path in (corpus, corpus.parent / "mine"):
+        path.rename(folder / path.name)
+    moved = folder / corpus.name
+    moved.write_text(moved.read_text().replace(str(corpus.parent / "mine"), str(folder / "mine")))
+    run(prepare.main, moved)
+    run(extract.main, moved, "--set", "features.backend=native")
+    assert len(features(moved)[1]) == 4
+    with pytest.raises(errors.UserError, match=r"cannot write to a path with '\|'"):
+        run(extract.main, moved, "--set", "features.backend=kaldi")
 
 
 MFCC = """
 config, rspecifier, wspecifier = sys.argv[1:]
-assert config.endswith("/conf/mfcc.conf") and wspecifier == "ark:-"
+assert "--num-ceps=24" in Path(config[9:]).read_text() and wspecifier == "ark:-"
 import struct
 for line in Path(rspecifier[4:]).read_text().splitlines():
     values = struct.pack("<72f", *range(len(line), len(line) + 72))
@@ -110,57 +200,63 @@ sys.stdout.buffer.write(sys.stdin.buffer.read())
 
 def test_mfcc_are_kaldis_or_none(corpus, kaldi_installed, kaldi_program, capsys):
     mfcc = ["--system", str(ROOT / "conf" / "kaldi" / "ivector_cosine_mfcc.yaml"), "--nj", "2"]
-    run(preparation.main, corpus)
-    with pytest.raises(errors.UserError, match="features.kind mfcc: compute-mfcc-feats not found; .*other features"):
-        run(extraction.main, corpus, *mfcc)
+    run(prepare.main, corpus)
+    with pytest.raises(errors.UserError, match="features.kind mfcc: compute-mfcc-feats not found.*other features"):
+        run(extract.main, corpus, *mfcc)
     kaldi_program(kaldi_installed, "compute-mfcc-feats", MFCC)
-    run(extraction.main, corpus, *mfcc)
+    run(extract.main, corpus, *mfcc)
     assert "4 utterances by the kaldi backend" in capsys.readouterr().out
     directory = corpus.parent / "data" / "mine" / "dev" / "mfcc"
     matrices = dict(FeatureArchive(directory / "feats.scp", ROOT))
     assert list(matrices) == list(UTTERANCES)
     assert all(matrix.shape == (3, 24) and np.ptp(matrix) == 71 for matrix in matrices.values())
     assert "--num-ceps=24" in (directory / "config.yaml").read_text()  # the options are a part of the record
-    slopes = ["--set", "features.deltas=2", "--set", "features.cmn_window=300"]
+    deltas = ["--set", "features.deltas=2", "--set", "features.cmn_window=300"]
     with pytest.raises(errors.UserError, match="add-deltas not found"):
-        run(extraction.main, corpus, *mfcc, *slopes)
+        run(extract.main, corpus, *mfcc, *deltas)
     arguments = ["--delta-window=3", "--delta-order=2", "ark:-", "ark:-"]
     kaldi_program(kaldi_installed, "add-deltas", PASS_ON.format(arguments=arguments))
-    run(extraction.main, corpus, *mfcc, *slopes)
+    run(extract.main, corpus, *mfcc, *deltas)
     assert "4 utterances by the kaldi backend" in capsys.readouterr().out
 
 
-def test_an_utterance_that_fails_is_named_and_nothing_is_left_under_its_final_name(corpus, golden):
-    run(preparation.main, corpus)
-    table = corpus.parent / "data" / "mine" / "dev" / "wav.scp"
-    table.write_text(table.read_text().replace("g03_short030.wav", "gone.wav"))
-    with pytest.raises(errors.UserError, match=r"gone\.wav: no such recording"):
-        run(extraction.main, corpus, "--set", "features.backend=native")
-    assert not list((corpus.parent / "data" / "mine" / "dev" / "spectrogram").glob("*"))
+def test_an_utterance_that_fails_is_named_and_nothing_is_left_under_its_final_name(corpus):
+    short = corpus.parent / "short.wav"
+    soundfile.write(short, np.ones(60, np.int16), 16000)
+    for name, line in (("wav.scp", f"short {short}\n"), ("utt2label", "short spoof\n")):
+        table = corpus.parent / "mine" / name
+        table.write_text(table.read_text() + line)
+    run(prepare.main, corpus)
+    with pytest.raises(errors.UserError, match=r"short\.wav \(short\): 60 samples are too few"):
+        run(extract.main, corpus, "--set", "features.backend=native")
+    directory = corpus.parent / "data" / "mine" / "dev" / "spectrogram"
+    assert [path.name for path in directory.iterdir()] == [".afn"]
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda lines: lines[::-1], r"wav\.scp:2: g\S+ is out of bytewise order"),
-        (lambda lines: [lines[0], *lines], r"wav\.scp:2: g\S+ is out of bytewise order, or stands here a second time"),
+        (lambda lines: [lines[0], *lines], r"wav\.scp:2: g\S+ is out of bytewise order, or occurs twice"),
         (lambda lines: [*lines, "z program |\n"], "is a pipe"),
-        (lambda lines: [], "no utterances"),
+        (lambda lines: [], "is empty"),
+        (lambda lines: lines[1:], "disagree about g01_male_us"),
     ],
 )
-def test_a_list_that_stage_2_would_not_have_written_is_refused_before_any_work(corpus, change, message, monkeypatch):
-    run(preparation.main, corpus)
+def test_a_list_that_stage_2_would_not_have_written_is_refused_before_any_work(corpus, change, message):
+    run(prepare.main, corpus)
     table = corpus.parent / "data" / "mine" / "dev" / "wav.scp"
     table.write_text("".join(change(table.read_text().splitlines(keepends=True))))
-    monkeypatch.setattr(extraction.native, "write", None)
     with pytest.raises(errors.UserError, match=message):
-        run(extraction.main, corpus, "--set", "features.backend=native")
+        run(extract.main, corpus, "--set", "features.backend=native")
+    assert not (corpus.parent / "data" / "mine" / "dev" / "spectrogram").exists()
 
 
-def test_what_a_killed_run_of_kaldi_left_is_taken_away(corpus, kaldi_installed):
-    run(preparation.main, corpus)
-    left = corpus.parent / "data" / "mine" / "dev" / "spectrogram" / ".scratch-abc"
-    left.mkdir(parents=True)
-    (left / "0.ark").write_bytes(b"half")
-    run(extraction.main, corpus, "--set", "features.backend=kaldi", "--nj", "2")
-    assert not [path.name for path in left.parent.glob(".*")]
+def test_temporary_files_of_a_killed_run_of_kaldi_are_removed(corpus, kaldi_installed):
+    run(prepare.main, corpus)
+    directory = corpus.parent / "data" / "mine" / "dev" / "spectrogram"
+    owned.claim(directory)
+    (directory / ".scratch-1" / ".scratch-abc").mkdir(parents=True)
+    (directory / ".scratch-1" / ".scratch-abc" / "0.ark").write_bytes(b"half")
+    run(extract.main, corpus, "--set", "features.backend=kaldi", "--nj", "2")
+    assert [path.name for path in directory.glob(".*")] == [".afn"]

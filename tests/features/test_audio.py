@@ -1,5 +1,7 @@
 """Recordings: only 16 kHz mono 16-bit PCM passes, everything else is named."""
 
+import os
+
 import numpy as np
 import pytest
 import soundfile
@@ -43,3 +45,27 @@ def test_what_is_no_recording_is_refused(tmp_path, function, content, complaint)
         function(tmp_path / "a.wav", 16000)
     with pytest.raises(UserError, match="no such recording"):
         function(tmp_path / "none.wav", 16000)
+
+
+def test_source_audio_is_the_first_channel_unrounded_at_the_rate_asked_for(tmp_path):
+    tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(22050) / 44100)
+    soundfile.write(tmp_path / "a.wav", np.stack([tone, -tone], 1), 44100, subtype="DOUBLE")
+    np.testing.assert_array_equal(audio.source(tmp_path / "a.wav", 44100), tone)
+    expected = 0.5 * np.sin(2 * np.pi * 440 * np.arange(8000) / 16000)
+    found = audio.source(tmp_path / "a.wav", 16000)
+    assert len(found) == len(expected)
+    np.testing.assert_allclose(found[500:-500], expected[500:-500], atol=1e-6)
+
+
+@pytest.mark.parametrize(("samples", "complaint"), [([np.nan], "NaN or infinite"), ([], "no samples")])
+def test_unusable_source_audio_is_named(tmp_path, samples, complaint):
+    soundfile.write(tmp_path / "a.wav", np.array(samples), 8000, subtype="FLOAT")
+    with pytest.raises(UserError, match=rf"a\.wav: holds .*{complaint}"):
+        audio.source(tmp_path / "a.wav", 16000)
+
+
+def test_a_name_that_is_not_utf_8_is_read(tmp_path):
+    soundfile.write(tmp_path / "a.wav", WAVE, 16000)
+    odd = tmp_path / os.fsdecode(b"J\xfcrgen.wav")
+    (tmp_path / "a.wav").rename(odd)
+    np.testing.assert_array_equal(audio.read(odd, 16000), WAVE)

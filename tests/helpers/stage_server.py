@@ -10,18 +10,19 @@ import sys
 
 if __name__ == "__main__":  # the processes of --nj import this file and need none of these
     import afn.systems.neural.system  # noqa: F401
+    import evaluate
+    import prepare
     from afn.common import errors
-    from afn.experiment import environment, extraction, looking, preparation, scoring, training
-    from afn.report import evaluation
+    from afn.experiment import environment, extraction, looking, scoring, training
 
     environment._commit = lambda: None  # the tests' own commit may change while they run
 
 
 def pipeline(rows: list[list[str]], jobs: list[str], shared: list[str]) -> int:
-    stages = [(preparation, jobs)]
+    stages = [(prepare, jobs)]
     for row in rows:
         stages += [(extraction, row + jobs), (training, row), (looking, row), (scoring, row)]
-    for stage, arguments in (*stages, (evaluation, [])):
+    for stage, arguments in (*stages, (evaluate, [])):
         sys.argv = [f"{stage.__name__}.py", *arguments, *shared]
         try:
             errors.run(stage.main)

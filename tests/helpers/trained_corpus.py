@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from afn.experiment import extraction, preparation, scoring, training
+import prepare
+from afn.experiment import extraction, scoring, training
 
 LABELS = {"g01_male_us": "genuine", "g02_female_gb": "spoof", "g03_short030": "genuine", "g07_tiny250": "spoof"}
 FRAMES = 250  # of the networks: g01_male_us has 330, the others fewer
@@ -19,16 +20,19 @@ def trained(session, golden):
     `session` is the folder of the test session; made there once.
     """
     folder = session / "trained"
-    directory = folder / "mine"
-    directory.mkdir(parents=True)
-    (directory / "wav.scp").write_text("".join(f"{utt} {golden / utt}.wav\n" for utt in LABELS))
-    (directory / "utt2label").write_text("".join(f"{utt} {label}\n" for utt, label in LABELS.items()))
-    subsets = "".join(f"{subset}: {directory}\n" for subset in ("train", "dev", "eval"))
-    (folder / "mine.yaml").write_text(f"kind: datadir\nname: mine\n{subsets}")
+    lines = ["kind: datadir", "name: mine"]
+    for subset in ("train", "dev", "eval"):
+        directory = folder / "mine" / subset
+        directory.mkdir(parents=True)
+        ids = {utt: utt if subset == "eval" else f"{subset}_{utt}" for utt in LABELS}
+        (directory / "wav.scp").write_text("".join(f"{ids[utt]} {golden / utt}.wav\n" for utt in LABELS))
+        (directory / "utt2label").write_text("".join(f"{ids[utt]} {label}\n" for utt, label in LABELS.items()))
+        lines.append(f"{subset}: {directory}")
+    (folder / "mine.yaml").write_text("".join(f"{line}\n" for line in lines))
     settings = [part for setting in SETTINGS for part in ("--set", setting)]
     with pytest.MonkeyPatch.context() as patch:
         for main, more in (
-            (preparation.main, ["--nj", "1"]),
+            (prepare.main, ["--nj", "1"]),
             (extraction.main, ["--system", "lcnn", *settings, "--nj", "1"]),
             (training.main, ["--system", "lcnn", *settings, "--seeds", "1-2"]),
             (scoring.main, ["--system", "lcnn", *settings, "--seeds", "1-2"]),

@@ -19,8 +19,10 @@ SAMPLE_RATE = 16000  # Hz; ASVspoof 2017, and every feature of this repository
 def located(path: str) -> Path:
     """The path a user wrote into a YAML or a wav.scp: `~` is expanded, a relative one starts at the repository.
 
-    Raises UserError for a `~name` without a home.
+    Raises UserError for a `~name` without a home, and for what cannot be a path.
     """
+    if "\0" in path:
+        raise UserError(f"{path}: no such file or folder. Correct the path.")
     try:
         return from_root(str(Path(path).expanduser()))
     except RuntimeError:

@@ -55,10 +55,10 @@ def prepare(
         return None
     _check_folders(corpus, layout)
     with locks.hold(layout.corpus_data):
-        owned.claim(layout.corpus_data, OURS)
         record.remove(layout.corpus_data)
         utterances = corpus.utterances(layout.corpus_data, jobs=jobs, force=force, allow_pipes=allow_pipes, say=say)
         overlaps.check(utterances, say)
+        owned.claim(layout.corpus_data, OURS)
         for subset in SUBSETS:
             directory = layout.subset(subset)
             if subset in utterances:

@@ -1,0 +1,105 @@
+"""Folders of the project's own: only there it writes and deletes."""
+
+import shutil
+
+import pytest
+
+from afn.common import files, owned
+from afn.common.errors import UserError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    owned.claim(tmp_path / "data" / "mine" / "train")
+    return tmp_path / "data" / "mine" / "train"
+
+
+def test_a_new_or_empty_folder_is_claimed_and_may_be_claimed_again(tmp_path, folder):
+    (tmp_path / "empty").mkdir()
+    for path in (folder, folder, tmp_path / "empty"):
+        owned.claim(path)
+        assert owned.is_ours(path)
+
+
+def test_a_folder_with_files_of_others_is_refused_and_left_alone(tmp_path):
+    (tmp_path / "wav.scp").write_text("mine")
+    (tmp_path / "notes").mkdir()
+    with pytest.raises(UserError, match=r"contains notes and 1 more, which this project did not make.*another name:"):
+        owned.claim(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes", "wav.scp"]
+
+
+def test_a_file_in_the_place_of_a_folder_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="a file is where a folder belongs"):
+        owned.claim(tmp_path / "file")
+
+
+def test_a_claim_that_was_interrupted_is_completed(tmp_path):
+    files.temporary_name(tmp_path / owned.MARKER).write_text("afn out")
+    owned.claim(tmp_path)
+    assert owned.is_ours(tmp_path)
+
+
+def test_a_copy_under_another_name_is_the_users(tmp_path, folder):
+    shutil.copytree(folder, folder.with_name("train (copy)"))
+    assert not owned.is_ours(folder.with_name("train (copy)"))
+
+
+def test_a_subset_copied_to_another_corpus_is_the_users(tmp_path):
+    data = tmp_path / "data"
+    owned.claim(data / "simulated")
+    owned.claim(data / "simulated" / "train")
+    shutil.copytree(data / "simulated" / "train", data / "mine" / "train")
+    assert not owned.is_ours(data / "mine" / "train")
+
+
+def test_a_whole_tree_may_be_moved(tmp_path):
+    data = tmp_path / "data"
+    owned.claim(data / "simulated", only=("config.yaml",))
+    owned.claim(data / "simulated" / "train")
+    data.rename(tmp_path / "elsewhere")
+    assert owned.is_ours(tmp_path / "elsewhere" / "simulated" / "train")
+    assert owned.is_ours(tmp_path / "elsewhere" / "simulated")
+
+
+def test_a_shared_folder_may_hold_other_files_but_none_of_our_names(tmp_path):
+    (tmp_path / "corpus").mkdir()
+    owned.claim(tmp_path, only=("config.yaml",))
+    (tmp_path / "config.yaml").write_text("ours")
+    assert owned.remove(tmp_path) == [tmp_path / "corpus"]
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "config.yaml").write_text("the user's")
+    with pytest.raises(UserError, match=r"contains config\.yaml, which"):
+        owned.claim(tmp_path / "other", only=("config.yaml",))
+
+
+def test_remove_deletes_a_folder_of_ours_only(tmp_path, folder):
+    (folder / "spectrogram").mkdir()
+    (folder / "spectrogram" / "feats.ark").write_text("")
+    assert owned.remove(folder) == []
+    assert not folder.exists()
+    assert owned.remove(folder) == []
+    (folder.parent / "eval").mkdir()
+    assert owned.remove(folder.parent / "eval") == [folder.parent / "eval"]
+    assert (folder.parent / "eval").is_dir()
+
+
+def test_remove_leaves_what_does_not_match_and_says_so(folder):
+    for name in ("wav.scp", "README"):
+        (folder / name).write_text("")
+    assert owned.remove(folder, ("wav.scp",)) == [folder / "README"]
+    assert not (folder / "wav.scp").exists()
+
+
+def test_remove_follows_no_link(tmp_path, folder):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "recording.wav").write_text("")
+    (folder / "link").symlink_to(outside)
+    assert owned.remove(folder) == []
+    assert (outside / "recording.wav").exists()
+    owned.claim(tmp_path / "place" / "train")
+    (tmp_path / "train").symlink_to(tmp_path / "place" / "train")
+    assert owned.remove(tmp_path / "train") == [tmp_path / "train"]
+    assert (tmp_path / "place" / "train").is_dir()

@@ -1,0 +1,267 @@
+"""Stage -2: what it refuses to touch, when it works again, and what it leaves as it is."""
+
+import os
+import shutil
+import sys
+
+import pytest
+
+import prepare
+from afn import corpora
+from afn.common import config, owned
+from afn.common.errors import UserError
+from afn.corpora import datadir
+from made_up_recordings import make
+
+TABLES = ("wav.scp", "utt2spk", "spk2utt", "utt2label", "utt2cond", "utt2hash")
+
+
+class Corpus:
+    """A corpus of one's own and its data/; `run` calls stage -2 and returns what it said."""
+
+    def __init__(self, root, capsys, monkeypatch):
+        self.root, self.capsys, self.monkeypatch = root, capsys, monkeypatch
+        self.yaml, self.data = make(root), root / "data"
+
+    def run(self, *options, data=None):
+        folders = ["--data", data or self.data, "--exp", self.root / "exp"]
+        arguments = ["prepare.py", "--corpus", self.yaml, *folders, "--nj", "1", *options]
+        self.monkeypatch.setattr(sys, "argv", [str(argument) for argument in arguments])
+        prepare.main()
+        return self.capsys.readouterr().out
+
+    def edit(self, old, new):
+        self.yaml.write_text(self.yaml.read_text().replace(old, new))
+
+    def tables(self, data=None, but=()):
+        found = ((data or self.data) / "noise").glob("*/*")
+        return {path.parent.name + "/" + path.name: path.read_bytes() for path in found if path.name not in but}
+
+
+@pytest.fixture
+def corpus(tmp_path, capsys, monkeypatch):
+    return Corpus(tmp_path, capsys, monkeypatch)
+
+
+def everything(folder):
+    return {path: path.is_dir() or path.read_bytes() for path in folder.rglob("*")}
+
+
+# what is the user's
+
+
+def lists_in_place(corpus):
+    """The user's own lists, recordings and remarks where Kaldi users keep them: data/<corpus>/<subset>."""
+    for subset in ("train", "dev", "eval"):
+        shutil.copytree(corpus.root / "lists" / subset, corpus.data / "noise" / subset)
+    (corpus.data / "noise" / "eval" / "README").write_text("my own remark")
+    corpus.edit(f"{corpus.root}/lists/", f"{corpus.data}/noise/")
+
+
+@pytest.mark.parametrize("left_out", [False, True])
+def test_lists_of_the_users_that_are_where_the_output_goes_are_not_touched(corpus, left_out):
+    lists_in_place(corpus)
+    if left_out:
+        corpus.yaml.write_text("".join(corpus.yaml.read_text().splitlines(keepends=True)[:-1]))
+    before = everything(corpus.data)
+    with pytest.raises(UserError, match=r"corpus\.train: \S+ is \S+/data/noise/train, which stage -2 writes; nothing"):
+        corpus.run()
+    assert everything(corpus.data) == before
+
+
+def test_folders_that_others_have_filled_are_not_touched(corpus):
+    (corpus.data / "noise" / "eval").mkdir(parents=True)
+    (corpus.data / "noise" / "eval" / "recording.wav").write_text("mine")
+    before = everything(corpus.root)
+    with pytest.raises(UserError, match=r"noise/eval: contains recording\.wav, which this project did not make"):
+        corpus.run()
+    assert everything(corpus.root) == before
+
+
+def test_a_folder_of_a_subset_that_the_yaml_leaves_out_is_not_touched(corpus):
+    corpus.yaml.write_text("".join(corpus.yaml.read_text().splitlines(keepends=True)[:-1]))
+    (corpus.data / "noise" / "eval").mkdir(parents=True)
+    (corpus.data / "noise" / "eval" / "recording.wav").write_text("mine")
+    corpus.run()
+    assert (corpus.data / "noise" / "eval" / "recording.wav").read_text() == "mine"
+
+
+def test_a_record_that_the_project_did_not_write_is_not_overwritten(corpus):
+    (corpus.data / "noise").mkdir(parents=True)
+    (corpus.data / "noise" / "config.yaml").write_text("mine: true\n")
+    with pytest.raises(UserError, match=r"noise: contains config\.yaml, which"):
+        corpus.run()
+    assert (corpus.data / "noise" / "config.yaml").read_text() == "mine: true\n"
+
+
+@pytest.mark.parametrize(("place", "how"), [("train", "is"), ("train/lists", "lies in"), ("", "contains")])
+def test_an_input_must_be_apart_from_every_output(corpus, place, how):
+    directory = corpus.data / "noise" / place
+    directory.mkdir(parents=True)
+    for table in ("wav.scp", "utt2label"):
+        shutil.copy(corpus.root / "lists" / "train" / table, directory)
+    link = corpus.root / "link"
+    link.symlink_to(directory)
+    corpus.edit(f"{corpus.root}/lists/train", str(link))
+    before = everything(corpus.root)
+    with pytest.raises(UserError, match=rf"corpus\.train: \S+/link {how} \S+/noise/train, which stage -2 writes"):
+        corpus.run()
+    assert everything(corpus.root) == before
+
+
+def test_pipes_are_not_run_into_a_folder_of_others(corpus):
+    wav = corpus.root / "lists" / "train" / "wav.scp"
+    wav.write_text("".join(f"{u} cat {path} |\n" for u, path in map(str.split, wav.read_text().splitlines())))
+    (corpus.data / "noise" / "piped").mkdir(parents=True)
+    (corpus.data / "noise" / "piped" / "mine.wav").write_text("")
+    with pytest.raises(UserError, match=r"noise/piped: contains mine\.wav"):
+        corpus.run("--allow-pipes")
+    (corpus.data / "noise" / "piped" / "mine.wav").unlink()
+    corpus.run("--allow-pipes")
+    assert (corpus.data / "noise" / "piped" / "train" / "train_000.wav").is_file()
+    assert "cat" in wav.read_text()
+    assert "is up to date" in corpus.run("--allow-pipes")
+
+
+def test_of_a_subset_that_leaves_the_corpus_only_what_was_made_goes(corpus):
+    corpus.run()
+    directory = corpus.data / "noise" / "eval"
+    owned.claim(directory / "spectrogram")
+    (directory / "spectrogram" / "feats.ark").write_text("")
+    (directory / "README").write_text("my own remark")
+    eval_line = corpus.yaml.read_text().splitlines(keepends=True)[-1]
+    corpus.edit(eval_line, "")
+    assert "noise/eval: not in the corpus any more; left, as not made by this project: README" in corpus.run()
+    assert sorted(path.name for path in directory.iterdir()) == [owned.MARKER, "README"]
+    (directory / "README").unlink()
+    corpus.run("--force")
+    assert not directory.exists()
+    corpus.yaml.write_text(corpus.yaml.read_text() + eval_line)
+    corpus.run()
+    assert set(TABLES) < {path.name for path in directory.iterdir()}
+
+
+# when it works again
+
+
+def test_a_second_run_finds_everything_up_to_date(corpus):
+    corpus.run()
+    before = everything(corpus.data)
+    assert "is up to date" in corpus.run()
+    assert everything(corpus.data) == before
+
+
+@pytest.mark.parametrize("damage", ["utt2hash", "wav.scp", "utt2spk"])
+def test_a_table_that_is_lost_is_written_again(corpus, damage):
+    corpus.run()
+    before = corpus.tables()
+    (corpus.data / "noise" / "dev" / damage).unlink()
+    corpus.run()
+    assert corpus.tables() == before
+
+
+def test_a_subset_that_is_lost_is_written_again(corpus):
+    corpus.run()
+    before = corpus.tables()
+    shutil.rmtree(corpus.data / "noise" / "dev")
+    corpus.run()
+    assert corpus.tables() == before
+
+
+def test_a_replaced_recording_is_noticed(corpus):
+    corpus.run()
+    before = datadir.recordings_hash(corpus.data / "noise" / "eval")
+    shutil.copy(corpus.root / "wav" / "train_001.wav", corpus.root / "wav" / "eval_000.wav")
+    said = corpus.run()
+    assert "eval: recordings are replaced or gone (eval_000); preparing the corpus again" in said
+    assert "warning: 1 recordings of eval also occur in train (train_001 = eval_000)" in said
+    assert datadir.recordings_hash(corpus.data / "noise" / "eval") != before
+    assert "is up to date" in corpus.run()
+
+
+def test_a_recording_that_is_gone_is_noticed(corpus):
+    corpus.run()
+    (corpus.root / "wav" / "eval_000.wav").unlink()
+    with pytest.raises(UserError, match=r"eval_000\.wav: no such recording"):
+        corpus.run()
+
+
+def test_recordings_of_another_date_change_utt2hash_alone(corpus):
+    corpus.run()
+    before, record = corpus.tables(but="utt2hash"), (corpus.data / "noise" / "config.yaml").read_bytes()
+    times = corpus.tables()["dev/utt2hash"]
+    for path in (corpus.root / "wav").iterdir():
+        path.touch()
+    assert "is up to date" in corpus.run()
+    assert corpus.tables(but="utt2hash") == before
+    assert corpus.tables()["dev/utt2hash"] != times
+    assert (corpus.data / "noise" / "config.yaml").read_bytes() == record
+
+
+def test_data_may_be_moved(corpus):
+    corpus.run()
+    before = corpus.tables()
+    corpus.data.rename(corpus.root / "elsewhere")
+    corpus.run(data=corpus.root / "elsewhere")
+    assert corpus.tables(corpus.root / "elsewhere") == before
+
+
+def test_a_copied_corpus_changes_the_paths_alone(corpus):
+    corpus.run()
+    before, identity = corpus.tables(but=("wav.scp", "utt2hash")), config.read(corpus.data / "noise" / "config.yaml")
+    hashes = [datadir.recordings_hash(corpus.data / "noise" / subset) for subset in ("train", "dev", "eval")]
+    shutil.copytree(corpus.root / "lists", corpus.root / "copy" / "lists")
+    shutil.copytree(corpus.root / "wav", corpus.root / "copy" / "wav")
+    for path in (corpus.root / "copy" / "lists").glob("*/wav.scp"):
+        path.write_text(path.read_text().replace(f"{corpus.root}/wav", f"{corpus.root}/copy/wav"))
+    corpus.edit(f"{corpus.root}/lists", f"{corpus.root}/copy/lists")
+    corpus.run()
+    assert f"{corpus.root}/copy/wav" in (corpus.data / "noise" / "dev" / "wav.scp").read_text()
+    assert corpus.tables(but=("wav.scp", "utt2hash")) == before
+    assert [datadir.recordings_hash(corpus.data / "noise" / subset) for subset in ("train", "dev", "eval")] == hashes
+    assert identity["places"] != config.read(corpus.data / "noise" / "config.yaml")["places"]
+
+
+def test_another_spelling_of_a_folder_is_no_change(corpus):
+    corpus.run()
+    corpus.edit(f"{corpus.root}/lists/dev", f"{corpus.root}/wav/../lists/dev/")
+    assert "is up to date" in corpus.run()
+
+
+def test_an_interrupted_run_is_resumed(corpus, monkeypatch):
+    write, written = datadir.write, []
+
+    def interrupted(directory, utterances):
+        if written:
+            raise KeyboardInterrupt
+        written.append(write(directory, utterances))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(datadir, "write", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            corpus.run()
+    assert "wrote" in corpus.run()
+    assert len(corpus.tables(but=(owned.MARKER,))) == 3 * len(TABLES)
+
+
+def test_ids_that_two_subsets_share_are_refused_before_anything_is_written(corpus):
+    for table in ("wav.scp", "utt2label"):
+        path = corpus.root / "lists" / "dev" / table
+        path.write_text(path.read_text().replace("dev_000 ", "train_000 "))
+    with pytest.raises(UserError, match="utterance train_000 occurs in both train and dev"):
+        corpus.run()
+    assert not list(corpus.data.glob("**/wav.scp"))
+
+
+def test_the_original_of_a_copy_that_was_replaced_is_noticed(tmp_path):
+    root, directory = tmp_path / "corpus", tmp_path / "data" / "official"
+    original, copy = root / "ASVspoof2017_V2_dev" / "D_1.wav", directory / "copies" / "dev" / "D_1.wav"
+    for path in (original, copy):
+        path.parent.mkdir(parents=True)
+    original.write_text("float")
+    shutil.copy2(original, copy)
+    settings = {"kind": "asvspoof2017", "name": "official", "root": str(root)}
+    official = config.build(corpora.Corpus, settings, "official.yaml")
+    assert not official.outdated(directory)
+    os.utime(original, ns=(1, 1))
+    assert official.outdated(directory)
