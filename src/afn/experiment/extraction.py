@@ -31,6 +31,7 @@ def extract(here: Stage, subset: str, jobs: int) -> None:
     settings: Features = here.system.features
     listed, directory = here.layout.subset(subset), here.layout.features(subset, settings.name)
     description = front_end.describe(settings)
+    _check_recordings(listed)
     identity = {"features": description, "recordings": datadir.recordings_hash(listed)}
     if _current(here, directory, identity):
         return
@@ -39,7 +40,6 @@ def extract(here: Stage, subset: str, jobs: int) -> None:
     with _held(directory):
         if _current(here, directory, identity):  # by the run that this one has waited for
             return
-        _check_recordings(listed)
         owned.claim(directory)
         record.remove(directory)
         written, seconds = _extract(here, subset, directory, identity, jobs)
