@@ -32,12 +32,12 @@ def analyse(*systems):
     return analysis.analyse(TRIALS, systems, fusions, resamples=20)
 
 
-def test_a_system_that_learnt_dev_teaches_no_fusion_and_no_calibration_and_is_not_chosen():
+def test_a_system_trained_on_dev_is_in_no_fusion_and_no_calibration_and_is_not_chosen():
     found = analyse(system("a", 1.0), system("bb", 2.0), system("pooled", 9.0, "train+dev"))
     assert set(found.calibrated) == {"A", "BB"}
     pair, every = found.fusions
     assert pair.ratios is None
-    assert pair.reason == "a fusion learns from dev, which pooled already knows"
+    assert pair.reason == "trained on dev, as a fusion is: pooled"
     assert list(every.members) == ["a", "bb"]
     assert found.best == "BB"
     assert found.interval("eval", "POOLED") is not None  # its eval figures are as good as any
@@ -80,5 +80,5 @@ def test_calibration_does_not_overstate_what_an_easy_dev_shows():
 
 
 @pytest.mark.parametrize(("trained_on", "knows"), [("train", False), ("train+dev", True), ("dev", True)])
-def test_what_a_system_knows(trained_on, knows):
+def test_systems_trained_on_dev(trained_on, knows):
     assert analysis.knows_dev(trained_on) is knows

@@ -106,7 +106,7 @@ def measured(trials, scores):
 
 
 def alone(trials):
-    """The same trials as if each were of a speaker of its own, and of a single configuration."""
+    """The same trials as if each had a different speaker, and all the same configuration."""
     for utt, genuine in zip(trials.utts, trials.genuine, strict=True):
         label = "genuine" if genuine else "spoof"
         yield SimpleNamespace(utt=utt, speaker=utt, label=label, environment="-", playback="-", recorder="-")
@@ -150,7 +150,7 @@ def test_what_cannot_be_resampled_is_left_alone(crossed, noisy, speakers, config
 
 
 def test_classes_of_different_speakers(noisy):
-    """A resample may have left out every genuine speaker; such a one is drawn again."""
+    """A resample without a genuine speaker is sampled again."""
     common = {"environment": "-", "playback": "-", "recorder": "-"}
     trials = Trials.of(
         SimpleNamespace(utt=f"{s}{i}", speaker=f"{s}", label="genuine" if s < 2 else "spoof", **common)

@@ -25,7 +25,7 @@ def scores_of(genuine, seed=0):
     return np.column_stack([sign + rng.normal(size=sign.size), 5 + sign + 2 * rng.normal(size=sign.size)])
 
 
-def test_finds_the_likelihood_ratio_whatever_the_classes_sizes():
+def test_finds_the_likelihood_ratio_for_any_sizes_of_classes():
     genuine = np.arange(40000) < 4000
     scores = scores_of(genuine)
     found = fusion.train(scores, genuine, ["a", "b"])
@@ -115,7 +115,7 @@ def test_the_matrix_is_in_the_order_of_the_trials(crossed):
 def test_what_cannot_be_trained_is_refused():
     with pytest.raises(UserError, match="no spoof utterance to train a fusion on"):
         fusion.train(np.array([[1.0], [2.0]]), np.array([True, True]), ["a"])
-    with pytest.raises(UserError, match="b: every utterance has the score 3;"):
+    with pytest.raises(UserError, match="b: every utterance has the score 3. Leave it out"):
         fusion.train(np.array([[1.0, 3.0], [2.0, 3.0]]), np.array([True, False]), ["a", "b"])
 
 
@@ -186,7 +186,7 @@ def test_says_when_it_cannot_be_cross_validated(crossed, speakers, configuration
     trials = crossed(speakers, configurations)
     found = fusion.cross_validate(np.zeros((len(trials.utts), 1)), trials, ["a"])
     assert found.genuine.size == found.spoof.size == 0
-    assert found.remark == f"cannot be cross-validated: there are {reason} to part"
+    assert found.remark == f"cannot be cross-validated: there are {reason} to separate"
 
 
 def test_levels_are_dealt_evenly_and_stay_together():

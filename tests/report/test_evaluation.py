@@ -24,7 +24,7 @@ REAL_DATA = os.environ.get("REAL_DATA")
 
 @pytest.fixture
 def run(warm):
-    """Run the script in a process of its own."""
+    """Run the script in a separate process."""
 
     def run(*arguments):
         command = [warm, SCRIPT, *map(str, arguments)]

@@ -145,7 +145,7 @@ def test_fusions_are_marked_on_dev_and_stand_beside_the_cross_validated_figure(a
     assert shown[5] == f"{ratios.costs['eval'].cllr:.3f} (min {ratios.costs['eval'].min_cllr:.3f})"
     assert shown[6:] == ["6.09", "8.54"]
     head = next(row for row in Reader(html).rows if row[0] == "fusion")
-    assert head[2:4] == ["dev, trained on it †", "dev, cross-validated"]
+    assert head[2:4] == ["dev, trained on it\u00a0†", "dev, cross-validated"]
     assert cells(html, "A and X")[1:] == ["no averaged dev scores of x", "–", "8.80"]
     assert str(ratios.model) in html and "† Fusions are trained on dev" in html
 

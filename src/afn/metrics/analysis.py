@@ -1,6 +1,6 @@
-"""What lies behind the table: calibration, fusions, intervals, differences, breakdown and t-DCF of all systems at once.
+"""Calibration, fusions, intervals, differences, breakdown and t-DCF of all systems of a corpus.
 
-Systems and fusions go by their titles here, which are unique.
+Systems and fusions are named by their titles, which are unique.
 """
 
 import warnings
@@ -39,13 +39,13 @@ class ScoredSystem:
 
     @property
     def tells_on_dev(self) -> bool:
-        """Whether its dev scores are of utterances it has not learnt, so that dev may teach and choose."""
+        """Whether it has dev scores and was not trained on dev, so that dev may be used to train and choose."""
         return "dev" in self.averaged and not knows_dev(self.trained_on)
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What log-likelihood ratios cost in bits, and what the best calibration would make of it."""
+    """Cost of log-likelihood ratios in bits, and its minimum after the best calibration."""
 
     cllr: float
     min_cllr: float
@@ -53,20 +53,20 @@ class Cost:
 
 @dataclass(frozen=True, eq=False)
 class Ratios:
-    """Log-likelihood ratios by a regression trained on dev: of several systems a fusion, of one its calibration."""
+    """Log-likelihood ratios by a regression trained on dev: a fusion of several systems, or the calibration of one."""
 
     model: Fusion
     llrs: Mapping[str, np.ndarray]  # subset -> float64[N]
-    measured: Mapping[str, Measured]  # those of dev are of the very trials that trained the model
+    measured: Mapping[str, Measured]  # those of dev are of the training trials
     costs: Mapping[str, Cost]  # of subsets that have both classes
-    cross_validated: Measured  # on dev, without knowing the trial's speaker and configuration
+    cross_validated: Measured  # on dev, without the trial's speaker and configuration in training
     cross_validated_cost: Cost | None
     remark: str  # how it was cross-validated, or why not
 
 
 @dataclass(frozen=True, eq=False)
 class Fused:
-    """One fusion; without `ratios`, `reason` says why it is not run."""
+    """One fusion; if it has no `ratios`, `reason` says why."""
 
     name: str
     title: str
@@ -78,7 +78,7 @@ class Fused:
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """Everything there is to say of the systems' averaged scores beyond the EERs of the table."""
+    """All results on the averaged scores beyond the EERs of the table."""
 
     calibrated: Mapping[str, Ratios] = field(default_factory=dict)  # systems whose scores could be calibrated on dev
     fusions: Sequence[Fused] = ()
@@ -90,7 +90,7 @@ class Analysis:
     groups: Sequence[Group] = ()
     verifier: Verifier | None = None
     tandem: Mapping[str, Mapping[int, Tandem]] = field(default_factory=dict)  # title -> definition -> minimum t-DCF
-    tandem_remark: str = ""  # why there is none though an ASV is given
+    tandem_remark: str = ""  # why there is none although an ASV is given
 
     def interval(self, subset: str, title: str, seed: int | None = None) -> Interval | None:
         """The 95 % interval of a system's or fusion's averaged scores, or of one seed's."""
@@ -99,7 +99,7 @@ class Analysis:
 
 
 def key(title: str, seed: int | None = None) -> str:
-    """What a bootstrap calls a system's averaged scores or one of its seeds."""
+    """The name of a system's averaged scores, or of one of its seeds, in a bootstrap."""
     return title if seed is None else f"{title}\tseed {seed}"
 
 
@@ -111,15 +111,15 @@ def analyse(
     resamples: int = bootstrap.RESAMPLES,
     verifier: Verifier | None = None,
 ) -> Analysis:
-    """Calibrate and fuse on dev, then see how sure every figure is and where systems fail.
+    """Calibrate and fuse on dev; compute intervals, differences, the breakdown and the t-DCF.
 
     Args:
         trials: subset (dev, eval) -> its trials; a subset may be absent, or hold one class only.
         systems: those that have scores.
         fusions: name -> title and settings.
-        conditions: what the codes of replay conditions mean in this corpus.
+        conditions: the meaning of the codes of replay conditions in this corpus.
         resamples: of the bootstrap.
-        verifier: the ASV before which the minimum t-DCF is taken.
+        verifier: the ASV of the minimum t-DCF.
 
     Nothing is chosen on eval: regressions are trained on dev, and the system that the others are compared to is the
     best on dev.
@@ -164,7 +164,7 @@ def ratios(
     """Train on dev and apply to all `scores` (subset -> float[N × members]); arguments and errors as `fusion.train`."""
     dev = trials["dev"]
     with warnings.catch_warnings():
-        # Of classes that hardly overlap: the regression's solver then takes another, and its answer is as good
+        # If classes hardly overlap, scikit-learn falls back to another solver, whose result is as good.
         warnings.simplefilter("ignore", ConvergenceWarning)
         model = fusion.train(scores["dev"], dev.genuine, members, logits, smoothed)
         validated = fusion.cross_validate(scores["dev"], dev, members, logits, smoothed)
@@ -189,25 +189,28 @@ def cost(genuine: np.ndarray, spoof: np.ndarray) -> Cost | None:
 
 
 def calibrate(trials: Mapping[str, Trials], system: ScoredSystem) -> Ratios | None:
-    """The log-likelihood ratios of one system; None where dev does not allow to train them."""
+    """The log-likelihood ratios of one system; None if they cannot be trained on dev.
+
+    Averaged scores that are probabilities are calibrated by their log odds.
+    """
     if not system.tells_on_dev:
         return None
     try:
         columns = {subset: scores[:, None] for subset, scores in system.averaged.items()}
         return ratios(trials, [system.name], columns, logits=system.probabilities, smoothed=True)
-    except UserError:  # one class, or one score for all
+    except UserError:  # one class only, or the same score for all
         return None
 
 
 def fuse(
     trials: Mapping[str, Trials], systems: Sequence[ScoredSystem], name: str, title: str, settings: FusionSettings
 ) -> Fused:
-    """One fusion of single systems, or why it cannot be."""
+    """One fusion of single systems, or the reason why it is not possible."""
     found = {s.name: s.averaged for s in systems if s.tells_on_dev}
     members, missing = settings.chosen(found)
     made = Fused(name, title, settings.paper, members)
     if learnt := [s.name for s in systems if s.name in missing and "dev" in s.averaged]:
-        return _not_run(made, f"a fusion learns from dev, which {', '.join(learnt)} already knows")
+        return _not_run(made, f"trained on dev, as a fusion is: {', '.join(learnt)}")
     if missing:
         return _not_run(made, f"no averaged dev scores of {', '.join(missing)}")
     if len(members) < 2:
@@ -230,7 +233,7 @@ def _not_run(made: Fused, reason: str) -> Fused:
 
 
 def best_on_dev(trials: Mapping[str, Trials], systems: Sequence[ScoredSystem], judged: str) -> str:
-    """The title of the system with the lowest dev EER among those with `judged` scores; of equals the first."""
+    """The title of the system with the lowest dev EER among those with `judged` scores; the first of equals."""
     eers = {}
     for system in systems:
         if system.tells_on_dev and judged in system.averaged:
@@ -244,7 +247,7 @@ def best_on_dev(trials: Mapping[str, Trials], systems: Sequence[ScoredSystem], j
 def tandems(
     trials: Trials, scores: Mapping[str, np.ndarray], verifier: Verifier
 ) -> tuple[dict[str, dict[int, Tandem]], str]:
-    """The minimum t-DCF of every system by both definitions; the remark says why where it is not defined."""
+    """The minimum t-DCF of every system by both definitions; the remark says why if it is not defined."""
     genuine = trials.genuine
     try:
         return {

@@ -1,4 +1,4 @@
-"""Where systems fail: the EER of each kind of replay, always against all genuine speech."""
+"""The EER of each kind of replay, always against all genuine speech."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -25,10 +25,10 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Group:
-    """Replays that have one thing in common, and how systems fare on them.
+    """Replays with one property in common, and the EERs of systems on them.
 
-    `factor` is a key of TITLES, `code` the corpus' own name for the group, `label` the same with an explanation.
-    `threats` are those of the code, or of environment, playback and recorder of a configuration; None where unknown.
+    `factor` is a key of TITLES, `code` the corpus' name for the group, `label` the same with an explanation.
+    `threats` are those of the code, or of environment, playback and recorder of a configuration; None if unknown.
     """
 
     factor: str
@@ -50,11 +50,11 @@ def breakdown(
     Args:
         trials: N utterances.
         systems: name -> float[N], higher = more genuine.
-        conditions: what the corpus' codes mean; without it codes stand alone, and there are no threat groups.
+        conditions: the meaning of the corpus' codes; without it there are no explanations and no threat groups.
         compute: the definition of the EER.
 
-    A factor of which nothing is known is left out. Groups of a few replays have rough EERs. Raises UserError where a
-    class is missing or a score is NaN or infinite.
+    Unknown factors are left out. EERs of groups with few replays are rough. Raises UserError if a class is missing or a
+    score is NaN or infinite.
     """
     conditions = conditions or Conditions()
     genuine = trials.genuine
@@ -97,7 +97,7 @@ def _configurations(trials: Trials, parts: Mapping[str, np.ndarray], conditions:
 
 
 def _known(codes: np.ndarray) -> list[str]:
-    """The different codes in bytewise order; none if not a single one is known."""
+    """The different codes in bytewise order; none if all are unknown."""
     found = sorted(set(codes.tolist()), key=str.encode)
     return [] if found == [UNKNOWN] else found
 

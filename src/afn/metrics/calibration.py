@@ -1,7 +1,7 @@
-"""Calibration: scores as log-likelihood ratios, and what they cost as such.
+"""Calibration: scores as log-likelihood ratios, and their cost.
 
-A log-likelihood ratio (natural logarithm, genuine : spoof) lets a user decide at any prior and cost with the Bayes
-threshold, without looking at scores of the test. Source: Brümmer and du Preez, "Application-independent evaluation of
+A log-likelihood ratio (natural logarithm, genuine : spoof) allows decisions with the Bayes threshold of any prior and
+costs, without scores of the test set. Source: Brümmer and du Preez, "Application-independent evaluation of
 speaker detection" (Computer Speech & Language 20, 2006).
 """
 
@@ -26,31 +26,32 @@ def train(scores: np.ndarray, genuine: np.ndarray, system: str, logits: bool = F
 
 
 def cllr(genuine: ArrayLike, spoof: ArrayLike) -> float:
-    """The cost of log-likelihood ratios in bits a trial at equal priors: 0 is perfect, 1 that of knowing nothing.
+    """The cost of log-likelihood ratios in bits a trial at equal priors: 0 is perfect, 1 is the cost of no information.
 
-    Above 1 the ratios mislead. Arguments are vectors of both classes; raises UserError for an empty class, NaN or
-    infinity. Source: Brümmer and du Preez (2006), the definition of C_llr.
+    Ratios with a cost above 1 mislead. Arguments are vectors of both classes. Raises UserError for an empty class, NaN
+    and infinity. Source: Brümmer and du Preez (2006), the definition of C_llr.
     """
     return _cost(*checked(genuine, spoof))
 
 
 def min_cllr(genuine: ArrayLike, spoof: ArrayLike) -> float:
-    """The C_llr (0..1) that the best non-falling map from these scores to log-likelihood ratios would reach.
+    """The C_llr (0..1) after the best monotonic map from these scores to log-likelihood ratios.
 
-    It measures discrimination alone; what C_llr has above it is due to calibration. Arguments and errors as in `cllr`;
-    any scores will do, higher = more genuine. Source: Brümmer and du Preez (2006): the map by pool adjacent violators.
+    It measures discrimination alone; the difference to C_llr is due to calibration. Arguments and errors as in `cllr`;
+    the scores may have any scale, higher = more genuine. Source: Brümmer and du Preez (2006): the map by pool adjacent
+    violators.
     """
     return _cost(*optimal_llrs(genuine, spoof))
 
 
 def optimal_llrs(genuine: ArrayLike, spoof: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """The log-likelihood ratios of `min_cllr` for both classes, in the order given; infinite where a class is alone."""
+    """The log-likelihood ratios of `min_cllr` of both classes, in the order given; infinite where only one class is."""
     genuine, spoof = checked(genuine, spoof)
     values, place = np.unique(np.concatenate([genuine, spoof]), return_inverse=True)
     counts = np.bincount(place, minlength=values.size)
     share = np.bincount(place[: genuine.size], minlength=values.size) / counts  # genuine among equal scores
     posterior = isotonic_regression(share, weights=counts).x
-    # Pools are means of counts: what differs from 0 or 1 by rounding is 0 or 1.
+    # Pools are means of counts: values that differ from 0 or 1 by rounding only are 0 or 1.
     nothing = 0.5 / counts.sum()
     posterior = np.where(posterior < nothing, 0.0, np.where(posterior > 1 - nothing, 1.0, posterior))
     llrs = logit(posterior) - np.log(genuine.size / spoof.size)

@@ -14,7 +14,7 @@ def points(genuine: ArrayLike, spoof: ArrayLike) -> tuple[np.ndarray, np.ndarray
     """The DET curve's vertices: false alarm rates and miss rates, two float64 vectors within 0..1.
 
     False alarms rise, misses fall, from (0, 1) to (1, 0); one vertex per distinct score. The straight lines between
-    them are those of the linear-ROC EER. Arguments and errors as in `evaluation.eer.roc`.
+    them are those of the linear-ROC EER. Arguments and errors as in `afn.metrics.eer.roc`.
     """
     false, true = roc(genuine, spoof)
     return false / false[-1], (true[-1] - true) / true[-1]
@@ -22,7 +22,8 @@ def points(genuine: ArrayLike, spoof: ArrayLike) -> tuple[np.ndarray, np.ndarray
 
 def normal_deviate(rate: ArrayLike) -> np.ndarray:
     """Where a rate (0..1) lies on a DET axis: the standard normal quantile; -inf at 0, +inf at 1."""
-    return ndtri(np.asarray(rate, dtype=np.float64))
+    deviates: np.ndarray = ndtri(np.asarray(rate, dtype=np.float64))
+    return deviates
 
 
 def curve(
@@ -30,9 +31,10 @@ def curve(
 ) -> tuple[np.ndarray, np.ndarray]:
     """A drawable DET curve in normal deviates, from `points`; both rates limited to low..high.
 
-    Straight lines between vertices bend on these axes; the curve is filled up to about `resolution` points for that.
+    Straight lines between vertices are curved on these axes, so the lines are filled up to about `resolution` points.
     """
     index = np.arange(false_alarms.size, dtype=np.float64)
     fill = -(-resolution // max(false_alarms.size - 1, 1))  # points per line
     fine = np.linspace(0.0, false_alarms.size - 1, (false_alarms.size - 1) * fill + 1)
-    return tuple(normal_deviate(np.clip(np.interp(fine, index, rates), low, high)) for rates in (false_alarms, misses))
+    x, y = (normal_deviate(np.clip(np.interp(fine, index, rates), low, high)) for rates in (false_alarms, misses))
+    return x, y

@@ -1,6 +1,6 @@
-"""The equal error rate (EER) by the three definitions in use, which differ by tenths of a point on the same scores.
+"""The equal error rate (EER) by three common definitions, which differ by tenths of a point on the same scores.
 
-Rates are counted in utterances, so the arithmetic up to the last division is exact, in integers.
+Rates are counted in utterances, so the arithmetic is exact (integers) up to the last division.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -28,10 +28,10 @@ def checked(genuine: ArrayLike, spoof: ArrayLike) -> tuple[np.ndarray, np.ndarra
     for name, values in (("genuine", genuine), ("spoof", spoof)):
         values = np.asarray(values, dtype=np.float64).ravel()
         if not values.size:
-            raise UserError(f"no {name} scores; an EER needs scores of both classes")
+            raise UserError(f"no {name} scores. An EER needs scores of both classes.")
         finite = np.isfinite(values)
         if not finite.all():
-            raise UserError(f"a {name} score is {values[~finite][0]}; an EER needs finite scores")
+            raise UserError(f"a {name} score is {values[~finite][0]}. An EER needs finite scores.")
         classes.append(values)
     return classes[0], classes[1]
 
@@ -52,7 +52,7 @@ def roc(genuine: ArrayLike, spoof: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
 def linear_roc_eer(genuine: ArrayLike, spoof: ArrayLike) -> float:
     """The EER (0..1) where straight lines between the points of the raw ROC cross P_fa = 1 - P_tp.
 
-    Arguments and errors as in `roc`. Source: the scoring code of Lai et al. (ICASSP 2019), which seeks the root of
+    Arguments and errors as in `roc`. Source: the scoring code of Lai et al. (ICASSP 2019), which finds the root of
     1 - x - tpr(x) on scikit-learn's `roc_curve`; all network rows of their Table 2 are EERs by this definition.
     """
     false, true = roc(genuine, spoof)
@@ -66,7 +66,7 @@ def convex_hull_eer(genuine: ArrayLike, spoof: ArrayLike) -> float:
     Arguments and errors as in `roc`. Never above one half: the hull includes the chance line. Source: Brümmer and de
     Villiers, "The BOSARIS toolkit user guide" (2011), as used by the official ASVspoof 2017 baseline.
 
-    Only the one edge of the hull that crosses is sought: between two vertices on either side of the crossing, the
+    Only the edge of the hull at the crossing is computed: between two vertices on either side of the crossing, the
     vertex farthest above the chord replaces one of them until none is above it.
     """
     false, true = roc(genuine, spoof)
@@ -87,16 +87,16 @@ def convex_hull_eer(genuine: ArrayLike, spoof: ArrayLike) -> float:
 
 
 def official_eer(genuine: ArrayLike, spoof: ArrayLike) -> float:
-    """The EER (0..1) at the threshold where the miss and false alarm rates are nearest, as the mean of both.
+    """The EER (0..1) at the threshold where the miss and false alarm rates are closest: the mean of both.
 
     Arguments and errors as in `roc`. Source: the evaluation scripts of ASVspoof 2019 and 2021. They lower the threshold
-    past one utterance at a time even among equal scores, genuine before spoof; so does this.
+    past one utterance at a time even among equal scores, genuine before spoof; so does this function.
     """
     return _official(genuine, spoof)[0]
 
 
 def official_threshold(genuine: ArrayLike, spoof: ArrayLike) -> float:
-    """The threshold of `official_eer`: scores above it are taken for genuine, the others for spoof.
+    """The threshold of `official_eer`: scores above it are accepted as genuine.
 
     In units of the scores. Where several thresholds are equally good, the lowest, as in the scripts of ASVspoof.
     """
@@ -120,7 +120,8 @@ def _official(genuine: ArrayLike, spoof: ArrayLike) -> tuple[float, float]:
 
 def _side(false: np.ndarray, true: np.ndarray) -> np.ndarray:
     """P_fa + P_tp - 1 in units of 1 / (genuine x spoof): rises strictly from below to above 0 along an ROC."""
-    return false * true[-1] + true * false[-1] - false[-1] * true[-1]
+    side: np.ndarray = false * true[-1] + true * false[-1] - false[-1] * true[-1]
+    return side
 
 
 def _crossing(false: np.ndarray, true: np.ndarray, low: int, high: int) -> float:

@@ -1,8 +1,8 @@
-"""Score fusion: one log-likelihood ratio out of the scores of several systems, by logistic regression trained on dev.
+"""Score fusion: one log-likelihood ratio from the scores of several systems, by logistic regression trained on dev.
 
-Each member's scores are brought to mean 0 and standard deviation 1 on dev, then weighted and added to a bias. Source:
-Lai et al. (ICASSP 2019) for members and training on dev; Brümmer et al., "Fusion of heterogeneous speaker
-recognition systems in the STBU submission for the NIST SRE 2006" (IEEE TASLP 15(7), 2007) for the regression.
+Each member's scores are normalised to mean 0 and standard deviation 1 on dev, weighted, and added to a bias. Source:
+Lai et al. (ICASSP 2019) for members and training on dev; Brümmer et al., "Fusion of heterogeneous speaker recognition
+systems in the STBU submission for the NIST SRE 2006" (IEEE TASLP 15(7), 2007) for the regression.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -56,21 +56,20 @@ class Fusion:
     deviations: tuple[float, ...]  # with n
     weights: tuple[float, ...]
     bias: float
-    logits: bool = False  # the scores are probabilities, and their log odds take their place above
+    logits: bool = False  # the scores are probabilities; the formula is of their log odds
 
     def llrs(self, scores: np.ndarray) -> np.ndarray:
         """Log-likelihood ratios genuine : spoof, float64[N], of the members' scores, float[N × members].
 
-        Raises UserError where `logits` is set and a score is no probability.
+        Raises UserError if `logits` is set and a score is not a probability.
         """
-        normalised = (self._scaled(scores) - np.array(self.means)) / np.array(self.deviations)
-        return normalised @ np.array(self.weights) + self.bias
-
-    def _scaled(self, scores: np.ndarray) -> np.ndarray:
-        return log_odds(scores, self.members) if self.logits else scores
+        scores = log_odds(scores, self.members) if self.logits else scores
+        normalised = (scores - np.array(self.means)) / np.array(self.deviations)
+        llrs: np.ndarray = normalised @ np.array(self.weights) + self.bias
+        return llrs
 
     def plain(self) -> dict[str, Any]:
-        """Everything there is to know of it, for JSON or YAML."""
+        """All values, for JSON or YAML."""
         columns = zip(self.members, self.means, self.deviations, self.weights, strict=True)
         return {
             "logits": self.logits,
@@ -90,7 +89,7 @@ class Fusion:
 def matrix(trials: Trials, members: Mapping[str, Mapping[str, float]]) -> np.ndarray:
     """The scores of `members` (name -> utterance -> score) as float64[N × members].
 
-    Raises UserError, naming the member and the first odd utterance, unless each scores the utterances of `trials`.
+    Raises UserError, naming the member and an utterance, unless each scores exactly the utterances of `trials`.
     """
     return np.column_stack([trials.vector(found, f"the scores of {name}") for name, found in members.items()])
 
@@ -104,7 +103,8 @@ def log_odds(scores: np.ndarray, members: Sequence[str]) -> np.ndarray:
         outside = column[(column < 0) | (column > 1)]
         if outside.size:
             raise UserError(f"{name}: not a probability: score {outside[0]:g}. Fuse it without `logits: true`.")
-    return logit(np.clip(scores, 1 - NEAREST_TO_ONE, NEAREST_TO_ONE))
+    odds: np.ndarray = logit(np.clip(scores, 1 - NEAREST_TO_ONE, NEAREST_TO_ONE))
+    return odds
 
 
 def train(
@@ -123,16 +123,16 @@ def train(
             Source: Platt, "Probabilistic outputs for support vector machines and comparisons to regularized
             likelihood methods" (Advances in Large Margin Classifiers, 1999), sec. 2.2.
 
-    Raises UserError where a class is missing or a member gives every utterance the same score.
+    Raises UserError if a class is missing or a member gives every utterance the same score.
     """
     for label, there in (("genuine", genuine.any()), ("spoof", not genuine.all())):
         if not there:
-            raise UserError(f"no {label} utterance to train a fusion on; it needs both classes")
+            raise UserError(f"no {label} utterance to train a fusion on. It needs both classes.")
     scores = log_odds(scores, members) if logits else scores
     means, deviations = scores.mean(axis=0), scores.std(axis=0)
     for name, deviation, column in zip(members, deviations, scores.T, strict=True):
         if deviation <= 1e-12 * np.abs(column).max():
-            raise UserError(f"{name}: every utterance has the score {column[0]:g}; leave it out of the fusion")
+            raise UserError(f"{name}: every utterance has the score {column[0]:g}. Leave it out of the fusion.")
     normalised = (scores - means) / deviations
     regression = LogisticRegression(C=INVERSE_PENALTY, solver="newton-cholesky", tol=1e-10, max_iter=1000)
     if smoothed:  # a trial with a target between 0 and 1 is two weighted trials, one of each label
@@ -142,15 +142,15 @@ def train(
         regression.fit(np.tile(normalised, (2, 1)), np.concatenate([genuine, ~genuine]), weight.ravel())
     else:
         regression.set_params(class_weight="balanced").fit(normalised, genuine)
-    weights, bias = regression.coef_[0], regression.intercept_[0]
-    return Fusion(tuple(members), *(tuple(map(float, v)) for v in (means, deviations, weights)), float(bias), logits)
+    means, deviations, weights = (tuple(map(float, v)) for v in (means, deviations, regression.coef_[0]))
+    return Fusion(tuple(members), means, deviations, weights, float(regression.intercept_[0]), logits)
 
 
 @dataclass(frozen=True, eq=False)
 class CrossValidated:
-    """Log-likelihood ratios of trials whose speaker and replay configuration the regression has not been trained on.
+    """Log-likelihood ratios of trials whose speaker and replay configuration were not in the training set.
 
-    Either vector is empty where that cannot be done; `remark` says how it was done, or why not.
+    The vectors are empty if that is not possible; `remark` says how it was done, or why not.
     """
 
     genuine: np.ndarray
@@ -166,14 +166,14 @@ def cross_validate(
     smoothed: bool = False,
     groups: int = GROUPS,
 ) -> CrossValidated:
-    """What a fusion (or, of one member, a calibration) reaches on the set it is trained on, without knowing it.
+    """Cross-validated ratios of a fusion (or, with a single member, of a calibration) on its training set.
 
-    Speakers are dealt into at most `groups` groups, and so are replay configurations. For each pair of a group of
-    speakers and one of configurations a regression, normalisation included, is trained on the trials that have neither,
-    and judges the replays that have both and the genuine speech of those speakers. A replay is so judged once. Genuine
-    speech, which has no configuration, is judged once for each group of configurations and comes that often in the
-    result; no rate, EER or Cllr minds, being means over a class. Training and test share neither speaker nor
-    configuration. The members are not trained anew: dev has not trained them, though networks choose their epoch on it.
+    Speakers are divided into at most `groups` groups, and so are replay configurations. For each pair of groups, a
+    regression (normalisation included) is trained on the trials with neither, and scores the replays with both and the
+    genuine speech of the group of speakers. Training and test thus share neither speakers nor configurations. Every
+    replay is scored once. Genuine speech has no configuration: it is scored once per group of configurations and occurs
+    that often in the result, which does not change rates, EER and Cllr, because they are means over a class. The
+    members are not retrained: they were not trained on dev, although networks choose their epoch on it.
 
     Arguments as in `train`, `scores` in the order of `trials`. The grouping is the same every time.
     """
@@ -184,7 +184,7 @@ def cross_validate(
     counts = speakers.max(initial=-1) + 1, configurations.max(initial=-1) + 1
     for count, what in zip(counts, ("speaker", "replay configuration"), strict=True):
         if count < 2:
-            return _impossible(f"there are not two {what}s to part")
+            return _impossible(f"there are not two {what}s to separate")
     if (trials.configurations[spoof] == UNKNOWN).any():
         return _impossible("the replay configuration of some replays is not known")
     judged: dict[bool, list[np.ndarray]] = {True: [], False: []}
@@ -192,7 +192,7 @@ def cross_validate(
         for configuration in range(counts[1]):
             others = (speakers != speaker) & (configurations != configuration)
             if trials.genuine[others].all() or not trials.genuine[others].any():
-                return _impossible("without the test's speakers and configurations a class has no trial left")
+                return _impossible("without the test's speakers and configurations a class has no trials left")
             model = train(scores[others], trials.genuine[others], members, logits, smoothed)
             for label, among in judged.items():
                 chosen = (speakers == speaker) & (trials.genuine if label else configurations == configuration)
@@ -207,7 +207,7 @@ def cross_validate(
 def deal(levels: np.ndarray, groups: int) -> np.ndarray:
     """The group (0, 1, …) of each trial: trials of one level share theirs; at most `groups`, of about equal size.
 
-    The largest level goes first, each into the group that is smallest so far; names decide between equals.
+    Levels are assigned from the largest to the smallest, each to the smallest group so far; ties go by name.
     """
     names, inverse, sizes = np.unique(levels, return_inverse=True, return_counts=True)
     filled = np.zeros(min(groups, names.size), dtype=np.int64)

@@ -57,15 +57,15 @@ class Tandem:
     countermeasure that accepts everything and one that rejects everything.
     """
 
-    minimum: float  # 0 at best; 1 that of no countermeasure worth having
-    threshold: float  # in units of the countermeasure's scores; those above it are taken for genuine
+    minimum: float  # 0 at best; 1 is the cost of a useless countermeasure
+    threshold: float  # in units of the countermeasure's scores; higher ones are accepted as genuine
     c0: float
     c1: float
     c2: float
 
 
 def verifier(target: ArrayLike, nontarget: ArrayLike, spoof: ArrayLike) -> Verifier:
-    """An ASV at the threshold of its own EER (official definition, targets against nontargets).
+    """An ASV at the threshold of its EER (official definition, targets against nontargets).
 
     Arguments are vectors of ASV scores, higher = more like the speaker; what reaches the threshold is accepted. Raises
     UserError where a kind of trial is missing or a score is NaN or infinite.

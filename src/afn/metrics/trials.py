@@ -1,4 +1,4 @@
-"""The trials of a test: label, speaker and replay condition behind every score, as vectors."""
+"""The trials of a test: label, speaker and replay condition of every utterance, as vectors."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,18 +11,24 @@ from afn.common.labels import GENUINE, SPOOF
 from afn.metrics import score_files
 
 SCORED_SUBSETS = ("dev", "eval")  # stage 2 writes scores of these
-UNKNOWN = "-"  # in a data directory, where a condition is not known; and of genuine speech
+UNKNOWN = "-"  # an unknown condition in a data directory, and the condition of genuine speech
 
 
 class Described(Protocol):
-    """What a trial is made of: an utterance of a data directory has it all."""
+    """The attributes of a trial; an utterance of a data directory has them."""
 
-    utt: str
-    label: str
-    speaker: str
-    environment: str
-    playback: str
-    recorder: str
+    @property
+    def utt(self) -> str: ...
+    @property
+    def label(self) -> str: ...
+    @property
+    def speaker(self) -> str: ...
+    @property
+    def environment(self) -> str: ...
+    @property
+    def playback(self) -> str: ...
+    @property
+    def recorder(self) -> str: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,19 +48,21 @@ class Trials:
         """The trials of `utterances`, in their order."""
         listed = list(utterances)
         conditions = [(u.environment, u.playback, u.recorder) for u in listed]
-        columns = [np.array([c[i] for c in conditions], dtype=str) for i in range(3)]
+        environments, playbacks, recorders = (np.array([c[i] for c in conditions], dtype=str) for i in range(3))
         return cls(
             tuple(u.utt for u in listed),
             np.array([u.label == GENUINE for u in listed], dtype=bool),
             np.array([u.speaker for u in listed], dtype=str),
-            *columns,
+            environments,
+            playbacks,
+            recorders,
             np.array([configuration(*c) for c in conditions], dtype=str),
         )
 
     def vector(self, found: Mapping[str, float], name: Path | str = "scores") -> np.ndarray:
         """The scores of one system as float64[N], in the order of the trials.
 
-        Raises UserError, naming `name` and the first odd utterance, unless `found` scores these very utterances.
+        Raises UserError, naming `name` and an utterance, unless `found` scores exactly these utterances.
         """
         labels = {utt: GENUINE if g else SPOOF for utt, g in zip(self.utts, self.genuine, strict=True)}
         vector = np.empty(len(self.utts))
@@ -63,9 +71,9 @@ class Trials:
 
 
 def configuration(environment: str, playback: str, recorder: str) -> str:
-    """The name of a replay configuration: E18P18R12 of ASVspoof's codes, `-` where nothing is known.
+    """The name of a replay configuration: E18P18R12 for ASVspoof's codes, `-` if nothing is known.
 
-    Other names are joined by blanks, which no name holds, so that two configurations never share a name.
+    Other codes are joined by blanks, which codes do not contain, so that names of configurations are unique.
     """
     parts = (environment, playback, recorder)
     if set(parts) == {UNKNOWN}:

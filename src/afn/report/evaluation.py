@@ -84,7 +84,9 @@ def of_corpus(here: command_line.Stage, resamples: int, verifier: tdcf.Verifier 
     trials = {subset: Trials.of(datadir.read(here.layout.subset(subset))) for subset in prepared}
     print(f"evaluate: {sum(len(e.files) for e in scored)} score files of {len(scored)} systems in {directory}")
 
-    fusions = {path.stem: config.load(fusion.FusionSettings, path) for path in sorted((CONF / FUSION).glob("*.yaml"))}
+    fusions: dict[str, fusion.FusionSettings] = {
+        path.stem: config.load(fusion.FusionSettings, path) for path in sorted((CONF / FUSION).glob("*.yaml"))
+    }
     titles = unique([(e.name, e.title) for e in found] + [(f"{FUSION} {n}", f.title) for n, f in fusions.items()])
     by_title = {title: experiment for title, experiment in zip(titles, found, strict=False) if experiment.files}
     systems = {title: results_tree.load(experiment, title, trials) for title, experiment in by_title.items()}

@@ -126,7 +126,7 @@ def _profiles(maps: Mapping[str, Maps]) -> Picture | None:
         heatmaps.profiles_png(maps),
         "Mean attention over frequency of both classes",
         "The mask's mean over time, averaged over utterances (number in brackets), ± sd. A softmax over time adds up "
-        "to 1 in every frequency bin, so its mean over time is flat whatever the network has learnt.",
+        "to 1 in every frequency bin, so its mean over time is always flat.",
         scale=1.1,
     )
 

@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -20,7 +22,7 @@ MARKERS = "osD^vPX"
 TICKS = np.array([0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 40, 60, 80, 90, 95, 98, 99, 99.5, 99.9]) / 100
 NARROWEST = 0.055  # distance of two ticks, as a fraction of the axis, at which their labels do not touch
 CLASS_COLOURS = {"genuine": COLOURS[0], "spoof": COLOURS[1]}
-THRESHOLD = {"color": "#333333", "linestyle": (0, (4, 2)), "linewidth": 1}
+THRESHOLD: dict[str, Any] = {"color": "#333333", "linestyle": (0, (4, 2)), "linewidth": 1}
 BINS = 60
 TAILS = 0.001  # fraction of the scores at either end that go into the outermost bins: outliers do not compress the rest
 
@@ -73,7 +75,9 @@ def histograms_png(panels: Mapping[str, Sequence[Scores]]) -> bytes:
                 axes.set_xlabel("score")
             if index == 0:
                 axes.text(0.5, 1.34, name, transform=axes.transAxes, ha="center", fontsize=12)
-        handles = [Patch(facecolor=c, edgecolor=c, alpha=0.6, label=label) for label, c in CLASS_COLOURS.items()]
+        handles: list[Artist] = [
+            Patch(facecolor=c, edgecolor=c, alpha=0.6, label=label) for label, c in CLASS_COLOURS.items()
+        ]
         handles.append(Line2D([], [], **THRESHOLD, label="threshold of the EER"))
         figure.tight_layout(h_pad=0.8, w_pad=1.5)
         figure.legend(
@@ -164,7 +168,7 @@ def _axes(axes: Axes, name: str, low: float, high: float) -> None:
         if not ticks or np.diff(det.normal_deviate([ticks[-1], tick])) > NARROWEST * np.diff(ends):
             ticks.append(tick)
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(FixedLocator(det.normal_deviate(ticks)))
+        axis.set_major_locator(FixedLocator(det.normal_deviate(ticks).tolist()))
         axis.set_minor_locator(NullLocator())
         axis.set_ticklabels([f"{100 * tick:g}" for tick in ticks])
     axes.set(xlim=ends, ylim=ends, aspect="equal", title=name, axisbelow=True)

@@ -84,7 +84,7 @@ def model(corpus: str, title: str, fusion: Fusion) -> str:
     return dump({"corpus": corpus, "title": title, "trained_on": "dev", **fusion.plain()})
 
 
-def _figures(measured: Measured | None) -> dict[str, float] | None:
+def _figures(measured: Measured | None) -> dict[str, float | None] | None:
     """The EERs in percent and the official threshold by name."""
     if measured is None or measured.eers is None:
         return None

@@ -9,7 +9,7 @@ from afn.report.tables import Grid
 def page(results: Results) -> str:
     """The text of RESULTS.md. It has the paper's figures only where ours may be compared with them."""
     analysis, linear = results.analysis, eer.LINEAR_ROC
-    run = [fused for fused in analysis.fusions if fused.ratios]
+    fused = [f"{_cell(of.title)}: `{of.ratios.model}`" for of in analysis.fusions if of.ratios]
     parts = [
         f"# Results: {_cell(results.corpus)}",
         "Equal error rates (EER) in percent, lower is better; written by stage 3. Full precision is in results.json, "
@@ -28,9 +28,9 @@ def page(results: Results) -> str:
     if analysis.bootstraps:
         resampled = "; ".join(f"{subset}, {boot.remark}" for subset, boot in analysis.bootstraps.items())
         parts.append(f"In brackets: 95 % intervals of a bootstrap, {analysis.resamples} resamples ({resampled}).")
-    if run:
+    if fused:
         parts += ["## Fusions", _markdown(tables.fusions(results)), "† The trials that the fusion was trained on."]
-        parts.append("\n".join(f"- {_cell(fused.title)}: `{fused.ratios.model}`" for fused in run))
+        parts.append("\n".join(f"- {formula}" for formula in fused))
     if analysis.calibrated:
         parts += ["## Calibration", _markdown(tables.calibrations(results))]
         parts.append("Cllr in bits: 0 is perfect, 1 is the cost of no information. The minimum is for the best map.")
@@ -50,8 +50,8 @@ def page(results: Results) -> str:
 def text(results: Results) -> str:
     """The main tables for a terminal, remarks, and one line with what is not run."""
     lines = [*_aligned(tables.systems(results)), *results.remarks]
-    if run := [fused for fused in results.analysis.fusions if fused.ratios]:
-        lines += ["", *_aligned(tables.fusions(results)), *(f"{fused.title}: {fused.ratios.model}" for fused in run)]
+    if fused := [f"{of.title}: {of.ratios.model}" for of in results.analysis.fusions if of.ratios]:
+        lines += ["", *_aligned(tables.fusions(results)), *fused]
     lines += [waiting] if (waiting := results.not_run()) else []
     return "\n".join(lines)
 

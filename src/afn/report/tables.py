@@ -35,11 +35,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table; the first `left` columns are flush left. A row that is a string is a heading over the rows below it."""
+    """A table; the first `left` columns are flush left. A row with a single cell is a heading of the rows below it."""
 
     label: str
     header: Sequence[Cell]
-    rows: Sequence[Sequence[Cell] | str]
+    rows: Sequence[Sequence[Cell]]
     left: int = 1
     kind: str = ""
 
@@ -79,7 +79,7 @@ def systems(results: Results, page: bool = False) -> Grid:
 def fusions(results: Results, page: bool = False) -> Grid:
     """Every fusion that is run; the dev figure is of its training trials, the cross-validated one is not."""
     test, tandem = results.analysis.judged or SCORED_SUBSETS[-1], page and bool(results.analysis.tandem)
-    header = _cells("fusion", "members", "dev, trained on it †", "dev, cross-validated")
+    header = _cells("fusion", "members", "dev, trained on it\u00a0†", "dev, cross-validated")
     header += [Cell("eval", sub="95 % interval")]
     header += [Cell("Cllr", sub=test)] if page else []
     header += [Cell("min t-DCF", sub=f"2019 / 2021, {test}")] if tandem else []
@@ -144,7 +144,7 @@ def seeds(results: Results) -> Grid:
 
 
 def weights(run: Sequence[Fused]) -> Grid:
-    """What the fusions have learnt on dev."""
+    """The regressions of the fusions."""
     rows = [[_title(f.title, f.name), Cell(str(f.ratios.model), kind="wide code")] for f in run if f.ratios]
     return Grid("Weights of the fusions", _cells("fusion", "log-likelihood ratio"), rows, left=2)
 
@@ -154,7 +154,7 @@ def calibrations(results: Results) -> Grid:
     run = dict(results.analysis.calibrated)
     run |= {fused.title: fused.ratios for fused in results.analysis.fusions if fused.ratios}
     header = _cells("log-likelihood ratios of", "from scores to ratios")
-    header += _cells("dev, trained on it †", "dev, cross-validated", "eval")
+    header += _cells("dev, trained on it\u00a0†", "dev, cross-validated", "eval")
     rows = []
     for title, ratios in run.items():
         formula = "see the fusion's weights" if len(ratios.model.members) > 1 else str(ratios.model)
@@ -168,10 +168,12 @@ def differences(found: Mapping[str, Interval]) -> Grid:
     reach = max((max(abs(i.low), abs(i.high), abs(i.value)) for i in found.values()), default=0) or 1.0
     rows = []
     for title, of in sorted(found.items(), key=lambda pair: pair[1].value):
-        drawn = tuple(100 + 96 * value / reach for value in (of.low, of.value, of.high))
-        sign = "higher" if of.low > 0 else "lower" if of.high < 0 else "either"
+        low, value, high = (100 + 96 * figure / reach for figure in (of.low, of.value, of.high))
+        sign = "higher" if of.low > 0 else "lower" if of.high < 0 else "not significant"
         ends = f"[{100 * of.low:+.2f}, {100 * of.high:+.2f}]"
-        rows.append([Cell(title), Cell(f"{100 * of.value:+.2f}", ends, kind="main", whisker=drawn), Cell(sign)])
+        rows.append(
+            [Cell(title), Cell(f"{100 * of.value:+.2f}", ends, kind="main", whisker=(low, value, high)), Cell(sign)]
+        )
     return Grid("Differences to the best single system", _cells("system", "EER, points", "at 95 %"), rows)
 
 
@@ -179,12 +181,12 @@ def groups(found: Sequence[Group]) -> Grid:
     """The breakdown: EERs of every group of replays, shaded, below a heading for each factor."""
     top = max(max(group.eers.values()) for group in found) or 1.0
     with_threats = any(any(group.threats) for group in found)
-    rows: list[Sequence[Cell] | str] = []
+    rows: list[list[Cell]] = []
     factor = ""
     for group in found:
         if group.factor != factor:
             factor = group.factor
-            rows.append(TITLES[factor])
+            rows.append([Cell(TITLES[factor])])
         threats = ", ".join(threat or "?" for threat in group.threats) if any(group.threats) else ""
         cells = [Cell(group.label), Cell(f"{group.replays:,}"), *([Cell(threats)] if with_threats else [])]
         rows.append(cells + [Cell(f"{100 * rate:.1f}", colour=_shade(rate / top)) for rate in group.eers.values()])
