@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self
 
 from afn.common.errors import UserError
 
@@ -24,8 +24,8 @@ class Chain:
         UserError: for a program that cannot be started.
     """
 
-    def __init__(self, commands: Sequence[Sequence[str]], stem: Path, output: IO | None = None):
-        self.processes: list[tuple[str, subprocess.Popen, Path]] = []
+    def __init__(self, commands: Sequence[Sequence[str]], stem: Path, output: IO[Any] | None = None):
+        self.processes: list[tuple[str, subprocess.Popen[bytes], Path]] = []
         names = [Path(command[0]).name for command in commands]
         pipe = None
         try:

@@ -20,9 +20,15 @@ Corpus = ASVspoof2017 | OwnCorpus | Simulated  # a YAML's `kind` chooses
 class CorpusKind(Protocol):
     """The settings of a corpus, and what stage -2 needs of it."""
 
-    name: str  # its folder under data/ and exp/
-    systems: dict[str, Any]  # settings that systems take on this corpus
     FOLDERS: ClassVar[tuple[str, ...]]  # below data/<corpus>, for recordings that the project makes
+
+    @property
+    def name(self) -> str:
+        """Its folder under data/ and exp/."""
+
+    @property
+    def systems(self) -> dict[str, Any]:
+        """Settings that systems take on this corpus."""
 
     def inputs(self) -> dict[str, Path]:
         """The user's files and folders that it reads, by the name of their setting."""

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from afn.common import files, labels, paths, tables
 from afn.common.errors import UserError
@@ -102,11 +102,14 @@ def read(directory: Path, *, fill: bool = False, pipes: bool = False, fix: str =
         speaker = tables.table(directory / "utt2spk", "utt speaker", fix=fix)
     if not fill or (directory / "utt2cond").exists():
         condition = tables.table(directory / "utt2cond", "utt environment playback recorder", fix=fix)
-    others: dict[str, Mapping] = {"utt2spk": speaker, "utt2label": label, "utt2cond": condition}
+    others: dict[str, Mapping[str, Any]] = {"utt2spk": speaker, "utt2label": label, "utt2cond": condition}
     for name, other in others.items():
         if odd := sorted(wav.keys() ^ other.keys(), key=str.encode):
             raise UserError(f"{directory}: wav.scp and {name} disagree about {odd[0]}. {fix}")
-    utterances = [Utterance(utt, wav[utt][0], speaker[utt][0], label[utt], *condition[utt]) for utt in wav]
+    utterances = []
+    for utt, (file,) in wav.items():
+        environment, playback, recorder = condition[utt]
+        utterances.append(Utterance(utt, file, speaker[utt][0], label[utt], environment, playback, recorder))
     utterances.sort(key=lambda u: u.utt.encode())
     check(utterances, str(directory), pipes)
     return utterances

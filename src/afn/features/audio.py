@@ -27,7 +27,7 @@ def inspect(path: Path | str, sample_rate: int) -> int:
     """
     with _opened(path) as file:
         _check_form(path, file, sample_rate)
-        count = file.frames
+        count: int = file.frames
     check_length(path)
     return count
 
@@ -39,7 +39,7 @@ def read(path: Path | str, sample_rate: int) -> np.ndarray:
     """
     with _opened(path) as file:
         _check_form(path, file, sample_rate)
-        samples = file.read(dtype="int16")
+        samples: np.ndarray = file.read(dtype="int16")
         _check_whole(path, samples, file.frames)
     return samples
 
@@ -102,7 +102,8 @@ def resample(samples: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
         return samples
     import soxr  # here: recordings of a corpus are never resampled
 
-    return soxr.resample(samples, rate, sample_rate, quality="VHQ")
+    resampled: np.ndarray = soxr.resample(samples, rate, sample_rate, quality="VHQ")
+    return resampled
 
 
 def write(path: Path | str, samples: np.ndarray, sample_rate: int) -> None:
@@ -143,7 +144,7 @@ def float_as_int16(path: Path | str, sample_rate: int) -> np.ndarray | None:
         scaled = file.read(dtype="float64") * FULL_SCALE
     if not len(scaled) or not np.isfinite(scaled).all():
         return None
-    samples = np.clip(scaled, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+    samples: np.ndarray = np.clip(scaled, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
     if not np.array_equal(samples, scaled):
         return None
     check_length(path)
@@ -164,7 +165,7 @@ def _opened(path: Path | str) -> Iterator[soundfile.SoundFile]:
 
 def _samples(path: Path | str, file: soundfile.SoundFile, kind: str, channel: int) -> np.ndarray:
     """All samples of a channel, which must be whole, finite and at least one."""
-    samples = file.read(dtype=kind, always_2d=True)[:, channel]
+    samples: np.ndarray = file.read(dtype=kind, always_2d=True)[:, channel]
     _check_whole(path, samples, file.frames)
     if not len(samples):
         raise UserError(f"{path}: holds no samples. Remove it or get it again.")

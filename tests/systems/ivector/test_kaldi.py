@@ -190,7 +190,7 @@ def test_an_utterance_that_kaldi_leaves_out_is_named(corpus, programs, tmp_path)
 def test_missing_programs_are_named(corpus, programs, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", "")
     (tmp_path / "kaldi" / "src" / "ivectorbin" / "ivector-extract").unlink()
-    with pytest.raises(UserError, match=r"programs=kaldi: ivector-extract not found; set KALDI_ROOT.*programs=native"):
+    with pytest.raises(UserError, match=r"programs=kaldi: ivector-extract not found. Set KALDI_ROOT.*programs=native"):
         fitted(corpus, tmp_path / "exp", *SHORT)
     assert not programs.calls
     monkeypatch.delenv("KALDI_ROOT")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -77,7 +78,7 @@ def plan(subset: str, sizes: SubsetPlan, first_speaker: int, microphones: int, s
     for label, count in ((GENUINE, sizes.genuine), (SPOOF, sizes.spoof)):
         rng = stream(seed, "plan", subset, label)
 
-        def dealt(items: Sequence, rng: np.random.Generator = rng, count: int = count) -> list:
+        def dealt(items: Sequence[Any], rng: np.random.Generator = rng, count: int = count) -> list[Any]:
             return deal(rng, items, count)
 
         configurations = [parts(configuration) for configuration in sizes.configurations]

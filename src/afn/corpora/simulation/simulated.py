@@ -104,6 +104,7 @@ class Studio:
     def __init__(self, corpus: Simulated):
         self.corpus = corpus
         speakers = sum(subset.speakers for subset in corpus.subsets.values())
+        self.speech: Synthetic | Recorded
         if corpus.speech is None:
             self.speech = Synthetic(corpus.voices, corpus.seed, speakers, SAMPLE_RATE)
         else:
