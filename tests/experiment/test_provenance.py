@@ -152,8 +152,6 @@ def test_what_a_users_file_states_wins_over_the_corpus_and_changes_are_said_and_
     corpus = trained.folder / "noise.yaml"
     adapts = "systems: {gmm: {model: {components: 2}, train: {iterations: 3}}}\n"
     corpus.write_text(finished.corpus.read_text() + adapts)
-        finished.corpus.read_text() + "systems: {gmm: {model: {components: 2}, train: {iterations: 3}}}\n"
-    )
     mine = trained.folder / "mine.yaml"
     conf = Path(__file__).parents[2] / "conf" / "systems" / "lfcc_gmm.yaml"
     mine.write_text(f"extends: {conf}\ntrain: {{iterations: 4}}\n")
