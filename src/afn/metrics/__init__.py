@@ -1,1 +1,1 @@
-"""Pure functions of scores and labels: error rates, curves, tables."""
+"""Pure functions of scores and labels: error rates, costs, intervals, calibration and fusion."""

@@ -1,4 +1,4 @@
-"""What the codes of replay conditions mean: names, threat groups and numbers of configurations."""
+"""The meaning of the codes of replay conditions: names, threat groups and numbers of configurations."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,14 +9,14 @@ PARTS = ("environment", "playback", "recorder")  # of a replay configuration
 
 @dataclass(frozen=True)
 class Conditions:
-    """Facts about one corpus' codes. The codes of another corpus mean something else, even where they look alike."""
+    """Facts about one corpus' codes. The codes of another corpus have other meanings, even if they look alike."""
 
     names: Mapping[str, str] = field(default_factory=dict)  # code -> words
     threats: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # part -> code -> low, medium or high
     numbers: Mapping[str, int] = field(default_factory=dict)  # configuration -> its number in the evaluation plan
 
     def threat(self, part: str, code: str) -> str | None:
-        """The threat group of `code`, None where it has none."""
+        """The threat group of `code`, None if it has none."""
         return self.threats.get(part, {}).get(code)
 
 

@@ -41,7 +41,7 @@ ASVSPOOF = Costs(target=0.9405, nontarget=0.0095, spoof=0.05)
 
 @dataclass(frozen=True)
 class Verifier:
-    """What an ASV does at its threshold; rates are fractions."""
+    """The error rates (0..1) of an ASV at its threshold."""
 
     threshold: float
     false_alarm: float  # nontargets accepted
@@ -51,7 +51,7 @@ class Verifier:
 
 @dataclass(frozen=True)
 class Tandem:
-    """The least normalised t-DCF over all thresholds of the countermeasure, and the constants that lead there.
+    """The minimum normalised t-DCF over all thresholds of the countermeasure, and its constants.
 
     t-DCF(t) = c0 + c1 · P_miss(t) + c2 · P_fa(t), divided by c0 + min(c1, c2), which is the cost of the better of a
     countermeasure that accepts everything and one that rejects everything.
@@ -67,8 +67,8 @@ class Tandem:
 def verifier(target: ArrayLike, nontarget: ArrayLike, spoof: ArrayLike) -> Verifier:
     """An ASV at the threshold of its EER (official definition, targets against nontargets).
 
-    Arguments are vectors of ASV scores, higher = more like the speaker; what reaches the threshold is accepted. Raises
-    UserError where a kind of trial is missing or a score is NaN or infinite.
+    Arguments are vectors of ASV scores, higher = more like the speaker; scores at or above the threshold are accepted.
+    Raises UserError if a kind of trial is missing or a score is NaN or infinite.
     """
     target, nontarget = eer.checked(target, nontarget)
     _, spoof = eer.checked(target, spoof)
@@ -84,11 +84,11 @@ def minimum(
     definition: Literal[2019, 2021] = 2021,
     costs: Costs = ASVSPOOF,
 ) -> Tandem:
-    """The minimum normalised t-DCF of a countermeasure's scores (higher = more genuine) before the verifier `asv`.
+    """The minimum normalised t-DCF of a countermeasure's scores (higher = more genuine) in front of the verifier `asv`.
 
-    The definition of 2019 leaves out c0, the cost of the ASV's own errors, so that a perfect countermeasure costs 0.
-    Raises UserError where a class is missing, a score is NaN or infinite, or the ASV is so poor that c1 or c2 falls
-    below 0, where a countermeasure's errors would pay.
+    The definition of 2019 omits c0, the cost of the ASV's errors, so that a perfect countermeasure costs 0. Raises
+    UserError if a class is missing, a score is NaN or infinite, or the ASV is so poor that c1 or c2 is below 0, where
+    a countermeasure's errors would reduce the cost.
     """
     false, true = eer.roc(genuine, spoof)
     scores = np.unique(np.concatenate([np.ravel(genuine), np.ravel(spoof)]).astype(np.float64))[::-1]
@@ -104,7 +104,7 @@ def minimum(
     if c1 < 0 or c2 < 0 or c0 + min(c1, c2) == 0:
         raise UserError(
             f"the t-DCF is not defined for this verifier (P_miss {asv.miss:.3g}, P_fa {asv.false_alarm:.3g}, "
-            f"P_fa of replays {asv.false_alarm_spoof:.3g}); give ASV scores that tell speakers apart"
+            f"P_fa of replays {asv.false_alarm_spoof:.3g}). Give scores of a better verifier."
         )
     curve = ((c0 + c1 * misses + c2 * false_alarms) / (c0 + min(c1, c2)))[::-1]
     best = int(np.argmin(curve))  # of equally good thresholds the lowest, as in the scripts of ASVspoof
@@ -114,7 +114,7 @@ def minimum(
 def read_asv(path: Path | str) -> dict[str, np.ndarray]:
     """The ASV scores of a file in the form of ASVspoof 2019, `name target|nontarget|spoof score` a line, by kind.
 
-    Raises UserError, naming file and line, for what is not such a line; and where a kind is missing.
+    Raises UserError, naming file and line, for a line of another form, and if a kind is missing.
     """
     found: dict[str, list[float]] = {key: [] for key in KEYS}
     for where, (_, kind, score) in tables.rows(path, ASV_LINE, unique=False):
