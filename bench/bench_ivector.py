@@ -15,7 +15,7 @@ import torch
 
 from afn.systems.gmm.models import DiagonalGMM, FullGMM
 from afn.systems.ivector.extractor import IVectorExtractor
-from measuring import Row  # puts src on the path
+from measuring import Row
 
 RATE = 117  # frames a second: systems with constant-Q cepstra
 
@@ -28,7 +28,7 @@ def measure(repeats: int = 9) -> list[Row]:
     for components, dimension in ((64, 100), (128, 200)):
         means = rng.standard_normal((components, 60))
         ubm = FullGMM.from_diagonal(DiagonalGMM(np.full(components, 1 / components), means, np.ones_like(means)))
-        taken = statistics.median(times(IVectorExtractor.drawn(ubm, dimension, 1), utterances, repeats))
+        taken = statistics.median(times(IVectorExtractor.sampled(ubm, dimension, 1), utterances, repeats))
         rows.append(Row(f"i-vector: {components} full components, {dimension} dimensions", "ms", taken))
     return rows
 
@@ -66,7 +66,7 @@ def main() -> None:
             (FullGMM.from_diagonal(diagonal), None, 0.0),
             (FullGMM.from_diagonal(diagonal), 20, 0.025),
         ):
-            extractor = IVectorExtractor.drawn(ubm, dimension, 1, selected, least)
+            extractor = IVectorExtractor.sampled(ubm, dimension, 1, selected, least)
             taken = times(extractor, utterances, arguments.repeats)
             median = statistics.median(taken)
             kind = "diagonal" if ubm is diagonal else "full"

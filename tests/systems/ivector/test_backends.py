@@ -94,13 +94,13 @@ def test_too_few_vectors_for_a_matrix_are_refused_with_both_numbers(options, wha
 
 def test_bad_input_is_refused():
     w, genuine = vectors()
-    with pytest.raises(ValueError, match="centring"):
+    with pytest.raises(ValueError, match="Set centre: true"):
         fitted(w, genuine, centre=False)
-    with pytest.raises(ValueError, match="give bool"):
+    with pytest.raises(ValueError, match="Give bool"):
         fitted(w, genuine.astype(int))
-    with pytest.raises(ValueError, match="give bool"):
+    with pytest.raises(ValueError, match="Give bool"):
         fitted(w, genuine[1:])
-    with pytest.raises(ValueError, match="takes U × R"):
+    with pytest.raises(ValueError, match="Give U × R"):
         length_normalised(w[0])
     w[3] = 0
     with pytest.raises(ValueError, match="i-vector 3 has length 0"):

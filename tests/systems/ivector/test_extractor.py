@@ -108,16 +108,16 @@ def test_statistics_are_sums_over_the_frames(full):
     spoken, _, _ = speech(utterances=3, frames=700)  # longer than what is aligned at once
     spoken[1] = spoken[1][:2].astype(np.float32)
     ubm = background(spoken, full)
-    ours = Alignment(ubm, 2, 0.01).statistics(spoken, seconds=True)
+    ours = Alignment(ubm, 2, 0.01).statistics(spoken, second_order=True)
     seconds = 0.0
     for i, frames in enumerate(spoken):
         frames = torch.from_numpy(frames).double()
         posteriors = Alignment(ubm, 2, 0.01).posteriors(frames)
         np.testing.assert_allclose(ours.counts[i], posteriors.sum(0))
-        np.testing.assert_allclose(ours.firsts[i], posteriors.T @ frames, rtol=1e-10, atol=1e-9)
+        np.testing.assert_allclose(ours.first_order[i], posteriors.T @ frames, rtol=1e-10, atol=1e-9)
         product = torch.einsum("tk,ti,tj->kij", posteriors, frames, frames)
         seconds = seconds + (product if full else torch.diagonal(product, dim1=1, dim2=2))
-    np.testing.assert_allclose(ours.seconds, seconds, rtol=1e-10, atol=1e-8)
+    np.testing.assert_allclose(ours.second_order, seconds, rtol=1e-10, atol=1e-8)
 
 
 @pytest.mark.parametrize("full", [True, False])
@@ -140,7 +140,7 @@ def test_likelihood_and_ivector_are_those_of_one_large_gaussian(full):
         whole = block_diag(*covariances[which]) + stacked @ stacked.T
         total += multivariate_normal(np.zeros(30), whole).logpdf(around)
         np.testing.assert_allclose(ivector, stacked.T @ np.linalg.solve(whole, around), rtol=1e-7)
-    extractor.fit(extractor.alignment.statistics(spoken, seconds=True), 1)
+    extractor.fit(extractor.alignment.statistics(spoken, second_order=True), 1)
     assert extractor.trace == pytest.approx([total / 18], rel=1e-9)
 
 
@@ -149,20 +149,20 @@ def test_likelihood_and_ivector_are_those_of_one_large_gaussian(full):
 def test_the_likelihood_never_falls(full, means, sigma, prior):
     spoken, _, _ = speech()
     ubm = background(spoken, full, components=3)  # fewer than there are: the model does not fit
-    extractor = IVectorExtractor.drawn(ubm, 3, seed=1)
-    statistics = extractor.alignment.statistics(spoken, seconds=True)
+    extractor = IVectorExtractor.sampled(ubm, 3, seed=1)
+    statistics = extractor.alignment.statistics(spoken, second_order=True)
     extractor.fit(statistics, 15, means, sigma, prior)
     assert (np.diff(extractor.trace) > -1e-10).all()
     assert extractor.trace[-1] > extractor.trace[0] + 0.05
     assert torch.equal(extractor.means, ubm.means) or means
-    assert torch.equal(extractor.covariances, ubm.spread) != sigma
+    assert torch.equal(extractor.covariances, ubm.covariance) != sigma
 
 
 @pytest.mark.parametrize("full", [True, False])
 def test_a_planted_subspace_is_recovered(full):
     spoken, means, loadings = speech(utterances=400)
-    extractor = IVectorExtractor.drawn(background(spoken, full), 2, seed=3)
-    extractor.fit(extractor.alignment.statistics(spoken, seconds=True), 40)
+    extractor = IVectorExtractor.sampled(background(spoken, full), 2, seed=3)
+    extractor.fit(extractor.alignment.statistics(spoken, second_order=True), 40)
     order = torch.cdist(torch.from_numpy(means), extractor.means).argmin(dim=1)
     assert sorted(order.tolist()) == [0, 1, 2, 3]
     learnt = extractor.loadings[order].numpy().reshape(-1, 2)
@@ -175,8 +175,8 @@ def test_a_planted_subspace_is_recovered(full):
 
 def test_minimum_divergence_makes_the_ivectors_standard_normal():
     spoken, _, _ = speech(utterances=300)
-    extractor = IVectorExtractor.drawn(background(spoken, full=False), 2, seed=0)
-    extractor.fit(extractor.alignment.statistics(spoken, seconds=True), 25)
+    extractor = IVectorExtractor.sampled(background(spoken, full=False), 2, seed=0)
+    extractor.fit(extractor.alignment.statistics(spoken, second_order=True), 25)
     ivectors = extractor.extract(spoken).numpy()
     np.testing.assert_allclose(ivectors.mean(axis=0), 0, atol=0.02)
     np.testing.assert_allclose(np.cov(ivectors.T), np.eye(2), atol=0.1)
@@ -201,8 +201,8 @@ def test_minimum_divergence_changes_coordinates_and_nothing_else():
 def test_covariances_keep_a_tenth_of_the_background_models(full):
     spoken, _, _ = speech(scale=4)  # the factors explain more than nine tenths
     ubm = background(spoken, full)
-    extractor = IVectorExtractor.drawn(ubm, 2, seed=0)
-    extractor.fit(extractor.alignment.statistics(spoken, seconds=True), 10)
+    extractor = IVectorExtractor.sampled(ubm, 2, seed=0)
+    extractor.fit(extractor.alignment.statistics(spoken, second_order=True), 10)
     if full:
         least = min(eigvalsh(*pair).min() for pair in zip(extractor.covariances, ubm.covariances, strict=True))
     else:
@@ -218,9 +218,9 @@ def test_components_with_few_frames_keep_what_they_have():
         torch.cat([ubm.means, torch.full((1, 5), 500.0)]),
         torch.cat([ubm.covariances, torch.eye(5)[None]]),
     )
-    extractor = IVectorExtractor.drawn(lonely, 2, seed=0)
+    extractor = IVectorExtractor.sampled(lonely, 2, seed=0)
     before = extractor.means[4].clone(), extractor.covariances[4].clone()
-    extractor.fit(extractor.alignment.statistics(spoken, seconds=True), 5, minimum_divergence=False)
+    extractor.fit(extractor.alignment.statistics(spoken, second_order=True), 5, minimum_divergence=False)
     assert torch.equal(extractor.means[4], before[0]) and torch.equal(extractor.covariances[4], before[1])
     assert (np.diff(extractor.trace) > -1e-10).all()
 
@@ -230,9 +230,9 @@ def test_training_stopped_and_restored_ends_the_same_and_a_seed_decides_it():
     ubm = background(spoken, full=True)
 
     def start(seed=0):
-        return IVectorExtractor.drawn(ubm, 2, seed, selected=3, least_posterior=0.01)
+        return IVectorExtractor.sampled(ubm, 2, seed, selected=3, least_posterior=0.01)
 
-    statistics = start().alignment.statistics(spoken, seconds=True)
+    statistics = start().alignment.statistics(spoken, second_order=True)
     seen = []
     through = start().fit(statistics, 6, after=lambda extractor: seen.append(extractor.trace[-1]))
     assert seen == through.trace and len(seen) == 6
@@ -250,14 +250,14 @@ def test_both_of_the_papers_sizes_extract(components, dimension):
     rng = np.random.default_rng(0)
     means = rng.standard_normal((components, 30))
     ubm = FullGMM.from_diagonal(DiagonalGMM(np.full(components, 1 / components), means, np.ones((components, 30))))
-    extractor = IVectorExtractor.drawn(ubm, dimension, seed=0)
+    extractor = IVectorExtractor.sampled(ubm, dimension, seed=0)
     spoken = [rng.standard_normal((frames, 30)).astype(np.float32) for frames in (1, 410)]
     statistics, ivectors = extractor.alignment.statistics(spoken), extractor.extract(spoken)
     assert ivectors.shape == (2, dimension) and ivectors.dtype == torch.float64
-    counts, firsts = (values.numpy() for values in (statistics.counts[1], statistics.firsts[1]))
+    counts, first_order = (values.numpy() for values in (statistics.counts[1], statistics.first_order[1]))
     loadings = extractor.loadings.numpy()
     precision = np.eye(dimension) + np.einsum("k,kdr,kds->rs", counts, loadings, loadings)
-    linear = np.einsum("kdr,kd->r", loadings, firsts - counts[:, None] * means)
+    linear = np.einsum("kdr,kd->r", loadings, first_order - counts[:, None] * means)
     np.testing.assert_allclose(ivectors[1], np.linalg.solve(precision, linear), rtol=1e-8)
     assert extractor.extract([]).shape == (0, dimension)
 
@@ -265,17 +265,17 @@ def test_both_of_the_papers_sizes_extract(components, dimension):
 def test_bad_input_is_refused():
     spoken, _, _ = speech(utterances=4)
     ubm = background(spoken, full=True)
-    extractor = IVectorExtractor.drawn(ubm, 2, seed=0)
+    extractor = IVectorExtractor.sampled(ubm, 2, seed=0)
     with pytest.raises(ValueError, match="utterance 1 of 2 has no frames"):
         extractor.extract([spoken[0], spoken[0][:0]])
-    with pytest.raises(ValueError, match="give a list"):
+    with pytest.raises(ValueError, match="Give a list"):
         extractor.extract(spoken[0])
     with pytest.raises(ValueError, match="frames of 4 dimensions; this model has 5"):
         extractor.extract([spoken[0][:, :4]])
     with pytest.raises(ValueError, match="frame 3, dimension 1 is nan"):
         spoken[0][3, 1] = np.nan
         extractor.extract(spoken)
-    with pytest.raises(ValueError, match="take seconds=True"):
+    with pytest.raises(ValueError, match="Use second_order=True"):
         extractor.fit(Statistics(torch.ones(1, 4), torch.ones(1, 4, 5)), 1)
     with pytest.raises(ValueError, match="do not fit a background model of 4 × 5"):
         IVectorExtractor(ubm, torch.ones(4, 6, 2))

@@ -169,7 +169,7 @@ def test_no_full_iterations_keep_the_diagonal_model(corpus, programs, tmp_path):
 
 
 def test_a_diagonal_model_is_refused_in_one_line():
-    with pytest.raises(UserError, match=r"programs: kaldi takes ubm.covariance=full, not diagonal.*programs=native"):
+    with pytest.raises(UserError, match=r"programs: kaldi needs ubm.covariance=full, not diagonal.*programs=native"):
         row(KALDIS, name="ivector_cosine_whitened")
 
 

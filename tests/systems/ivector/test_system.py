@@ -8,9 +8,8 @@ import torch
 
 from afn.common.errors import UserError
 from afn.common.paths import METRICS
-from afn.systems import em
+from afn.systems import checkpoints, em
 from afn.systems.ivector.system import BACK_END, IVectorSystem, speaker_means
-from afn.systems.neural import training
 from afn.systems.subset import Subset
 from planted import margin, row, subset
 
@@ -76,7 +75,7 @@ def test_every_part_leaves_its_iterations(trained):
 @pytest.mark.parametrize("saves", [2, 4, 6, 9])
 def test_an_interrupted_training_ends_as_an_uninterrupted_one(corpus, trained, tmp_path, monkeypatch, saves):
     monkeypatch.setattr(em, "SECONDS_BETWEEN_SAVES", -1.0)  # every iteration
-    save, done = training.save, []
+    save, done = checkpoints.save, []
 
     def interrupted(path, state):
         save(path, state)
@@ -84,10 +83,10 @@ def test_an_interrupted_training_ends_as_an_uninterrupted_one(corpus, trained, t
         if len(done) == saves:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "save", interrupted)
+    monkeypatch.setattr(checkpoints, "save", interrupted)
     with pytest.raises(KeyboardInterrupt):
         fitted(row(), corpus, tmp_path)
-    monkeypatch.setattr(training, "save", save)
+    monkeypatch.setattr(checkpoints, "save", save)
     assert not (tmp_path / BACK_END).exists()
     fitted(row(), corpus, tmp_path)
     for name in (BACK_END, METRICS):
@@ -155,16 +154,16 @@ def test_a_damaged_checkpoint_is_one_line(corpus, trained, tmp_path, part):
         with pytest.raises(UserError, match=rf"{part}: not a readable checkpoint.*--force") as refused:
             fitted(row(), corpus, tmp_path)
         assert "\n" not in str(refused.value)
-    training.save(tmp_path / part, {"epoch": 3})
+    checkpoints.save(tmp_path / part, {"epoch": 3})
     with pytest.raises(UserError, match=rf"{part}: not a model of this system.*--force"):
         fitted(row(), corpus, tmp_path)
 
 
 def test_what_is_no_model_is_not_loaded(corpus, tmp_path):
     system = IVectorSystem(row(), 1)
-    with pytest.raises(UserError, match=f"{BACK_END}: no such checkpoint; run stage 0 first"):
+    with pytest.raises(UserError, match=f"{BACK_END}: no such checkpoint. Run stage 0 first"):
         system.load(tmp_path)
-    training.save(tmp_path / BACK_END, {"extractor": {}})
+    checkpoints.save(tmp_path / BACK_END, {"extractor": {}})
     with pytest.raises(UserError, match=f"{BACK_END}: not a model of this system"):
         system.load(tmp_path)
 

@@ -1,4 +1,4 @@
-"""Which Gaussian of a background model each frame belongs to, and what an i-vector needs of that: sums per utterance.
+"""Aligns frames with the Gaussians of a background model and sums the Baum-Welch statistics of each utterance.
 
 Source: Kaldi's sre08 recipe (gmm-gselect, fgmm-global-gselect-to-post, ivector/ivector-extractor.cc).
 """
@@ -12,7 +12,7 @@ from torch import Tensor
 from afn.systems.gmm.frames import Matrix, Scratch, chunks
 from afn.systems.gmm.models import DiagonalGMM, FullGMM, upper_products
 
-FRAMES_AT_ONCE = 512  # so that their products stay in a CPU's caches
+FRAMES_AT_ONCE = 512  # their products then fit into a CPU's caches
 
 
 @dataclass(frozen=True)
@@ -21,24 +21,24 @@ class Statistics:
 
     Attributes:
         counts: [U × K], the sums of posteriors in frames.
-        firsts: [U × K × D], the posterior-weighted sums of frames.
-        seconds: [K × D × D] (a full background model) or [K × D] (a diagonal one): the posterior-weighted sums of their
-            (outer) squares over all utterances, which training needs; None for extraction.
+        first_order: [U × K × D], posterior-weighted sums of the frames.
+        second_order: posterior-weighted sums of x x' over all utterances, [K × D × D], or of x², [K × D], if the
+            background model is diagonal. Only training needs them; else None.
     """
 
     counts: Tensor
-    firsts: Tensor
-    seconds: Tensor | None = None
+    first_order: Tensor
+    second_order: Tensor | None = None
 
 
 class Alignment:
-    """The posteriors of the components of a background model, thinned as Kaldi thins them.
+    """Posteriors of the components of a background model, pruned as Kaldi does it.
 
     Args:
         ubm: the background model.
-        selected: keep for every frame the components most likely by the diagonals of the covariances; None: all.
-            Kaldi's recipe: 20.
-        least_posterior: drop smaller posteriors and renormalise; 0: none. Kaldi's recipe: 0.025.
+        selected: components kept for each frame, the most likely ones under the diagonals of the covariances; None:
+            all. Kaldi's recipe: 20.
+        least_posterior: smaller posteriors are set to 0 and the rest renormalised; 0: keep all. Kaldi's recipe: 0.025.
     """
 
     def __init__(self, ubm: DiagonalGMM | FullGMM, selected: int | None = 20, least_posterior: float = 0.025):
@@ -48,56 +48,59 @@ class Alignment:
         self._selector = ubm.diagonal() if isinstance(ubm, FullGMM) and self.selected else ubm
 
     def posteriors(self, frames: Tensor, scratch: Scratch | None = None) -> Tensor:
-        """Tensor[T × K] of Tensor[T × D]; every row's sum is 1. `scratch`: memory for calls in a row."""
+        """Posteriors, Tensor[T × K], of frames, Tensor[T × D]; rows sum to 1. `scratch` is memory for reuse."""
         joint = self.ubm.joint_log_likelihood(frames, scratch)
         if self.selected:
             coarse = joint if self._selector is self.ubm else self._selector.joint_log_likelihood(frames)
-            # The components below the last of the selected ones.
             least = coarse.kthvalue(self.ubm.components - self.selected + 1, dim=1, keepdim=True).values
             joint = joint.masked_fill(coarse < least, -torch.inf)
         posteriors = joint.softmax(dim=1)
         if self.least_posterior > 0:
-            # The greatest posterior stays, however small.
+            # The largest posterior is kept even if it is below the threshold.
             least = posteriors.amax(dim=1, keepdim=True).clamp(max=self.least_posterior)
             posteriors = posteriors.masked_fill(posteriors < least, 0)
             posteriors /= posteriors.sum(dim=1, keepdim=True)
         return posteriors
 
-    def statistics(self, utterances: Sequence[Matrix], seconds: bool = False) -> Statistics:
-        """The statistics of `utterances`, each [T × D] with at least one frame; with `seconds` for training.
+    def statistics(self, utterances: Sequence[Matrix], second_order: bool = False) -> Statistics:
+        """The statistics of `utterances`, [T × D] each, computed in float64 on their device.
 
-        Computed in float64 on the device of the utterances. Raises ValueError for an empty utterance (with its place in
-        the list), a wrong dimension, and values that are not finite.
+        Args:
+            utterances: matrices of at least one frame.
+            second_order: also sum the second-order statistics, which training needs.
+
+        Raises:
+            ValueError: for an empty utterance (with its place in the list), another dimension, values not finite.
         """
         if isinstance(utterances, Matrix):
-            raise ValueError("utterances: a single matrix; give a list of them, one for each utterance")
+            raise ValueError("utterances: a single matrix. Give a list with one matrix per utterance.")
         lengths = [len(utterance) for utterance in utterances]
         if 0 in lengths:
             raise ValueError(f"utterance {lengths.index(0)} of {len(lengths)} has no frames")
         counts = torch.zeros(len(lengths), self.ubm.components, dtype=torch.float64)
-        firsts = torch.zeros(len(lengths), self.ubm.components, self.ubm.dimension, dtype=torch.float64)
+        first = torch.zeros(len(lengths), self.ubm.components, self.ubm.dimension, dtype=torch.float64)
         total, scratch = 0.0, Scratch()
-        utterance = done = 0  # done: frames of this utterance
+        utterance = done = 0  # done: summed frames of this utterance
         for chunk in chunks(utterances, FRAMES_AT_ONCE):
             if chunk.shape[1] != self.ubm.dimension:
                 raise ValueError(f"frames of {chunk.shape[1]} dimensions; this model has {self.ubm.dimension}")
             chunk = chunk.double()
             posteriors = self.posteriors(chunk, scratch)
             if counts.device != chunk.device:
-                counts, firsts = counts.to(chunk.device), firsts.to(chunk.device)
-            total = total + self._seconds(posteriors, chunk) if seconds else None
+                counts, first = counts.to(chunk.device), first.to(chunk.device)
+            total = total + self._second_order(posteriors, chunk) if second_order else None
             start = 0
             while start < len(chunk):
                 stop = min(start + lengths[utterance] - done, len(chunk))
                 counts[utterance] += posteriors[start:stop].sum(0)
-                firsts[utterance].addmm_(posteriors[start:stop].T, chunk[start:stop])
+                first[utterance].addmm_(posteriors[start:stop].T, chunk[start:stop])
                 done += stop - start
                 if done == lengths[utterance]:
                     utterance, done = utterance + 1, 0
                 start = stop
-        return Statistics(counts, firsts, total)
+        return Statistics(counts, first, total)
 
-    def _seconds(self, posteriors: Tensor, frames: Tensor) -> Tensor:
+    def _second_order(self, posteriors: Tensor, frames: Tensor) -> Tensor:
         if isinstance(self.ubm, DiagonalGMM):
             return posteriors.T @ frames.square()
         size = self.ubm.dimension

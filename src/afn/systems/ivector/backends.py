@@ -1,6 +1,6 @@
-"""What turns i-vectors into scores: centring, whitening, WCCN, length normalisation; cosine and Gaussian classifiers.
+"""Back-ends of i-vectors: centring, whitening, WCCN, length normalisation; cosine and Gaussian classifiers.
 
-All in float64; higher scores are more genuine.
+All arrays are float64. Higher scores are more genuine.
 
 Sources: Lai et al., ICASSP 2019 (length-normalised class means, cosine and Gaussian scores); Chettri et al.,
 arXiv 2010.07913 (whitening and WCCN before the cosine); Hatch, Kajarekar and Stolcke, Interspeech 2006 (WCCN);
@@ -13,11 +13,11 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-GUARD = 1e-10  # added to the deviations that whitening divides by (Chettri et al.)
+GUARD = 1e-10  # added to the standard deviations that whitening divides by (Chettri et al.)
 
 
 def length_normalised(vectors: ArrayLike) -> np.ndarray:
-    """float64[U × R]: each vector divided by its Euclidean length; raises ValueError for a vector of length 0."""
+    """Vectors [U × R] divided by their Euclidean lengths, float64[U × R]; ValueError for a vector of length 0."""
     vectors = _checked(vectors)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     if not lengths.all():
@@ -27,12 +27,12 @@ def length_normalised(vectors: ArrayLike) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Projection:
-    """z = A' (w - m), then perhaps divided by its length.
+    """z = A' (w - m), optionally divided by its length.
 
     Attributes:
         mean: m, float64[R].
         matrix: A, float64[R × R].
-        unit_length: whether z has length 1.
+        unit_length: whether z is divided by its length.
     """
 
     mean: np.ndarray
@@ -41,22 +41,24 @@ class Projection:
 
     @classmethod
     def fit(cls, vectors: ArrayLike, genuine: ArrayLike, centre: bool, whiten: bool, wccn: bool, unit: bool) -> Self:
-        """From the training i-vectors [U × R] and whether each is genuine, bool[U].
+        """Estimate the projection.
 
         Args:
+            vectors: training i-vectors, [U × R].
+            genuine: whether each is genuine, bool[U].
             centre: subtract their mean.
-            whiten: W = V diag(1 / (sqrt(s) + 1e-10)), where V diag(s) V' is their covariance; takes `centre`.
-            wccn: C, the lower Cholesky factor of the inverse of the mean of the classes' covariances, after whitening.
-            unit: normalise the length at the end.
+            whiten: multiply by V diag(1 / (sqrt(s) + 1e-10)), where V diag(s) V' is their covariance; needs `centre`.
+            wccn: then multiply by the lower Cholesky factor of the inverse mean of the two class covariances.
+            unit: finally divide by the length.
 
         Raises:
-            ValueError: for a class without vectors, NaN, whitening without centring, and vectors that are too few
-                or too alike for a matrix of full rank, with both numbers.
+            ValueError: for a class without vectors, NaN, whitening without centring, or too few different vectors for a
+                matrix of full rank.
         """
         vectors = _checked(vectors)
         classes = _classes(vectors, genuine)
         if whiten and not centre:
-            raise ValueError("whitening takes centred i-vectors; switch centring on")
+            raise ValueError("whitening needs centred i-vectors. Set centre: true.")
         mean = vectors.mean(axis=0) if centre else np.zeros(vectors.shape[1])
         matrix = np.eye(vectors.shape[1])
         if whiten:
@@ -69,21 +71,21 @@ class Projection:
         return cls(mean, matrix, unit)
 
     def __call__(self, vectors: ArrayLike) -> np.ndarray:
-        """float64[U × R] of i-vectors [U × R]."""
+        """Projected i-vectors, float64[U × R], of i-vectors [U × R]."""
         projected = (_checked(vectors) - self.mean) @ self.matrix
         return length_normalised(projected) if self.unit_length else projected
 
 
 @dataclass(frozen=True)
 class CosineBackend:
-    """score = cos(z, genuine) - cos(z, spoof), between -2 and 2; `genuine` and `spoof` are class means, float64[R]."""
+    """score = cos(z, genuine) - cos(z, spoof), between -2 and 2, with the class means, float64[R]."""
 
     genuine: np.ndarray
     spoof: np.ndarray
 
     @classmethod
     def fit(cls, vectors: ArrayLike, genuine: ArrayLike) -> Self:
-        """From projected training i-vectors [U × R] and whether each is genuine, bool[U]; the means get length 1."""
+        """From projected training i-vectors [U × R] and bool[U], whether each is genuine. The means get length 1."""
         vectors = _checked(vectors)
         means = np.array([members.mean(axis=0) for members in _classes(vectors, genuine)])
         return cls(*length_normalised(means))
@@ -95,7 +97,7 @@ class CosineBackend:
 
 @dataclass(frozen=True)
 class GaussianBackend:
-    """Two Gaussians of one covariance S: score = (g - s)' S^-1 (z - (g + s) / 2), the log-likelihood ratio in nats.
+    """Two Gaussians with one covariance S: score = (g - s)' S^-1 (z - (g + s) / 2), the log-likelihood ratio in nats.
 
     Attributes:
         genuine, spoof: the class means g and s, float64[R].
@@ -108,10 +110,9 @@ class GaussianBackend:
 
     @classmethod
     def fit(cls, vectors: ArrayLike, genuine: ArrayLike) -> Self:
-        """From projected training i-vectors [U × R] and whether each is genuine, bool[U].
+        """From projected training i-vectors [U × R] and bool[U], whether each is genuine.
 
-        S is the covariance of all vectors about the mean of their class (divisor U). Raises ValueError where they are
-        too few for its rank.
+        S is the covariance of all vectors about the means of their classes (divisor U). ValueError for too few vectors.
         """
         vectors = _checked(vectors)
         classes = _classes(vectors, genuine)
@@ -128,7 +129,7 @@ class GaussianBackend:
 def _checked(vectors: ArrayLike) -> np.ndarray:
     vectors = np.asarray(vectors, dtype=np.float64)
     if vectors.ndim != 2:
-        raise ValueError(f"i-vectors of shape {vectors.shape}; this takes U × R")
+        raise ValueError(f"i-vectors of shape {vectors.shape}. Give U × R.")
     if not np.isfinite(vectors).all():
         raise ValueError(f"i-vector {int(np.argmin(np.isfinite(vectors).all(axis=1)))} has a value that is not finite")
     return vectors
@@ -138,15 +139,15 @@ def _classes(vectors: np.ndarray, genuine: ArrayLike) -> tuple[np.ndarray, np.nd
     """The genuine vectors and the spoofed ones."""
     genuine = np.asarray(genuine)
     if genuine.shape != (len(vectors),) or genuine.dtype != bool:
-        raise ValueError(f"{len(vectors)} i-vectors and labels {genuine.dtype}{list(genuine.shape)}; give bool[U]")
+        raise ValueError(f"{len(vectors)} i-vectors and labels {genuine.dtype}{list(genuine.shape)}. Give bool[U].")
     for name, members in (("genuine", genuine), ("spoof", ~genuine)):
         if not members.any():
-            raise ValueError(f"no {name} i-vectors; a back-end needs both classes")
+            raise ValueError(f"no {name} i-vectors. A back-end needs both classes.")
     return vectors[genuine], vectors[~genuine]
 
 
 def _covariance(vectors: np.ndarray) -> np.ndarray:
-    """Divisor U - 1, as Matlab's cov has it."""
+    """[R × R], with divisor U - 1 as in Matlab's cov."""
     around = vectors - vectors.mean(axis=0)
     return around.T @ around / max(len(vectors) - 1, 1)
 
@@ -155,7 +156,7 @@ def _full_rank(covariance: np.ndarray, count: int, what: str) -> np.ndarray:
     rank = np.linalg.matrix_rank(covariance, hermitian=True)
     if rank < len(covariance):
         raise ValueError(
-            f"{what}: {count} i-vectors span {rank} of their {len(covariance)} dimensions; "
-            "give more utterances or smaller i-vectors"
+            f"{what}: {count} i-vectors span {rank} of their {len(covariance)} dimensions. "
+            "Give more utterances or a smaller extractor.dimension."
         )
     return covariance

@@ -17,10 +17,10 @@ class BackgroundModel:
     """The universal background model: a diagonal mixture grown by splitting, then perhaps full covariances."""
 
     components: int  # Gaussians
-    covariance: Literal["diagonal", "full"]  # what is trained last
+    covariance: Literal["diagonal", "full"]  # of the final model
     split_iterations: int  # EM after every doubling
     iterations: int  # EM of the diagonal mixture at its full size
-    full_iterations: int  # EM with full covariances, where they are full
+    full_iterations: int  # EM with full covariances
     variance_floor: float  # share of the variance of all frames
 
     def __post_init__(self) -> None:
@@ -30,12 +30,12 @@ class BackgroundModel:
 
 @dataclass(frozen=True)
 class TotalVariability:
-    """models/ivector.py, IVectorExtractor"""
+    """Settings of `IVectorExtractor` and its alignment."""
 
     dimension: int  # of an i-vector
     iterations: int  # of EM
-    selected: int | None  # Gaussians per frame that the posteriors are taken over; null: all
-    least_posterior: float  # smaller posteriors count as none
+    selected: int | None  # Gaussians per frame that posteriors are computed for; null: all
+    least_posterior: float  # smaller posteriors are set to 0
 
     def __post_init__(self) -> None:
         at_least(self, dimension=1, iterations=1, selected=1)
@@ -45,28 +45,28 @@ class TotalVariability:
 
 @dataclass(frozen=True)
 class BackEnd:
-    """models/backends.py: what is done to i-vectors, and what scores them."""
+    """How i-vectors are transformed and scored: backends.py."""
 
     scoring: Literal["cosine", "gaussian"]  # difference of cosines to the class means, or Gaussians with one covariance
     centre: bool  # subtract the training mean
     whiten: bool  # to unit covariance over the training utterances; takes centre
     wccn: bool  # within-class covariance normalisation
     unit_length: bool  # scale every i-vector to length 1
-    per_speaker: bool  # the classifier learns from one mean i-vector a speaker and class, not from utterances
+    per_speaker: bool  # train the classifier on the mean i-vector of each speaker and class, not on utterances
 
     def __post_init__(self) -> None:
         if self.whiten and not self.centre:
-            raise ValueError("whiten: true takes centre: true")
+            raise ValueError("whiten: true needs centre: true")
 
 
 @dataclass(frozen=True)
 class IVectors:
-    """i-vectors and a back-end: systems/ivectors.py."""
+    """i-vectors and a back-end: system.py."""
 
     kind: Literal["ivector"]
     title: str = presentation()  # the row's name in the paper's table
     paper: Paper = presentation()  # what the paper reports
-    trained_on: TrainedOn  # what it learns from
+    trained_on: TrainedOn  # the subsets of training
     features: Features
     programs: Literal["native", "kaldi"]  # whose background model, extractor and i-vectors
     ubm: BackgroundModel
@@ -76,8 +76,8 @@ class IVectors:
     def __post_init__(self) -> None:
         if self.programs == "kaldi" and self.ubm.covariance != "full":
             raise ValueError(
-                f"programs: kaldi takes ubm.covariance=full, not {self.ubm.covariance}: its extractor has full "
-                "covariances (ubm.full_iterations=0 begins them as diagonal ones); or take programs=native"
+                f"programs: kaldi needs ubm.covariance=full, not {self.ubm.covariance}. "
+                "Set ubm.covariance=full (with ubm.full_iterations=0 they start diagonal) or programs=native."
             )
 
 

@@ -1,4 +1,4 @@
-"""i-vectors and a back-end: the rows that summarise an utterance as one vector of fixed length.
+"""i-vectors and a back-end: rows that represent an utterance by one vector of fixed length.
 
 Sources: Lai et al., ICASSP 2019, sec. 4 (Kaldi's sre08 recipe, cosine and Gaussian back-ends); Chettri et al.,
 arXiv 2010.07913 (whitening and WCCN).
@@ -25,7 +25,7 @@ from afn.systems.protocol import System
 from afn.systems.subset import Subset, in_order
 
 BACK_END = "backend.pt"
-KALDI = "kaldi"  # the folder of what its programs make
+KALDI = "kaldi"  # folder of the models by Kaldi's programs
 AT_ONCE = 32  # utterances
 BACK_ENDS = {"cosine": CosineBackend, "gaussian": GaussianBackend}
 
@@ -33,14 +33,14 @@ log = logging.getLogger("train")
 
 
 class IVectorSystem(System):
-    """A background model, an extractor on it, and a back-end on its i-vectors.
+    """A background model, an i-vector extractor and a back-end.
 
-    The score is a difference of cosines (between -2 and 2), or a log-likelihood ratio in nats; above 0 for genuine.
+    Scores are differences of cosines, between -2 and 2, or log-likelihood ratios in nats. Above 0: genuine.
 
     Args:
         settings: the row's YAML.
-        seed: draws the loadings that the extractor's EM begins with; the background model knows no chance. (With
-            Kaldi's programs: systems/kaldi_ivectors.py.)
+        seed: determines the initial loadings of the extractor. The background model is deterministic. Kaldi's programs
+            use the seed differently: see `KaldiIVectors`.
     """
 
     settings: IVectors
@@ -54,8 +54,12 @@ class IVectorSystem(System):
         self.back_end: CosineBackend | GaussianBackend | None = None
         self.device = torch.device("cpu")
 
+    @classmethod
+    def tables(cls, settings: IVectors) -> tuple[str, ...]:
+        return ("utt2label", "utt2spk") if settings.back_end.per_speaker else ("utt2label",)
+
     def fit(self, train: Subset, dev: Subset, directory: Path) -> None:
-        """Train the background model, the extractor and the back-end, or on from where an earlier run stopped."""
+        """Train the background model, the extractor and the back-end, from where an earlier run stopped."""
         self.device = devices.choose()
         subset = em.pooled(self.settings.trained_on, train, dev)
         if self.settings.programs == "kaldi":
@@ -71,20 +75,20 @@ class IVectorSystem(System):
         checkpoints.save(directory / BACK_END, self._state())
 
     def weights(self, directory: Path) -> Path:
-        """The file in a training's `directory` that holds the extractor and the back-end."""
+        """The file in `directory` with the extractor and the back-end."""
         return directory / BACK_END
 
     def load(self, directory: Path) -> None:
-        """Take up what `fit` left in a training's `directory`."""
+        """Load what `fit` left in `directory`."""
         self.device = devices.choose()
         if self.settings.programs == "kaldi":
             self.kaldi = KaldiIVectors(self.settings, self.seed, directory / KALDI)
         em.load(self.weights(directory), self._take)
 
     def score(self, subset: Subset) -> dict[str, float]:
-        """The back-end's score of every utterance; the features are read as they are needed."""
+        """The score of every utterance; higher = more genuine. Features are read when they are needed."""
         vectors = self.extract(subset)
-        # As they were extracted: the last bits of a product of matrices depend on how many rows it has.
+        # In the batches of `extract`: the last bits of a matrix product depend on its number of rows.
         parts = [vectors[places.start : places.stop] for places in in_order(len(vectors), AT_ONCE)]
         scores = np.concatenate([self.back_end.score(self.projection(part)) for part in parts])
         return dict(zip(subset.utterances, scores.tolist(), strict=True))
@@ -100,7 +104,8 @@ class IVectorSystem(System):
                 try:
                     vectors = self.extractor.extract(self._tensors([subset.features[utt] for utt in utterances]))
                 except ValueError as error:
-                    raise UserError(f"{utterances[0]} … {utterances[-1]}: {error}; run stage -1 with --force") from None
+                    hint = "Run stage -1 with --force."
+                    raise UserError(f"{utterances[0]} … {utterances[-1]}: {error}. {hint}") from None
                 found.append(vectors.cpu().numpy())
                 progress.advance(len(utterances))
         return np.concatenate(found)
@@ -127,12 +132,13 @@ class IVectorSystem(System):
         def fit(extractor: IVectorExtractor, after: Any) -> None:
             if len(extractor.trace) < total.iterations:
                 extractor.to(self.device)
-                extractor.fit(extractor.alignment.statistics(utterances, seconds=True), total.iterations, after=after)
+                statistics = extractor.alignment.statistics(utterances, second_order=True)
+                extractor.fit(statistics, total.iterations, after=after)
 
         return learner.run(
             "extractor",
             total.iterations,
-            lambda: IVectorExtractor.drawn(ubm, total.dimension, self.seed, total.selected, total.least_posterior),
+            lambda: IVectorExtractor.sampled(ubm, total.dimension, self.seed, total.selected, total.least_posterior),
             IVectorExtractor.from_state_dict,
             fit,
         )
@@ -165,7 +171,16 @@ class IVectorSystem(System):
 
 
 def speaker_means(vectors: np.ndarray, genuine: np.ndarray, speakers: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """One mean i-vector for each speaker and class, and whether it is genuine, bool; in the order of their names."""
+    """One mean i-vector per speaker and class, and whether it is genuine, sorted by speaker.
+
+    Args:
+        vectors: [U × R].
+        genuine: bool[U].
+        speakers: U names.
+
+    Returns:
+        float64[M × R] and bool[M] for M pairs of a speaker and a class.
+    """
     of = list(zip(speakers, genuine.tolist(), strict=True))
     pairs = sorted(set(of))
     places = np.array([pairs.index(pair) for pair in of])

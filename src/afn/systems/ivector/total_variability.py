@@ -1,6 +1,6 @@
-"""The maximisation steps of the total-variability model: loadings and means, covariances, minimum divergence.
+"""M steps of the total-variability model: loadings and means, covariances, minimum divergence.
 
-Everything is float64. K components, D dimensions, R factors, U utterances.
+All tensors are float64. K components, D dimensions, R factors, U utterances.
 
 Source: Kenny, Boulianne and Dumouchel, IEEE TSAP 13 (2005), proposition 3; minimum divergence: Kenny, Joint factor
 analysis of speaker and session variability, CRIM-06/08-13 (2005); Kaldi's ivector/ivector-extractor.cc.
@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-LEAST_COUNT = 100.0  # frames; Kaldi leaves components with fewer as they are (gaussian_min_count)
-COVARIANCE_FLOOR = 0.1  # Kaldi's variance_floor_factor, there a share of the average covariance
+LEAST_COUNT = 100.0  # frames; components with fewer are not updated (Kaldi: gaussian_min_count)
+COVARIANCE_FLOOR = 0.1  # fraction of the background model's covariance (Kaldi: variance_floor_factor, of the average)
 
 
 @dataclass
 class Moments:
-    """Sums over the utterances of what the posteriors of w expect; w1 is (w, 1).
+    """Posterior moments of w, summed over the utterances; w1 is (w, 1).
 
     Attributes:
         outer: sum N_uc E[w1 w1'], [K × (R + 1) × (R + 1)].
@@ -32,28 +32,38 @@ class Moments:
 
     @classmethod
     def gathered(cls, batches: Iterable[tuple[Tensor, Tensor, Tensor, Tensor]]) -> "Moments":
-        """From batches of counts [B × K], firsts [B × K × D], means [B × R] and covariances [B × R × R] of w."""
+        """From batches of utterances.
+
+        Args:
+            batches: counts [B × K], first-order statistics [B × K × D], and posterior means [B × R] and covariances
+                [B × R × R] of w.
+        """
         outer = cross = prior = 0.0
-        for counts, firsts, means, covariances in batches:
+        for counts, first, means, covariances in batches:
             extended = torch.cat([means, means.new_ones(len(means), 1)], dim=1)
             second = extended[:, :, None] * extended[:, None, :]
             second[:, :-1, :-1] += covariances
             outer = outer + (counts.T @ second.flatten(1)).unflatten(1, second.shape[1:])
-            cross = cross + (firsts.flatten(1).T @ extended).unflatten(0, firsts.shape[1:])
+            cross = cross + (first.flatten(1).T @ extended).unflatten(0, first.shape[1:])
             prior = prior + second.sum(0)
         return cls(outer, cross, prior)
 
     @property
     def counts(self) -> Tensor:
+        """Frames of every component, [K]."""
         return self.outer[:, -1, -1]
 
     @property
-    def firsts(self) -> Tensor:
+    def first_order(self) -> Tensor:
+        """Posterior-weighted sums of the frames, [K × D]."""
         return self.cross[:, :, -1]
 
 
 def loadings_and_means(moments: Moments, loadings: Tensor, means: Tensor, with_means: bool) -> tuple[Tensor, Tensor]:
-    """The T (and m) of greatest expected likelihood; components with fewer frames than LEAST_COUNT keep theirs."""
+    """The T, and m if `with_means`, that maximise the expected log-likelihood.
+
+    Components with fewer than LEAST_COUNT frames keep `loadings` [K × D × R] and `means` [K × D].
+    """
     loadings, means = loadings.clone(), means.clone()
     rich = moments.counts >= LEAST_COUNT
     outer, cross = moments.outer[rich], moments.cross[rich]
@@ -66,30 +76,38 @@ def loadings_and_means(moments: Moments, loadings: Tensor, means: Tensor, with_m
     return loadings, means
 
 
-def covariances(moments: Moments, seconds: Tensor, loadings: Tensor, means: Tensor, old: Tensor, ubm: Tensor) -> Tensor:
-    """The Sigma of greatest expected likelihood given T and m, in the shape of `seconds`, [K × D × D] or [K × D].
+def covariances(moments: Moments, second: Tensor, loadings: Tensor, means: Tensor, old: Tensor, ubm: Tensor) -> Tensor:
+    """The Sigma that maximises the expected log-likelihood given T and m.
 
-    Components with fewer frames than LEAST_COUNT keep the `old` one. No direction falls below COVARIANCE_FLOOR of what
-    the covariance `ubm` of the background model has there: a fixed floor, so that the likelihood cannot fall either.
+    In no direction is the variance below COVARIANCE_FLOOR times that of the background model. Kaldi floors at a
+    fraction of the current average covariance instead. A fixed floor keeps the likelihood from falling.
+
+    Args:
+        moments: of the training utterances.
+        second: their second-order statistics, [K × D × D] or [K × D].
+        loadings: T, [K × D × R].
+        means: m, [K × D].
+        old: the covariances so far, in the shape of `second`: those of components with fewer than LEAST_COUNT frames.
+        ubm: the covariances of the background model, in the shape of `second`.
     """
     rich = moments.counts >= LEAST_COUNT
     counts, outer, cross = moments.counts[rich], moments.outer[rich], moments.cross[rich]
     both = torch.cat([loadings, means[:, :, None]], dim=2)[rich]
     new = old.clone()
-    if seconds.ndim == 2:
+    if second.ndim == 2:
         explained = ((both @ outer - 2 * cross) * both).sum(2)
-        new[rich] = torch.maximum((seconds[rich] + explained) / counts[:, None], COVARIANCE_FLOOR * ubm[rich])
+        new[rich] = torch.maximum((second[rich] + explained) / counts[:, None], COVARIANCE_FLOOR * ubm[rich])
     else:
         shared = both @ cross.mT
-        estimate = (seconds[rich] - shared - shared.mT + both @ outer @ both.mT) / counts[:, None, None]
+        estimate = (second[rich] - shared - shared.mT + both @ outer @ both.mT) / counts[:, None, None]
         new[rich] = _floored(estimate, COVARIANCE_FLOOR * ubm[rich])
     return new
 
 
 def minimum_divergence(moments: Moments, loadings: Tensor, means: Tensor, with_means: bool) -> tuple[Tensor, Tensor]:
-    """T (and m) in the coordinates in which the w of the training data are standard normal on average.
+    """T and m in coordinates where the posteriors of w, averaged over the training utterances, are standard normal.
 
-    Without means only their second moment can be made that of a standard normal.
+    Without `with_means` m is kept, and only the second moment of w becomes that of a standard normal.
     """
     prior = moments.prior / moments.prior[-1, -1]
     mean, second = prior[:-1, -1], prior[:-1, :-1]
@@ -99,17 +117,17 @@ def minimum_divergence(moments: Moments, loadings: Tensor, means: Tensor, with_m
     return loadings @ torch.linalg.cholesky(second), means
 
 
-def residual(moments: Moments, seconds: Tensor, means: Tensor) -> Tensor:
-    """The second moments about the means m, summed over all frames, in the shape of `seconds`."""
-    if seconds.ndim == 2:
-        return seconds - 2 * means * moments.firsts + moments.counts[:, None] * means.square()
-    shared = means[:, :, None] * moments.firsts[:, None, :]
+def residual(moments: Moments, second: Tensor, means: Tensor) -> Tensor:
+    """Second moments about the means m, summed over all frames, in the shape of `second`."""
+    if second.ndim == 2:
+        return second - 2 * means * moments.first_order + moments.counts[:, None] * means.square()
+    shared = means[:, :, None] * moments.first_order[:, None, :]
     around = moments.counts[:, None, None] * means[:, :, None] * means[:, None, :]
-    return seconds - shared - shared.mT + around
+    return second - shared - shared.mT + around
 
 
 def _floored(matrices: Tensor, floor: Tensor) -> Tensor:
-    """The nearest [… × D × D] that exceed `floor`: eigenvalues in its units are raised to 1."""
+    """`matrices` [K × D × D] with their eigenvalues relative to `floor` raised to at least 1."""
     factor = torch.linalg.cholesky(floor)
     inner = torch.linalg.solve_triangular(factor, matrices, upper=False)
     inner = torch.linalg.solve_triangular(factor, inner.mT, upper=False)
