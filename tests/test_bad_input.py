@@ -474,7 +474,7 @@ YAMLS = {
     "an empty name": (SOUND.replace("own", "''"), "name: '' must be the name of a folder"),
     "a name of two lines": (SOUND.replace("own", r'"a\nb"'), "must be the name of a folder"),
     "NUL in a name": (SOUND.replace("own", r'"a\0b"'), "must be the name of a folder"),
-    "NUL in a path": (SOUND.replace("{lists}", r'"a\0b"'), "a\\x00b: no such file or folder. Correct the path"),
+    "NUL in a path": (SOUND.replace("{lists}", r'"a\0b"'), "/a\\x00b: no such file or folder. Correct the path"),
     "a directory that is not there": (
         SOUND.replace("{lists}", "/nowhere"),
         "/nowhere: no such data directory. Correct corpus.dev",

@@ -22,7 +22,7 @@ def located(path: str) -> Path:
     Raises UserError for a `~name` without a home, and for what cannot be a path.
     """
     if "\0" in path:
-        raise UserError(f"{path}: no such file or folder. Correct the path.")
+        raise UserError(f"{from_root(path)}: no such file or folder. Correct the path.")
     try:
         return from_root(str(Path(path).expanduser()))
     except RuntimeError:
