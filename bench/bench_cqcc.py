@@ -2,8 +2,8 @@
 
     OMP_NUM_THREADS=1 python bench/bench_cqcc.py
 
-librosa is not a requirement of this project: `pip install librosa` (into another environment, if you like) and the
-columns for it appear. It computes the transform alone, with the same bins per octave, range and about the same frames.
+librosa is not a requirement of this project: after `pip install librosa` its columns appear. It computes the transform
+alone, with the same bins per octave, range and about the same frames.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import scipy.signal
 
 from afn.features import cqt
 from afn.features.cqcc import CqccOptions, cqcc
-from measuring import Row  # puts src on the path
+from measuring import Row
 
 RATE = 16000  # Hz
 HOP = 128  # samples: 125 frames a second; ours are 117
@@ -39,7 +39,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     # 55,901 samples and their 409 frames are both prime, which is the slowest case for the FFTs.
     parser.add_argument("--samples", type=int, nargs="+", default=[16000, 56000, 55901, 160000], help="lengths to time")
-    parser.add_argument("--repeats", type=int, default=15, help="times of which the median is taken (default 15)")
+    parser.add_argument(
+        "--repeats", type=int, default=15, help="repetitions, of which the median is reported (default 15)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of the signal (default 1)")
     arguments = parser.parse_args()
     if min(*arguments.samples, arguments.repeats, 1) < 1:

@@ -3,12 +3,12 @@
     python bench/bench_ernn.py
     python bench/bench_ernn.py --mutations 100 --threads 1
 
-A generation is the fitness of a whole population: genomes made flat, utterances made blocks, all scored, ease of
-classification. The genomes have been mutated often enough to have hidden nodes and loops.
+A generation is the fitness of a whole population: flat networks, blocks of utterances, scores, ease of classification.
+The genomes have been mutated often enough to have hidden nodes and loops.
 
-neat-python's RecurrentNetwork would take hours for it: some of the genomes run over the first samples of one utterance,
-ours over those of all. Beside the times a sample stands the greatest difference of any output. Times on one thread are
-the processor's, which what else the machine does hardly changes.
+neat-python's RecurrentNetwork would take hours for it. It runs some of the genomes over the first samples of one
+utterance, ours runs them over those of all. The greatest difference of any output is printed beside the times. Times on
+one thread are CPU times, which other load hardly changes.
 """
 
 import argparse
@@ -23,7 +23,7 @@ import numpy as np
 
 from afn.common.paths import ROOT
 from afn.systems.evolving import fitness, genomes, rnn
-from measuring import Row  # puts src on the path
+from measuring import Row
 
 RATE = 16000  # Hz
 
@@ -93,7 +93,7 @@ def figures(arguments: argparse.Namespace) -> Figures:
 
 
 def population(arguments: argparse.Namespace) -> tuple[neat.Config, list[genomes.Genome]]:
-    """Genomes by conf/neat.conf after many mutations."""
+    """Genomes of conf/neat.conf after many mutations."""
     config = genomes.configuration(ROOT / "conf" / "neat.conf", arguments.population)
     random.seed(arguments.seed)
     evolved = list(neat.Population(config).population.values())
@@ -110,7 +110,7 @@ def sizes(evolved: list[genomes.Genome], config: neat.Config) -> str:
 
 
 def generation(evolved: list, config: neat.Config, waveforms: list[np.ndarray], threads: int | None) -> np.ndarray:
-    """The fitness of every genome; the first half of the utterances passes for genuine."""
+    """The fitness of every genome; the first half of the utterances counts as genuine."""
     networks = [genomes.network(genome, config) for genome in evolved]
     scores = rnn.scores(networks, rnn.blocks(waveforms), threads)
     return fitness.fitness(scores, np.arange(len(waveforms)) < len(waveforms) // 2)

@@ -4,9 +4,10 @@
     python bench/bench_gmm.py --frames 1500000 --repeats 1 --without-sklearn
 
 Both begin from the same parameters and take the same number of iterations; the mean log-likelihoods that they reach
-stand beside the times. An iteration's time is that of a run less that of a run of one iteration, divided by the
-iterations between them, so that neither side's start and end count. They take turns, so that what else the machine does
-falls on all. scikit-learn is not a requirement of this project: `pip install scikit-learn`, and its columns appear.
+are printed beside the times. An iteration's time is that of a run less that of a run of one iteration, divided by the
+iterations between them, so that neither side's start and end count. The sides alternate, so that
+other load affects both. scikit-learn is not a requirement of this project: after `pip install scikit-learn` its
+columns appear.
 """
 
 import argparse
@@ -23,7 +24,7 @@ import torch
 
 from afn.systems.gmm.frames import moments
 from afn.systems.gmm.models import DiagonalGMM
-from measuring import Row  # puts src on the path
+from measuring import Row
 
 MIB = 2**10  # kB, in which Linux counts the peak of the process, frames and libraries included
 

@@ -1,12 +1,12 @@
-"""How cost grows with the data, and what a whole reproduction costs from it.
+"""How cost grows with the data, and the cost of a whole reproduction that follows.
 
     python bench/bench_growth.py
 
 Features, training (one epoch) and scoring of the attentive filtering network on one, two and four times as many
-utterances, beside twice the seconds of half as many: a ratio of 1 is growth in proportion, less is worse. Fixed costs,
-such as the start of worker processes, are in the seconds, so that more data is rather cheaper than that. From the
-largest of each follows what ASVspoof 2017 Version 2.0 takes on this machine with eight seeds: computed, not run. The
-arithmetic and the memory traffic of a forward pass tell what no machine can beat.
+utterances, beside twice the seconds of half as many: a ratio of 1 is growth in proportion, less is worse. The seconds
+include fixed costs, such as the start of worker processes. The largest of each gives the time for ASVspoof 2017
+Version 2.0 on this machine with eight seeds: computed, not run. The arithmetic and the memory traffic of a forward pass
+are a lower bound for any machine.
 """
 
 import argparse
@@ -24,12 +24,12 @@ from afn.common import parallel
 from afn.systems import device as devices
 from afn.systems.neural import training
 from afn.systems.neural.attentive_filtering import AttentiveFilteringNetwork
-from afn.systems.neural.batches import Tiled, in_order
+from afn.systems.neural.batches import Tiled
 from afn.systems.neural.inference import for_scoring
 from afn.systems.neural.settings import Training
-from afn.systems.subset import Subset
+from afn.systems.subset import Subset, in_order
 from bench_spectrogram import extract, noise
-from measuring import Row, show, side_by_side  # puts src on the path
+from measuring import Row, show, side_by_side
 
 SIZES = (1, 2, 4)  # times the data
 FEATURES, TRAINED, SCORED = 400, 4, 4  # utterances at the least of them
@@ -100,17 +100,16 @@ def features(folder: Path, most: int) -> Callable[[int], float]:
 
 
 def learning(most: int, device: torch.device) -> Callable[[int], float]:
-    """An epoch of a number of utterances, in the paper's batches of 4."""
+    """The steps of an epoch of a number of utterances, in the paper's batches of 4."""
     subset = made_up(most)
-    recipe = Training(1, 1, 4, 1e-3, True, 0.5, 1, "auto", "auto", 60.0)
+    recipe = Training(1, 1, 4, 1e-3, True, 0.5, 1, "auto", 60.0)
     trainer = training.Trainer(AttentiveFilteringNetwork(), subset, subset, recipe, 1, Path(tempfile.gettempdir()))
-    trainer.graph.train()
-    trainer._capture()
+    trainer.model.train()
 
     def run(count: int) -> float:
         begun = time.perf_counter()
         for places in in_order(count, recipe.batch_size):
-            trainer.step(*trainer.train.batch(places))  # which waits for the loss
+            trainer.step(*trainer.train.batch(places))  # waits for the loss
         return time.perf_counter() - begun
 
     return run

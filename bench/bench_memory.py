@@ -2,8 +2,8 @@
 
     python bench/bench_memory.py [--utterances 20000] [--few 200]
 
-Both stream: what grows with the corpus is its lists, about 1 kB an utterance. One recording of 0.3 s is listed
-as often as needed; a small Light CNN scores it. Each stage runs in a process of its own, whose peak the system tells.
+Both stream: only the lists grow with the corpus, by about 1 kB per utterance. One recording of 0.3 s is listed as often
+as needed, and a small Light CNN scores it. Each stage runs in its own process, whose peak the system reports.
 """
 
 import argparse
@@ -17,21 +17,21 @@ import numpy as np
 
 from afn.common.paths import ROOT
 from afn.features import audio
-from measuring import Row, show  # puts src on the path
+from measuring import Row, show
 
 UTTERANCES, FEW = 20_000, 200
-GOAL = 0.9  # of the ratio: what grows with the corpus is a line of a list an utterance
+GOAL = 0.9  # of the ratio: only a line of a list per utterance grows with the corpus
 RATE = 16000
 STAGES = ("prepare", "extract", "train", "score")
 MEASURED = {"extract": "extraction, peak memory", "score": "scoring, peak memory"}
 SYSTEM = ["--system", "lcnn", *(word for setting in (
     "model.frames=122", "train.epochs=1", "features.backend=native") for word in ("--set", setting))]  # fmt: skip
-# The peak is the process' own; extraction is not divided among processes.
+# The peak of this process; extraction does not use others.
 RUN = """
 import importlib, sys
 sys.path.insert(0, sys.argv.pop(1))
-import measuring  # puts src on the path
-import errors
+import measuring
+from afn.common import errors
 stage = importlib.import_module(sys.argv.pop(1))
 errors.run(stage.main)
 print("peak", measuring.peak())
@@ -84,7 +84,9 @@ def peak(stage: str, corpus: Path) -> float:
     arguments += [] if stage == "prepare" else SYSTEM
     arguments += ["--nj", 1] if stage in ("prepare", "extract") else []
     command = [sys.executable, "-c", RUN, ROOT / "bench", stage, *arguments]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}  # one thread: inputs this small are no work for several
+    path = os.pathsep.join([str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])])
+    # One thread: inputs this small are not divided.
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
     done = subprocess.run(
         [str(word) for word in command], stdout=subprocess.PIPE, env=environment, text=True, check=True
     )

@@ -24,7 +24,7 @@ from afn.common.paths import ROOT
 from afn.features import archives, kaldi, parts
 from afn.features.front_end import SpectrogramFrontEnd
 from afn.features.kaldi_options import SpectrogramOptions
-from measuring import Row, show, side_by_side  # puts src on the path
+from measuring import Row, show, side_by_side
 
 RATE = 16000  # Hz
 SECONDS = 3.5  # of an utterance: the mean of ASVspoof 2017

@@ -1,4 +1,4 @@
-"""What the measurements share: a row of the table, and turns taken side by side."""
+"""Shared by the measurements: a row of the table, and timing side by side."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as stage -1 has it: every job is one core's
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in stage -1: a job uses one core
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ class Row:
     unit: str
     ours: float
     theirs: float | None = None  # None: nothing to compare with
-    beside: str = ""  # what `theirs` is
+    beside: str = ""  # names `theirs`
     more_is_better: bool = False
-    goal: float | None = None  # of the ratio, or of `ours` where nothing stands beside it
+    goal: float | None = None  # of the ratio, or of `ours` without `theirs`
 
     @property
     def ratio(self) -> float | None:
@@ -34,30 +34,30 @@ class Row:
 
 
 def side_by_side(sides: Mapping[str, Callable[[], float | None]], repeats: int) -> dict[str, float]:
-    """The median seconds of each side over `repeats` rounds in which they take turns, after one that is not counted.
+    """The median seconds of each side over `repeats` alternating rounds, after one that is not counted.
 
     A side returns its own seconds, or None to be timed from outside.
     """
     taken: dict[str, list[float]] = {name: [] for name in sides}
-    for turn in range(repeats + 1):
+    for number in range(repeats + 1):
         for name, run in sides.items():
             begun = time.perf_counter()
             seconds = run()
-            if turn:
+            if number:
                 taken[name].append(time.perf_counter() - begun if seconds is None else seconds)
     return {name: statistics.median(values) for name, values in taken.items()}
 
 
 def peak() -> float:
-    """The most memory in bytes that this program has had."""
+    """The peak memory of this process in bytes."""
     status = Path("/proc/self/status")
-    if status.is_file():  # Linux: what getrusage tells began with the process that started this one
+    if status.is_file():  # Linux: getrusage includes the process that started this one
         return 1024 * float(re.search(r"VmHWM:\s*(\d+) kB", status.read_text())[1])
     return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * (1 if sys.platform == "darwin" else 1024)
 
 
 def show(rows: list[Row]) -> None:
-    """Print the rows as a table: ours, what stands beside it, how many times better ours is, and the goal."""
+    """Print the rows as a table: ours, the other, the ratio (above 1: ours is better), and the goal."""
     widest = max(len(row.what) for row in rows)
     print(f"{'':{widest}}  {'ours':>10} {'beside':>10} {'':11} {'ratio':>7} {'goal':>7}")
     for row in rows:

@@ -1,6 +1,6 @@
-"""The attentive filtering network as its layer list reads, with PyTorch's defaults: what the speed is compared with.
+"""The attentive filtering network as its layer list reads, with PyTorch's defaults: the reference for speed.
 
-Contiguous tensors, one module after the other, a step or a score at a time. Sources: Lai et al., ICASSP 2019, Fig. 1,
+Contiguous tensors, one module after the other. Sources: Lai et al., ICASSP 2019, Fig. 1,
 Table 1 and Fig. 2.
 """
 

@@ -4,8 +4,8 @@
     ./run.sh bench --only network        one
     ./run.sh bench --only cqcc gmm --out bench.json
 
-Medians of one run in which ours and what it is compared with take turns, so that what else the machine does falls on
-both. A measurement is a module `bench_NAME.py` with a function `measure() -> list[Row]` and a command line of its own.
+Medians of one run in which both sides alternate, so that other load of the machine affects both. A measurement is a
+module `bench_NAME.py` with a function `measure() -> list[Row]` and its own command line.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from afn.common import errors, files
 from afn.common.paths import ROOT
-from measuring import Row, show  # puts src on the path
+from measuring import Row, show
 
 HERE = Path(__file__).resolve().parent
 PREFIX = "bench_"
@@ -33,15 +33,13 @@ def main() -> None:
     for name in arguments.only:
         module = importlib.import_module(f"{PREFIX}{name}")
         if not hasattr(module, "measure"):
-            print(f"bench: {name} has figures of its own: python bench/{PREFIX}{name}.py", file=sys.stderr)
+            print(f"bench: {name} has no table: run it with python bench/{PREFIX}{name}.py", file=sys.stderr)
             continue
         print(f"bench: {name} …", flush=True)
         measured[name] = module.measure()
     rows = [row for of_module in measured.values() for row in of_module]
     show(rows)
-    from afn.experiment import (
-        environment,  # here, for it takes PyTorch, and the workers of a measurement import this file
-    )
+    from afn.experiment import environment  # here: the workers of a measurement import this file, without PyTorch
 
     lines = [asdict(row) | {"ratio": row.ratio, "measurement": name} for name in measured for row in measured[name]]
     content = {"environment": environment.describe(), "rows": lines}

@@ -22,7 +22,7 @@ def test_a_forward_pass_takes_the_arithmetic_of_its_layers():
 
 def test_each_part_does_the_work_it_is_asked_for(tmp_path, monkeypatch):
     monkeypatch.setattr(bench_growth, "RECORDINGS", 2)
-    monkeypatch.setattr(bench_growth.os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(bench_growth.parallel, "default_jobs", lambda: 1)
     assert bench_growth.features(tmp_path, 5)(3) > 0
     assert (tmp_path / "out" / "utt2num_frames").read_text() == "u000000 350\nu000001 350\nu000002 350\n"
     scored = []

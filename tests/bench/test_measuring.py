@@ -40,7 +40,7 @@ def test_a_ratio_above_one_is_better(row, ratio, capsys):
     assert row.what in line and ("2.50" in line) == (ratio is not None)
 
 
-def test_sides_take_turns_and_the_first_round_does_not_count():
+def test_sides_alternate_and_the_first_round_does_not_count():
     order = []
 
     def side(name, seconds):
