@@ -4,20 +4,29 @@ import logging
 import socket
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from typing import Any
 
+from distributed import KilledWorker
 from distributed.comm import parse_address, parse_host_port
 from joblib._dask import DaskDistributedBackend
 from joblib.parallel import SequentialBackend
 
+from afn.common.errors import UserError
+
 
 class Backend(DaskDistributedBackend):
-    """joblib's own, but for the three points below."""
+    """joblib's own backend with the changes below."""
 
     def effective_n_jobs(self, n_jobs: int) -> int:
         """At least 2: with 1, joblib would work in this process instead of on a cluster of one worker."""
-        return max(2, super().effective_n_jobs(n_jobs))
+        try:
+            return max(2, super().effective_n_jobs(n_jobs))
+        except TimeoutError:
+            raise UserError(
+                f"the Dask cluster had no worker for {self.wait_for_workers_timeout:g} s. Start workers "
+                f"(docs/cluster.md)."
+            ) from None
 
     def get_nested_backend(self) -> tuple[Any, int]:
         """Calls of joblib inside a unit stay in its worker."""
@@ -35,9 +44,20 @@ class Backend(DaskDistributedBackend):
         return future
 
     def retrieve_result_callback(self, out: Any) -> Any:
-        if isinstance(out, BaseException):
-            raise out
-        return super().retrieve_result_callback(out)
+        """The result of a unit, or what it has raised. UserError for a failure of Dask."""
+        if not isinstance(out, BaseException):
+            return super().retrieve_result_callback(out)
+        if isinstance(out, KilledWorker):
+            raise UserError("several Dask workers died at one unit, perhaps for lack of memory. Give workers more.")
+        if isinstance(out, CancelledError):
+            raise UserError("the Dask scheduler is gone. Start it again, then run the same command again.")
+        missing = out.__cause__ if isinstance(out, RuntimeError) else out  # in the scheduler, or in a worker
+        if isinstance(missing, ModuleNotFoundError):
+            raise UserError(
+                f"the Dask scheduler or its workers lack the Python module {missing.name}. Install this package there "
+                f"(docs/cluster.md)."
+            )
+        raise out
 
 
 def wait_for_scheduler(address: str, patience: float) -> None:

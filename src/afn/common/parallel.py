@@ -12,7 +12,6 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import CancelledError
 from concurrent.futures.process import BrokenProcessPool
 from itertools import chain, islice
 from typing import Any, Generic, TypeVar
@@ -23,7 +22,10 @@ from afn.common.errors import UserError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-PATIENCE = 10.0  # seconds that a Dask scheduler, and its first worker, have to answer
+PATIENCE = 10.0  # seconds that a Dask scheduler has to answer
+PATIENCE_FOR_WORKERS = (
+    60.0  # seconds that its first worker has to start: a scheduler of jobs or pods may take that long
+)
 INSTALL = "Install it in this environment: pip install dask distributed."
 
 _backend: Any = None  # joblib's backend for the Dask cluster, within `cluster`
@@ -79,7 +81,7 @@ def ordered_map(
         threads: for BLAS and OpenMP in each of these processes; None: OMP_NUM_THREADS, or an equal share of the cores.
 
     Raises:
-        UserError: a worker process was killed, or the cluster has no worker.
+        UserError: a worker process was killed; the cluster has no workers, or too many were lost at one unit.
         Exception: what `function` raises, from the first call that fails.
     """
     unit, items = Unit(function), iter(items)
@@ -98,8 +100,10 @@ def ordered_map(
             pool = joblib.Parallel(n_jobs=jobs, batch_size=1, return_as="generator", max_nbytes=None)
     else:
         pool = joblib.Parallel(backend=_backend, n_jobs=-1, batch_size=1, return_as="generator")
-    with _one_line_errors():
+    try:
         yield from pool(joblib.delayed(unit)(item) for item in items)
+    except BrokenProcessPool:
+        raise UserError("a worker process was killed, perhaps for lack of memory. Give a lower --nj.") from None
 
 
 @functools.cache
@@ -160,31 +164,8 @@ def cluster(address: str | None) -> Iterator[None]:
         ) from None
     dask_backend.silence()
     with client:
-        _backend = dask_backend.Backend(client=client, wait_for_workers_timeout=PATIENCE)
+        _backend = dask_backend.Backend(client=client, wait_for_workers_timeout=PATIENCE_FOR_WORKERS)
         try:
             yield
         finally:
             _backend = None
-
-
-@contextlib.contextmanager
-def _one_line_errors() -> Iterator[None]:
-    """Errors of the machinery, not of a unit, become UserErrors."""
-    try:
-        yield
-    except BrokenProcessPool:
-        raise UserError("a worker process was killed, perhaps for lack of memory. Give a lower --nj.") from None
-    except CancelledError:
-        raise UserError("the Dask cluster has gone. Start it again, then run the same command again.") from None
-    except Exception as error:
-        if _backend is None or not type(error).__module__.startswith(("distributed.", "joblib.", "builtins")):
-            raise
-        if type(error).__name__ == "KilledWorker":
-            raise UserError(
-                "several Dask workers were killed at the same unit, perhaps for lack of memory. Give workers more."
-            ) from None
-        if isinstance(error, TimeoutError):
-            raise UserError(
-                f"the Dask cluster had no worker for {PATIENCE:.0f} s. Start workers (docs/cluster.md)."
-            ) from None
-        raise
