@@ -23,7 +23,7 @@ def test_subsets_that_share_nothing_are_not_mentioned():
 
 
 def test_an_id_in_two_subsets_is_refused_with_both_subsets():
-    with pytest.raises(UserError, match=r"utterance a and 1 more occurs in both train and dev\. Ids must be unique"):
+    with pytest.raises(UserError, match=r"utterance ids in both train and dev: a and 1 more\. Ids must be unique"):
         said(train=[utterance("a"), utterance("b")], dev=[utterance("b", "x.wav"), utterance("a", "y.wav")])
 
 

@@ -248,7 +248,7 @@ def test_ids_that_two_subsets_share_are_refused_before_anything_is_written(corpu
     for table in ("wav.scp", "utt2label"):
         path = corpus.root / "lists" / "dev" / table
         path.write_text(path.read_text().replace("dev_000 ", "train_000 "))
-    with pytest.raises(UserError, match="utterance train_000 occurs in both train and dev"):
+    with pytest.raises(UserError, match="utterance ids in both train and dev: train_000"):
         corpus.run()
     assert not list(corpus.data.glob("**/wav.scp"))
 

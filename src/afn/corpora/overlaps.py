@@ -15,7 +15,7 @@ def check(utterances: Mapping[str, Sequence[Utterance]], say: Callable[[str], No
     for (first, ones), (second, others) in combinations(utterances.items(), 2):
         if both := {u.utt for u in ones} & {u.utt for u in others}:
             raise UserError(
-                f"utterance {_some(both)} occurs in both {first} and {second}. Ids must be unique over all subsets: "
+                f"utterance ids in both {first} and {second}: {_some(both)}. Ids must be unique over all subsets: "
                 f"rename those of one subset."
             )
     for (first, ones), (second, others) in combinations(utterances.items(), 2):
