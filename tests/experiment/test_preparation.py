@@ -133,6 +133,7 @@ def test_of_a_subset_that_leaves_the_corpus_only_what_was_made_goes(corpus):
     corpus.edit(eval_line, "")
     assert "noise/eval: not in the corpus any more; left, as not made by this project: README" in corpus.run()
     assert sorted(path.name for path in directory.iterdir()) == [owned.MARKER, "README"]
+    assert "is up to date" in corpus.run()
     (directory / "README").unlink()
     corpus.run("--force")
     assert not directory.exists()

@@ -34,7 +34,7 @@ class CorpusKind(Protocol):
         """The user's files and folders that it reads, by the name of their setting."""
 
     def names_of_subsets(self) -> list[str]:
-        """The subsets that `utterances` is expected to find."""
+        """The subsets that `utterances` is expected to find, whose folders must be free before anything is written."""
 
     def identity(self) -> dict[str, Any]:
         """Everything that decides what the data directories contain, without paths; recordings by their names only."""

@@ -67,7 +67,7 @@ def prepare(
             elif left := _remove(directory):
                 names = ", ".join(path.name for path in left)
                 say(f"{directory}: not in the corpus any more; left, as not made by this project: {names}")
-        record.write(layout.corpus_data, made_from)
+        record.write(layout.corpus_data, {**made_from, "subsets": list(utterances)})
     return utterances
 
 
@@ -82,11 +82,10 @@ def _up_to_date(corpus: corpora.Corpus, layout: Layout, made_from: dict[str, Any
     """Whether the data directories are those of the record `made_from`, and every recording is as it was then."""
     if not record.current(layout.corpus_data, made_from["identity"]):
         return False
-    if record.read(layout.corpus_data).get("places") != made_from["places"]:
+    found = record.read(layout.corpus_data)
+    if found.get("places") != made_from["places"]:
         return False  # wav.scp names files elsewhere
-    written = [subset for subset in SUBSETS if owned.is_ours(layout.subset(subset))]
-    if set(corpus.names_of_subsets()) - set(written):
-        return False
+    written = [subset for subset in SUBSETS if subset in found.get("subsets", ())]
     if not all((layout.subset(subset) / table).is_file() for subset in written for table in datadir.TABLES):
         return False
     if corpus.outdated(layout.corpus_data):
