@@ -1,9 +1,9 @@
 """Write docs/settings.md: every key that a YAML in conf/ may have, as the dataclasses define it.
 
-    python utils/document_settings.py             write the page anew
-    python utils/document_settings.py --check     say whether the page is what this would write
+    python utils/document_settings.py             write the page
+    python utils/document_settings.py --check     fail if the page is out of date
 
-What a key means is the comment behind its field.
+The meaning of a key is the comment behind its field, or above it.
 """
 
 import argparse
@@ -25,31 +25,30 @@ from afn.common.errors import UserError
 from afn.common.paths import ROOT, portable
 from afn.experiment import command_line, tune
 from afn.metrics import fusion
-from afn.systems import settings
+from afn.systems import registry
 
 PAGE = ROOT / "docs" / "settings.md"
 COMMAND = "python utils/document_settings.py"
-FILES = {  # folder of conf/ -> what a YAML there becomes, and what such a file is
-    "systems": (settings.System, "A row of the results table: features, a model, and how it is trained."),
+FILES = {  # folder of conf/ -> type of its YAMLs, and their purpose
+    "systems": (registry.settings_type(), "A row of the results table: features, a model, and how it is trained."),
     "corpora": (corpora.Corpus, "A corpus: where recordings come from, and what systems do differently on it."),
     "fusion": (fusion.FusionSettings, "A fusion of several systems' scores."),
     "tuning": (tune.Tuning, "What `./run.sh --tune` tries for the system of the same name."),
 }
 INTRODUCTION = f"""# Settings
 
-Every key that a YAML in `conf/` may have. The page is written by `{COMMAND}`
-from the dataclasses that read the files; a test holds the two together.
+All keys of the YAMLs in `conf/`. `{COMMAND}` writes this page from the dataclasses
+that read the files, and a test checks that it is up to date.
 
-- A key without a default must be given. Recipes have hardly any defaults: their values stand in the YAML, each with its
-  reason beside it.
+- A key without a default is required. Recipes have few defaults: the YAML states each value with its reason.
 - An unknown key, a value of a wrong type and a value out of range are one-line errors that name the file and the key.
-- `extends: other.yaml`, relative to the file, takes over another YAML; keys that are given override, mapping by
-  mapping. A mapping that names another `kind` replaces the one below it whole.
+- `extends: other.yaml`, relative to the file, inherits from another YAML. Given keys override, mapping by mapping. A
+  mapping with another `kind` replaces the inherited one completely.
 - `--set NAME=VALUE` overrides any key for one run: `--set train.epochs=5` in the system's YAML,
-  `--set corpus.root=DIR` in the corpus'. The value is read as YAML.
-- Where a key takes one of several tables, the `kind` in it says which: `kind: cqcc`.
+  `--set corpus.root=DIR` in the corpus's. The value is YAML.
+- If a key takes one of several tables, its `kind` selects one: `kind: cqcc`.
 
-`conf/*.conf` are not YAML: Kaldi's option files have Kaldi's own format, and `conf/neat.conf` that of neat-python.
+`conf/*.conf` are not YAML: they have the formats of Kaldi and, `conf/neat.conf`, of neat-python.
 """
 KIND = "kind"
 PLAIN = {int: "whole number", float: "number", str: "text", bool: "`true` or `false`", Any: "any value"}
@@ -64,7 +63,7 @@ def main() -> None:
         files.write_text(PAGE, text)
         print(f"document_settings: wrote {portable(PAGE)}")
     elif not PAGE.is_file() or PAGE.read_text(encoding="utf-8") != text:
-        raise UserError(f"{portable(PAGE)}: out of date; write it with {COMMAND}")
+        raise UserError(f"{portable(PAGE)}: out of date. Write it with: {COMMAND}")
 
 
 def page() -> str:
@@ -79,7 +78,7 @@ def page() -> str:
 
 
 def sections(cls: type, seen: set[type]) -> Iterator[str]:
-    """The table of a dataclass, then those of the dataclasses that its keys hold, each once."""
+    """The table of a dataclass, then those of the dataclasses in its keys, each once."""
     if cls in seen:
         return
     seen.add(cls)
@@ -102,13 +101,13 @@ def section(cls: type) -> str:
 
 
 def kind_of(cls: type) -> str:
-    """What its YAML says under `kind`, or nothing."""
+    """The `kind` of its YAML, or nothing."""
     hint = typing.get_type_hints(cls).get(KIND)
     return typing.get_args(hint)[0] if hint else ""
 
 
 def title(cls: type) -> str:
-    """How a dataclass is called on the page: with its `kind`, where it has one."""
+    """The heading of a dataclass: with its `kind` if it has one."""
     kind = kind_of(cls)
     return f"{cls.__name__} (`kind: {kind}`)" if kind else cls.__name__
 
@@ -126,7 +125,7 @@ def classes(kind: Any) -> list[type]:
 
 
 def shown(kind: Any) -> str:
-    """A type in words: what may stand behind a key."""
+    """A type in words: the possible values of a key."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if dataclasses.is_dataclass(kind):
         return f"[{kind_of(kind) or 'its keys'}]({anchor(kind)})"
@@ -157,13 +156,13 @@ def introduction(cls: type) -> str:
 
 
 def of_classes(kind: Any) -> str:
-    """What a key means that holds a dataclass: what that says of itself."""
+    """The meaning of a key that holds a dataclass: the introduction of that."""
     below = classes(kind)
     return introduction(below[0]) if len(below) == 1 else f"by its `{KIND}`" if below else ""
 
 
 def meanings(cls: type) -> dict[str, str]:
-    """What each key of a dataclass means; a dataclass that inherits a key may say it anew."""
+    """The meaning of each key of a dataclass, inherited ones included."""
     told: dict[str, str] = {}
     for base in reversed(cls.__mro__):
         if dataclasses.is_dataclass(base):
@@ -172,12 +171,18 @@ def meanings(cls: type) -> dict[str, str]:
 
 
 def comments(cls: type) -> dict[str, str]:
-    """The comment behind each field in the source of a dataclass."""
+    """The comment behind each field in the source of a dataclass, or the comment line above it."""
     source = inspect.getsource(cls)
-    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    at_line = {token.start[0]: token.string.lstrip("# ") for token in tokens if token.type == tokenize.COMMENT}
+    tokens = [t for t in tokenize.generate_tokens(io.StringIO(source).readline) if t.type == tokenize.COMMENT]
+    behind = {
+        token.start[0]: token.string.lstrip("# ")
+        for token in tokens
+        if token.line.lstrip() != token.line[token.start[1] :]
+    }
+    above = {token.start[0] + 1: token.string.lstrip("# ") for token in tokens if token.start[0] not in behind}
     fields = [node for node in ast.parse(source).body[0].body if isinstance(node, ast.AnnAssign)]
-    return {node.target.id: at_line[node.end_lineno] for node in fields if node.end_lineno in at_line}
+    told = {node.target.id: behind.get(node.end_lineno) or above.get(node.lineno) for node in fields}
+    return {name: meaning for name, meaning in told.items() if meaning}
 
 
 if __name__ == "__main__":

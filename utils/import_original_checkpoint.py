@@ -1,11 +1,11 @@
-"""Take over networks trained with the original repository: their state dicts become trained seeds of a system here.
+"""Import networks trained with the original repository: their state dicts become trained seeds of a system here.
 
     python utils/import_original_checkpoint.py --corpus asvspoof2017 --system afn --seeds 1-2 first.pth second.pth
 
-A checkpoint is what PyTorch 0.4 saved there: a dictionary with the weights under `state_dict`. Every weight must fit by
-name and shape. A state dict does not say which attention or activation it was trained with (AttenResNet2, 4 and 5 have
-the same names); --system says it. Each becomes exp/<corpus>/<system>/seed<k>, which stages 1 to 3, score and export
-take as if trained here.
+A checkpoint is a file that PyTorch 0.4 saved there: a dictionary with the weights under `state_dict`. Every weight must
+fit by name and shape. A state dict does not contain the attention or activation of its training (AttenResNet2, 4 and 5
+have the same names); --system states it. Each checkpoint becomes exp/<corpus>/<system>/seed<k>, which stages 1 to 3,
+score and export use as if trained here.
 """
 
 import argparse
@@ -16,20 +16,23 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from afn.common import config, errors, record
+from afn.common import errors, files, owned, record
 from afn.common.errors import UserError
 from afn.common.paths import portable
-from afn.experiment import command_line, environment, locks
+from afn.experiment import command_line, environment, locks, provenance
+from afn.experiment.command_line import Stage
+from afn.experiment.layout import TRAINED
+from afn.features import front_end
+from afn.systems import checkpoints, registry
 from afn.systems.neural import training
 from afn.systems.neural.attentive_filtering import AttentiveFilteringNetwork
 from afn.systems.neural.dilated_resnet import DilatedResNet
 from afn.systems.neural.light_cnn import LightCNN
-from afn.systems.neural.system import network
 from afn.systems.neural.settings import Neural
 
 STATE = "state_dict"
-PARALLEL = "module."  # what nn.DataParallel puts before every name
-COUNTER = "num_batches_tracked"  # PyTorch before 0.4.1 has none; nothing depends on it
+PARALLEL = "module."  # prefix of every name, by nn.DataParallel
+COUNTER = "num_batches_tracked"  # absent before PyTorch 0.4.1; nothing depends on it
 UNIT = (0, 2, 3, 5)  # batch norm, layer, batch norm, layer of a residual unit here
 
 
@@ -38,31 +41,41 @@ def main() -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("checkpoints", nargs="+", type=Path, metavar="CHECKPOINT", help="one for each of --seeds")
     options = parser.parse_args()
-    here = command_line.from_arguments(options)
-    if len(options.checkpoints) != len(here.seeds):
-        raise UserError(f"--seeds {options.seeds}: {len(options.checkpoints)} checkpoints need as many seeds")
+    with command_line.stage(options) as here:
+        take_over(here, options.checkpoints)
+    print(f"import: next: ./run.sh --corpus {options.corpus} --system {options.system} --seeds {options.seeds} 1 3")
+
+
+def take_over(here: Stage, given: list[Path]) -> None:
+    """Write a trained seed for each checkpoint; nothing is written unless all of them fit."""
+    if len(given) != len(here.seeds):
+        raise UserError(f"--seeds: {len(here.seeds)} given for {len(given)} checkpoints. Give one seed per checkpoint.")
     if not isinstance(here.system, Neural):
-        raise UserError(f"--system {here.system_name}: the original repository trains networks only")
+        raise UserError(f"--system {here.system_name}: not a network. The original repository trains networks only.")
     directories = [here.layout.seed(here.system_name, seed) for seed in here.seeds]
-    if standing := [directory for directory in directories if directory.exists() and not here.force]:
-        raise UserError(f"{standing[0]}: stands already; choose other --seeds, or --force to replace it")
-    states = [weights(path, network(here.system)) for path in options.checkpoints]
-    for seed, directory, path, state in zip(here.seeds, directories, options.checkpoints, states, strict=True):
-        settings = {"system": here.system_name, "seed": seed, "settings": config.plain(here.system)}
+    for directory in directories:
+        if directory.exists() and not here.redo(directory / record.NAME):
+            raise UserError(f"{directory}: exists. Choose other --seeds, or replace it with --force.")
+    states = [weights(path, registry.build(here.system, 1).exportable()) for path in given]
+    # The data of the training are unknown, and the same for all seeds.
+    identity = provenance.asked(here.system, front_end.describe(here.system.features))
+    identity["data"] = {"imported": "from the original repository"}
+    owned.claim(here.layout.system(here.system_name))
+    for seed, directory, path, state in zip(here.seeds, directories, given, states, strict=True):
         with locks.hold(directory):
             shutil.rmtree(directory, ignore_errors=True)
-            training.save(directory / training.BEST, {"model": state})
-            environment.write(directory / "env.json")
-            record.write(directory, record.make(settings, {"checkpoint": path}))
-            (directory / command_line.TRAINED).touch()
+            provenance.write(directory, here.system_name, here.system, {**identity, "seed": seed}, here.adapted)
+            files.write_text(directory / "train.log", f"imported from {path.name}, SHA-256 {files.sha256(path)}\n")
+            checkpoints.save(directory / training.BEST, {"model": state})
+            environment.add(directory / "env.json")
+            (directory / TRAINED).touch()
         print(f"import: wrote {portable(directory)}: {len(state)} tensors of {path}")
-    print(f"import: ./run.sh --corpus {options.corpus} --system {options.system} --seeds {options.seeds} 1 3 goes on")
 
 
 def weights(path: Path, model: nn.Module) -> dict[str, Tensor]:
     """The state dict for `model` (float32) from an original checkpoint. Runs no code from the file.
 
-    Raises UserError, naming the weight, unless the checkpoint holds just the model's weights, by name and shape.
+    Raises UserError, with the weight, unless the checkpoint holds exactly the model's weights, by name and shape.
     """
     given = _given(path)
     names = original_names(model)
@@ -70,16 +83,16 @@ def weights(path: Path, model: nn.Module) -> dict[str, Tensor]:
     wanted = {f"{original}.{key}": f"{ours}.{key}" for original, ours in names.items() for key in _keys(state, ours)}
     missing = [name for name in wanted if name not in given and not name.endswith(COUNTER)]
     if missing:
-        raise UserError(f"{path}: {_some(missing)} missing; choose the --system that it was trained as")
+        raise UserError(f"{path}: {_some(missing)} missing. Choose the --system that it was trained as.")
     if extra := [name for name in given if name not in wanted]:
-        raise UserError(f"{path}: {_some(extra)} unknown to this network; choose the --system that it was trained as")
+        raise UserError(f"{path}: {_some(extra)} unknown to this network. Choose the --system that it was trained as.")
     for name, tensor in given.items():
         expected = state[wanted[name]]
         if not isinstance(tensor, Tensor) or tensor.shape != expected.shape:
             shape = _shape(tensor) if isinstance(tensor, Tensor) else type(tensor).__name__
-            raise UserError(f"{path}: {name} is {shape}, this network has {_shape(expected)}; choose its --system")
+            raise UserError(f"{path}: {name} is {shape}, this network has {_shape(expected)}. Choose its --system.")
         if not tensor.isfinite().all():
-            raise UserError(f"{path}: {name} holds NaN or infinity; take another checkpoint of that training")
+            raise UserError(f"{path}: {name} holds NaN or infinity. Use another checkpoint of that training.")
         state[wanted[name]] = tensor.detach().to(expected.dtype).contiguous()
     return state
 
@@ -89,12 +102,13 @@ def _given(path: Path) -> dict[str, Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise UserError(f"{path}: no such checkpoint") from None
+        raise UserError(f"{path}: no such checkpoint. Correct the name.") from None
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{path}: not a checkpoint of tensors and plain values ({reason})") from None
+        raise UserError(
+            f"{path}: not a checkpoint of tensors and plain values ({checkpoints.first_line(error)}). Use another file."
+        ) from None
     if not isinstance(content, Mapping) or not isinstance(content.get(STATE), Mapping):
-        raise UserError(f"{path}: holds no `{STATE}`; give a file that the original repository saved")
+        raise UserError(f"{path}: holds no `{STATE}`. Give a file that the original repository saved.")
     given = {str(name): tensor for name, tensor in content[STATE].items()}
     if all(name.startswith(PARALLEL) for name in given):
         given = {name.removeprefix(PARALLEL): tensor for name, tensor in given.items()}
@@ -105,7 +119,7 @@ def original_names(model: nn.Module) -> dict[str, str]:
     """The layers of a network: their names in the original repository -> their names here, in the order of use.
 
     Original classes: AttenResNet2, AttenResNet4 and AttenResNet5 (simple_attention_network.py), ResNet (v5_neuro.py)
-    and network_9layers (v3_neuro.py). Raises UserError for a network that it does not have.
+    and network_9layers (v3_neuro.py). Raises UserError for a network that the repository does not have.
     """
     if isinstance(model, AttentiveFilteringNetwork):
         classifier = {original: f"classifier.{ours}" for original, ours in _residual_network().items()}
@@ -114,7 +128,7 @@ def original_names(model: nn.Module) -> dict[str, str]:
         return _residual_network()
     if isinstance(model, LightCNN):
         return _light_cnn()
-    raise UserError(f"{type(model).__name__}: the original repository has no such network; choose another --system")
+    raise UserError(f"{type(model).__name__}: the original repository has no such network. Choose another --system.")
 
 
 def _attention() -> dict[str, str]:

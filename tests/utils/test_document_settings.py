@@ -1,4 +1,4 @@
-"""docs/settings.md tells every key, and is what the dataclasses say now."""
+"""docs/settings.md has every key and is up to date with the dataclasses."""
 
 import re
 from dataclasses import dataclass, field
@@ -42,7 +42,8 @@ class House:
     """A house."""
 
     name: str
-    floors: int = 2  # above the ground
+    # above the ground
+    floors: int = 2
     heated: bool | None = None  # null: not known
     pools: list[str] = field(default_factory=list)  # "a|b"
     below: Pool | None = None
@@ -73,7 +74,7 @@ def test_a_dataclass_becomes_a_table_of_its_keys(tool):
     assert "`kind`" not in tool.section(Pool).split("|", 1)[1]
 
 
-def test_an_inherited_key_keeps_its_meaning_unless_it_is_said_anew(tool):
+def test_an_inherited_key_keeps_its_meaning_unless_it_is_redefined(tool):
     assert tool.meanings(Villa) == {"floors": "with a view", "heated": "null: not known", "pools": '"a|b"'}
 
 
@@ -99,14 +100,14 @@ def test_every_key_of_the_yamls_is_on_the_page(page):
         assert yaml.safe_load(path.read_text()).keys() <= keys, path
 
 
-def test_the_committed_page_is_what_the_dataclasses_say(tool, page):
+def test_the_committed_page_is_up_to_date(tool, page):
     assert tool.PAGE.read_text(encoding="utf-8") == page, f"run {tool.COMMAND}"
 
 
-def test_a_page_out_of_date_is_refused_and_written_anew(tool, tmp_path, monkeypatch):
+def test_a_page_out_of_date_is_refused_and_rewritten(tool, tmp_path, monkeypatch):
     monkeypatch.setattr(tool, "PAGE", tmp_path / "settings.md")
     monkeypatch.setattr("sys.argv", ["document_settings.py", "--check"])
-    with pytest.raises(UserError, match="out of date; write it with python utils"):
+    with pytest.raises(UserError, match="out of date. Write it with: python utils"):
         tool.main()
     monkeypatch.setattr("sys.argv", ["document_settings.py"])
     tool.main()

@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 import torch
 
+import attention
 import evaluate
 import golden_weights
+import score
 import trained_corpus
 from afn.common import paths
 from afn.common.errors import UserError
-from afn.experiment import command_line, finished, locks, looking, scoring
+from afn.experiment import command_line, finished, locks
 from afn.metrics import score_files
 from afn.systems.neural.attentive_filtering import AttentiveFilteringNetwork
 from afn.systems.neural.dilated_resnet import DilatedResNet
@@ -85,9 +87,9 @@ def test_the_original_weights_give_the_original_score(tool, tmp_path, golden, na
     model = build()
     model.load_state_dict(tool.weights(path, model))
     with torch.inference_mode():
-        score = model.eval()(golden_weights.wave_input(1).float()).sigmoid().item()
+        given = model.eval()(golden_weights.wave_input(1).float()).sigmoid().item()
     theirs = json.loads((golden / "networks.json").read_text())["models"][name]["rule_R"]["float64"]["score"]
-    assert score == pytest.approx(theirs, abs=5e-6)
+    assert given == pytest.approx(theirs, abs=5e-6)
 
 
 def test_every_layer_has_its_place(tool):
@@ -170,7 +172,7 @@ def test_what_does_not_fit_is_refused_by_name_and_nothing_is_written(run, tmp_pa
 
 def test_weights_of_another_network_are_refused(tool, tmp_path):
     path = save(tmp_path / "x.pth", original(DilatedResNet(frames=904), CLASSIFIER))
-    with pytest.raises(UserError, match=r"pre\.0\.weight \(and \d+ more\) are missing; choose the --system"):
+    with pytest.raises(UserError, match=r"pre\.0\.weight \(and \d+ more\) are missing. Choose the --system"):
         tool.weights(path, AttentiveFilteringNetwork(frames=904))
     with pytest.raises(UserError, match=r"ln1\.weight is 32 × \d+, this network has 32 × 768"):
         tool.weights(path, DilatedResNet())
@@ -218,16 +220,16 @@ def test_what_is_no_checkpoint_is_refused(tool, tmp_path, content, words):
 def test_an_imported_seed_is_a_trained_one(run, tmp_path, capsys):
     paths = [save(tmp_path / f"{n}.pth", lcnn()) for n in (1, 2)]
     run("--system", "lcnn", "--seeds", "3,5", *paths)
-    assert "./run.sh --corpus simulated --system lcnn --seeds 3,5 1 3 goes on" in capsys.readouterr().out
+    assert "next: ./run.sh --corpus simulated --system lcnn --seeds 3,5 1 3" in capsys.readouterr().out
     options = command_line.Parser()
     finished.add_options(options)
     found = finished.find(options.parse_args(["--system", "lcnn", "--exp", str(tmp_path / "exp")]))
-    assert (found.layout.corpus, found.seeds, found.settings[5].model.frames) == ("simulated", [3, 5], 250)
-    with pytest.raises(UserError, match="seed3: stands already; choose other --seeds, or --force"):
+    assert (found.layout.corpus, found.seeds, found.trained[5].settings.model.frames) == ("simulated", [3, 5], 250)
+    with pytest.raises(UserError, match=r"seed3: exists\. Choose other --seeds"):
         run("--system", "lcnn", "--seeds", "3", paths[0])
-    with pytest.raises(UserError, match="--seeds 1: 2 checkpoints need as many seeds"):
+    with pytest.raises(UserError, match="--seeds: 1 given for 2 checkpoints"):
         run("--system", "lcnn", *paths)
-    with locks.hold(found.seed(3)), pytest.raises(UserError, match="seed3: .* is at work here"):
+    with locks.hold(found.layout.seed("lcnn", 3)), pytest.raises(UserError, match="seed3: .* is at work here"):
         run("--system", "lcnn", "--seeds", "3", "--force", paths[0])
     run("--system", "lcnn", "--seeds", "3", "--force", paths[0])
 
@@ -239,13 +241,13 @@ def test_stages_1_to_3_take_it(tool, tmp_path, tmp_path_factory, golden, monkeyp
     settings = [part for setting in trained_corpus.SETTINGS for part in ("--set", setting)]
     for main, more in (
         (tool.main, ["--system", "lcnn", *settings, "--seeds", "4", save(tmp_path / "x.pth", state)]),
-        (looking.main, ["--system", "lcnn", *settings, "--seeds", "4"]),
-        (scoring.main, ["--system", "lcnn", *settings, "--seeds", "4"]),
+        (attention.main, ["--system", "lcnn", *settings, "--seeds", "4"]),
+        (score.main, ["--system", "lcnn", *settings, "--seeds", "4"]),
         (evaluate.main, ["--resamples", "20"]),
     ):
         monkeypatch.setattr(sys, "argv", list(map(str, ["script", *common, *more])))
         main()
-    assert "LCNN has nothing to look into" in capsys.readouterr().out
+    assert "nothing to draw" in capsys.readouterr().out
     found = score_files.read(tmp_path / "exp" / "mine" / "lcnn" / "seed4" / "scores" / "eval.txt")
-    assert found.keys() == trained_corpus.LABELS.keys()
+    assert {utt.removeprefix("eval_") for utt in found} == trained_corpus.LABELS.keys()
     assert "| LCNN |" in (tmp_path / "exp" / "mine" / "RESULTS.md").read_text()
