@@ -1,8 +1,8 @@
 """Background model, extractor and i-vectors by Kaldi's own programs, where they are installed.
 
 Source: Kaldi's sre08 recipe (train_diag_ubm.sh, train_full_ubm.sh, train_ivector_extractor.sh, extract_ivectors.sh):
-its programs, their order and their options. What they learn from differs: the features as they are, without slopes,
-sliding mean or voice activity detection, and every frame, where the recipe's background models take every fifth.
+its programs, their order and their options. The data differ: features without deltas, sliding mean or voice activity
+detection, and every frame, where the recipe trains its background models on every fifth.
 """
 
 import logging
@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory, mkdtemp
 import numpy as np
 
 from afn.common import files
-from afn.common.errors import UserError
+from afn.common.errors import RETRAIN, UserError
 from afn.common.progress import Progress
 from afn.features import archives, kaldi_programs
 from afn.systems.ivector.settings import IVectors
@@ -42,13 +42,13 @@ PROGRAMS = (
     "ivector-extract",
 )
 LOGS, MAKING = "log", "making-"
-MODELS = ("final.ubm", "final.dubm", "final.ie")  # all that extraction needs
+MODELS = ("final.ubm", "final.dubm", "final.ie")  # what extraction needs
 
-PARTS = 8  # that the utterances fall into; and threads. Fixed, so that every machine adds up in the same order.
-INITIAL_FRAMES = 500_000  # kept in memory for the first iterations
+PARTS = 8  # of the utterances, and threads. Fixed, so that every machine sums in the same order.
+INITIAL_FRAMES = 500_000  # in memory during the first iterations
 INITIAL_ITERATIONS = 20
-FRAMES_PER_GAUSSIAN = 10  # of the first iterations, at least: Kaldi ends otherwise
-SELECTED = {"diagonal": 30, "full": 20}  # Gaussians a frame while the background models are trained
+FRAMES_PER_GAUSSIAN = 10  # least number in the first iterations: Kaldi asserts it
+SELECTED = {"diagonal": 30, "full": 20}  # Gaussians per frame in the training of the background models
 LEAST_WEIGHT = "--min-gaussian-weight=0.0001"
 
 Command = list[str]
@@ -60,21 +60,22 @@ class KaldiIVectors:
     """A background model and an extractor that Kaldi's programs train and use.
 
     Args:
-        settings: the row's YAML; its variance floor is taken as Kaldi takes it, as a variance, not as a share.
-        seed: draws the frames that the background model begins with; Kaldi draws the extractor always alike.
-        directory: for the models (MODELS) and the programs' logs (LOGS).
+        settings: the row's YAML. Its variance floor is a variance here, as in Kaldi, not a fraction of one.
+        seed: determines the initial frames of the background model. The random start of the extractor is the same for
+            every seed: ivector-extractor-init has no option for it.
+        directory: of the models (MODELS) and the programs' logs (LOGS).
     """
 
     def __init__(self, settings: IVectors, seed: int, directory: Path):
         self.settings, self.seed, self.directory = settings, seed, directory
         self.programs: dict[str, str] = {}
         self.work = directory / "work"
-        self.making = self.work  # where programs write; a file moves out of it when it is whole
+        self.making = self.work  # programs write here; complete files are moved out
         self.ubm, self.selector, self.extractor = (directory / name for name in MODELS)
 
     def fit(self, subset: Subset) -> None:
-        """Train both on a subset, or on from the last model that stands."""
-        if not self.extractor.is_file():  # the last to be made
+        """Train both on a subset, from the last finished model of an earlier run."""
+        if not self.extractor.is_file():  # written last
             lists, frames = self._begin(subset, self.work)
             self._full(self._diagonal(lists, frames), lists)
             self._extractor(lists)
@@ -82,15 +83,15 @@ class KaldiIVectors:
         log.info(f"background model and extractor by Kaldi's programs; their logs are in {self.directory / LOGS}")
 
     def state(self) -> dict[str, str]:
-        """What the models are, by their SHA-256."""
+        """The SHA-256 of every model."""
         return {name: files.sha256(self.directory / name) for name in MODELS}
 
     def take(self, state: Mapping[str, str]) -> None:
-        """Make sure that the models are those of `state`; UserError where they are not."""
+        """Check that the models are those of `state`; UserError if they are not."""
         for name in MODELS:
             path = self.directory / name
             if not path.is_file() or files.sha256(path) != state[name]:
-                raise UserError(f"{path}: not the model that the back-end was trained on; train anew with --force")
+                raise UserError(f"{path}: not the model that the back-end was trained on. {RETRAIN}")
 
     def extract(self, subset: Subset) -> np.ndarray:
         """The i-vectors of a subset, float64[U × dimension], in the order of its utterances."""
@@ -110,17 +111,17 @@ class KaldiIVectors:
                 found.update(archives.read_vectors(part))
         if missing := [utt for utt in subset.utterances if utt not in found]:
             raise UserError(
-                f"Kaldi gave {len(found)} of {len(subset.utterances)} i-vectors; {missing[0]} is missing: see "
-                f"{self.directory / LOGS}"
+                f"Kaldi gave {len(found)} of {len(subset.utterances)} i-vectors; {missing[0]} is missing. "
+                f"See {self.directory / LOGS}."
             )
         return np.stack([found[utt] for utt in subset.utterances]).astype(np.float64)
 
     def _begin(self, subset: Subset, folder: Path) -> tuple[list[str], int]:
-        """Write the features into `folder`; returns the lists of their parts, as programs take them, and the frames."""
+        """Write the features into `folder`. Returns the rspecifiers of their parts and the number of frames."""
         self.programs = kaldi_programs.require(PROGRAMS, "programs=kaldi", "use programs=native")
         for path in (self.directory / LOGS, folder):
             path.mkdir(parents=True, exist_ok=True)
-        # Of another name every time, and what was there goes: a program that outlived a killed run cannot interfere.
+        # A new name in every run, old ones are deleted: a program that outlived a killed run cannot interfere.
         for left in folder.glob(f"{MAKING}*"):
             shutil.rmtree(left)
         self.making = Path(mkdtemp(prefix=MAKING, dir=folder))
@@ -142,16 +143,16 @@ class KaldiIVectors:
         return [f"scp:{folder / f'feats.{part}.scp'}" for part in range(parts)], frames
 
     def _diagonal(self, lists: list[str], frames: int) -> Path:
-        """The diagonal background model: from random frames, half of the Gaussians split, then EM."""
+        """Train the diagonal background model: random frames as means, EM with splitting, EM."""
         of = self.settings.ubm
         models = [self.work / f"diagonal.{i}.dubm" for i in range(of.iterations + 1)]
-        # Kaldi adds (components - first) / (iterations / 2) Gaussians an iteration, rounded down; where that is 0 it
-        # would never come to their number.
+        # Kaldi adds (components - first) / (iterations / 2) Gaussians per iteration, rounded down. With 0 it never
+        # reaches `components`.
         first = of.components // 2 if 2 * (of.components - of.components // 2) >= INITIAL_ITERATIONS else of.components
         if min(frames, INITIAL_FRAMES) < FRAMES_PER_GAUSSIAN * first:
             raise UserError(
-                f"ubm.components: {frames} frames are too few to begin with {first} Gaussians; Kaldi takes at least "
-                f"{FRAMES_PER_GAUSSIAN * first}"
+                f"ubm.components: {frames} frames are too few for {first} initial Gaussians; Kaldi needs at least "
+                f"{FRAMES_PER_GAUSSIAN * first}. Use fewer components."
             )
         floor = f"--min-variance={of.variance_floor}"
         begin = ["gmm-global-init-from-feats", f"--num-threads={PARTS}", f"--num-frames={INITIAL_FRAMES}"]
@@ -162,7 +163,7 @@ class KaldiIVectors:
         return models[-1]
 
     def _full(self, diagonal: Path, lists: list[str]) -> None:
-        """The background model with full covariances, from the diagonal one, and its diagonals."""
+        """Train the background model with full covariances, from the diagonal one, and write its diagonals."""
         of = self.settings.ubm
         models = [*(self.work / f"full.{i}.ubm" for i in range(of.full_iterations)), self.ubm]
         self._make(models[0], lambda out: ["gmm-global-to-fgmm", str(diagonal), str(out)])
@@ -176,7 +177,7 @@ class KaldiIVectors:
     def _mixture(
         self, kind: str, models: list[Path], selector: Path, selected: int, floor: str, lists: list[str]
     ) -> None:
-        """EM of a mixture whose programs begin with `kind`; which Gaussians a frame is of `selector` decides once."""
+        """EM of a mixture with the programs `kind`-*; `selector` selects the Gaussians of each frame, once."""
 
         def select(part: int, out: Path) -> list[Command]:
             return [["gmm-gselect", f"--n={self._at_most(selected)}", str(selector), lists[part], f"ark:{out}"]]
@@ -185,7 +186,7 @@ class KaldiIVectors:
             return [f"{kind}-acc-stats", f"--gselect=ark,s,cs:{alignment}", str(model), lists[part], str(out)]
 
         def estimate(model: Path, total: Path, out: Path, last: bool) -> Command:
-            # A Gaussian less, and the selection would not fit any more.
+            # Removing a Gaussian makes the selection invalid: only in the last iteration.
             options = [f"--remove-low-count-gaussians={str(last).lower()}", LEAST_WEIGHT, floor]
             return [f"{kind}-est", *options, str(model), str(total), str(out)]
 
@@ -204,7 +205,7 @@ class KaldiIVectors:
             return self._posteriors(lists[part], f"ark:{out}")
 
         def accumulate(model: Path, part: int, alignment: Path, out: Path) -> Command:
-            # Several threads would add up in an order of chance.
+            # With several threads the order of summation is random.
             begin = ["ivector-extractor-acc-stats", "--num-threads=1", str(model), lists[part]]
             return [*begin, f"ark,s,cs:{alignment}", str(out)]
 
@@ -244,7 +245,7 @@ class KaldiIVectors:
         add: Callable[[list[Path], Path], Command],
         estimate: Callable[[Path, Path, Path, bool], Command],
     ) -> None:
-        """From models[0] to models[-1], an iteration each; those that stand are not made again."""
+        """Train from models[0] to models[-1], one iteration each. Finished models are kept."""
         if models[-1].is_file():
             return
         alignments = [self.work / f"{kind}.{part}.alignment" for part in range(parts)]
@@ -277,9 +278,9 @@ class KaldiIVectors:
         commands: Callable[[int, Path], list[Command]],
         after: Callable[[], None] | None = None,
     ) -> None:
-        """Run a chain of programs for every file that is not there, as many at once as there are cores.
+        """Run a chain of programs for every missing file, as many at once as there are cores.
 
-        `commands(part, out)` writes the file; it gets its name when its chain has ended well, and `after` is called.
+        `commands(part, out)` writes the file. Once the chain has succeeded, the file gets its name; `after` is called.
         """
         missing = [(part, path) for part, path in enumerate(paths) if not path.is_file()]
         cores = os.cpu_count() or 1
