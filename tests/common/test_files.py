@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from afn.common import errors, files, record
+from afn.common import errors, files
 from afn.common.errors import UserError
 
 
@@ -56,22 +56,6 @@ def test_a_users_mistake_is_one_line_and_a_code(capsys, raised, code, line):
 def test_our_own_mistakes_keep_their_traceback():
     with pytest.raises(ZeroDivisionError):
         errors.run(lambda: 1 / 0)
-
-
-def test_a_record_stands_only_for_the_same_settings_and_inputs(tmp_path):
-    source = tmp_path / "in.txt"
-    files.write_text(source, "1")
-    made_from = record.make({"a": {"b": 1}, "c": (1, 2)}, {"in": source})
-    assert not record.stands(tmp_path, made_from)
-    record.write(tmp_path, made_from)
-    assert record.stands(tmp_path, made_from)
-    files.write_text(source, "2")
-    changed = record.make({"a": {"b": 2}, "c": (1, 2)}, {"in": source})
-    assert not record.stands(tmp_path, changed)
-    recorded = {name: value for name, value in record.read(tmp_path).items() if name != "schema"}
-    assert list(record.differences(recorded, changed)) == ["a.b", "made_from.in"]
-    record.remove(tmp_path)
-    assert not record.stands(tmp_path, made_from)
 
 
 def test_of_files_written_together_the_one_that_cannot_be_written_is_named(tmp_path):

@@ -9,7 +9,7 @@ TRIM_THRESHOLD, TOP_PAD = 2**31 - 1, 2**20  # bytes
 def keep_freed() -> None:
     """Ask glibc to keep freed memory for its next use; a no-op where the C library has no mallopt.
 
-    Without this every large array is given back to the system when it is freed, and page-faulted in anew by the next:
+    Without this every large array is given back to the system when it is freed, and page-faulted in again by the next:
     a training step takes about twice as long, a spectrogram a quarter longer. Splinters too small for the fast lists
     join their neighbours again, for a hole that has lost them takes no array of the size it had; run.sh turns the cache
     off that would keep them as well (GLIBC_TUNABLES, which only a program's start heeds). There it asks for huge pages

@@ -59,7 +59,7 @@ def _layers(path: Path, below: tuple[Path, ...]) -> list[tuple[Path, dict[str, A
     try:
         content = _parse(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise UserError(f"{path}: not a YAML file: {error}; mend the line it names") from None
+        raise UserError(f"{path}: not a YAML file: {error}; correct the line it names") from None
     if content is None:
         content = {}
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
@@ -73,7 +73,7 @@ def _layers(path: Path, below: tuple[Path, ...]) -> list[tuple[Path, dict[str, A
 
 
 def _parse(text: str) -> Any:
-    """What a YAML text says; raises ValueError for whatever it cannot say."""
+    """What a YAML text says; raises ValueError for what is no YAML."""
     try:
         loader = yaml.SafeLoader(text)
         try:
@@ -107,7 +107,7 @@ def _measure(node: yaml.Node, sizes: dict[yaml.Node, int], level: int) -> int:
         for key, value in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value != "<<":
                 if (key.tag, key.value) in seen:
-                    raise ValueError(f"{key.value} stands there a second time, line {key.start_mark.line + 1}")
+                    raise ValueError(f"{key.value} is there a second time, line {key.start_mark.line + 1}")
                 seen.add((key.tag, key.value))
             size += _measure(key, sizes, level + 1) + _measure(value, sizes, level + 1)
     elif isinstance(node, yaml.SequenceNode):

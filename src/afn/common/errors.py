@@ -1,4 +1,4 @@
-"""What a user's mistake looks like: one clear line on stderr and a non-zero exit, never a traceback."""
+"""A user's mistakes: one clear line on stderr and a non-zero exit, never a traceback."""
 
 import contextlib
 import errno
@@ -16,33 +16,33 @@ LONGEST = 1000  # characters of a line
 SIGNALLED = 128  # and the signal's number: the shell's convention
 
 RETRAIN = "Train again with --force."  # how to fix a training's damaged files
-MAKE_ROOM = "make room, then the same command goes on from here"
-ELSEWHERE = "mend its permissions, or choose another folder (--data, --exp)"
-MENDS = {
+MAKE_ROOM = "make room, then run the same command again: it resumes"
+ELSEWHERE = "correct its permissions, or choose another folder (--data, --exp)"
+FIXES = {
     errno.ENOSPC: MAKE_ROOM,
     errno.EDQUOT: MAKE_ROOM,
-    errno.EFBIG: "raise the limit on the size of files (`ulimit -f`), then the same command goes on from here",
+    errno.EFBIG: "raise the limit on the size of files (`ulimit -f`), then run the same command again: it resumes",
     errno.EACCES: ELSEWHERE,
     errno.EPERM: ELSEWHERE,
     errno.EROFS: ELSEWHERE,
-    errno.ENOTDIR: "a file stands where a folder belongs: move it away, or choose another folder (--data, --exp)",
-    errno.EEXIST: "a file stands where a folder belongs: move it away, or choose another folder (--data, --exp)",
-    errno.EISDIR: "a folder stands where a file belongs: move it away",
-    errno.ENOENT: "check the name; if it lies under data/ or exp/, run the earlier stages again",
+    errno.ENOTDIR: "a file is where a folder belongs: move it away, or choose another folder (--data, --exp)",
+    errno.EEXIST: "a file is where a folder belongs: move it away, or choose another folder (--data, --exp)",
+    errno.EISDIR: "a folder is where a file belongs: move it away",
+    errno.ENOENT: "check the name; if it is under data/ or exp/, run the earlier stages again",
     errno.ENAMETOOLONG: "shorten the name",
     errno.EMFILE: "too many files are open at once: lower --nj, or raise `ulimit -n`",
 }
-OUT_OF_MEMORY = "out of memory; lower what is held at once (--nj, --jobs, train.batch_size), then run the same again"
+OUT_OF_MEMORY = "out of memory; lower what is held at once (--nj, train.batch_size), then run the same command again"
 # RuntimeErrors of PyTorch, on a GPU and on the CPU.
 NO_MEMORY = ("out of memory", "can't allocate memory")
 
 
 class UserError(Exception):
-    """A mistake the user can mend. The text is one line: file or value, what is wrong, the mend."""
+    """A mistake that the user can fix. The text is one line: file or value, what is wrong, how to fix it."""
 
 
 class Ended(KeyboardInterrupt):
-    """Asked to end by another signal than Ctrl-C's; whatever ends on Ctrl-C ends on this as well."""
+    """Asked to end by another signal than Ctrl-C's; what ends on Ctrl-C ends on this as well."""
 
     def __init__(self, number: int):
         super().__init__()
@@ -72,16 +72,16 @@ def report(error: BaseException) -> int | None:
     if isinstance(error, UserError):
         return _say(program, str(error), USER_ERROR)
     if isinstance(error, BrokenPipeError):
-        _drop(sys.stdout)  # whoever read along, as in `… | head`, has seen enough
+        _drop(sys.stdout)  # the reader, as in `… | head`, has seen enough
         return SIGNALLED + signal.SIGPIPE
     if isinstance(error, OSError) and error.errno is not None:
         _drop(sys.stdout)
         where = f"{error.filename}: " if error.filename else ""
-        mend = MENDS.get(error.errno, "mend that, then run the same command again")
-        return _say(program, f"{where}{error.strerror}; {mend}", USER_ERROR)
+        fix = FIXES.get(error.errno, "correct that, then run the same command again")
+        return _say(program, f"{where}{error.strerror}; {fix}", USER_ERROR)
     if isinstance(error, KeyboardInterrupt):
         number = getattr(error, "number", signal.SIGINT)
-        return _say(program, "interrupted; the same command goes on from here", SIGNALLED + number)
+        return _say(program, "interrupted; run the same command again to resume", SIGNALLED + number)
     out_of_memory = isinstance(error, RuntimeError) and any(words in str(error) for words in NO_MEMORY)
     if out_of_memory or isinstance(error, MemoryError):
         return _say(program, OUT_OF_MEMORY, USER_ERROR)
@@ -97,7 +97,7 @@ def _ended_by_signals() -> Iterator[None]:
 
     def end(number: int, _: FrameType | None) -> None:
         for other in before:
-            signal.signal(other, signal.SIG_IGN)  # what is under way to an orderly end is not disturbed
+            signal.signal(other, signal.SIG_IGN)  # an orderly end is not disturbed
         raise Ended(number)
 
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}

@@ -1,44 +1,10 @@
-"""Where everything lies under data/ and exp/."""
+"""Paths as the user, the repository and written files name them."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from afn.common.errors import UserError
-from afn.common.labels import SUBSETS as SUBSETS
 
 ROOT = Path(__file__).resolve().parents[3]  # the repository
-METRICS = "metrics.csv"  # of a training: how it went
-FUSION = "fusion"  # the folder of fused scores below exp/<corpus>; no system may have this name
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The folders of one corpus: `data` and `exp` are the two generated top-level folders, `corpus` its name."""
-
-    data: Path
-    exp: Path
-    corpus: str
-
-    @property
-    def corpus_data(self) -> Path:
-        return self.data / self.corpus
-
-    def subset(self, subset: str) -> Path:
-        """The data directory of `train`, `dev` or `eval`."""
-        return self.corpus_data / subset
-
-    def features(self, subset: str, feature: str) -> Path:
-        return self.subset(subset) / feature
-
-    @property
-    def results(self) -> Path:
-        return self.exp / self.corpus
-
-    def system(self, system: str) -> Path:
-        return self.results / system
-
-    def seed(self, system: str, seed: int) -> Path:
-        return self.system(system) / f"seed{seed}"
 
 
 def portable(path: Path | str) -> str:
@@ -46,7 +12,7 @@ def portable(path: Path | str) -> str:
     try:
         path = Path(path).resolve()
     except RuntimeError:
-        raise UserError(f"{path}: a link that leads to itself; mend it") from None
+        raise UserError(f"{path}: a link that leads to itself. Correct the link.") from None
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
 
 

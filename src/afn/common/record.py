@@ -16,14 +16,6 @@ SCHEMA = 2  # raised when older records can no longer be read
 ABSENT = "absent"
 
 
-def make(settings: Mapping[str, Any], inputs: Mapping[str, Path] | None = None) -> dict[str, Any]:
-    """A record of `settings` and of the files in `inputs` (name -> file; each by its SHA-256)."""
-    record = dict(settings)
-    if inputs:
-        record["made_from"] = {name: files.sha256(path) for name, path in inputs.items()}
-    return record
-
-
 def write(directory: Path, record: Mapping[str, Any]) -> None:
     """Write `record`, with the schema version, into `directory`; written last, it declares the directory complete."""
     files.write_text(directory / NAME, config.dump({"schema": SCHEMA, **record}))
@@ -50,12 +42,6 @@ def read(directory: Path) -> dict[str, Any]:
             f"{schema}, this one reads {SCHEMA}). Run its stage again with --force, or use that version."
         )
     return content
-
-
-def stands(directory: Path, record: Mapping[str, Any]) -> bool:
-    """Whether `directory` is complete and its whole record is `record`."""
-    path = directory / NAME
-    return path.is_file() and path.read_bytes() == config.dump({"schema": SCHEMA, **record}).encode()
 
 
 def current(directory: Path, identity: Mapping[str, Any]) -> bool:

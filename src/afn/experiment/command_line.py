@@ -73,13 +73,6 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def add_jobs(parser: Parser) -> None:
-    """Add --nj, the number of parallel jobs."""
-    parser.add_argument(
-        "--nj", type=positive, default=os.cpu_count(), metavar="N", help="parallel jobs (all %(default)s cores)"
-    )
-
-
 @dataclass(frozen=True)
 class Stage:
     """The corpus, system, seeds and folders that the options name."""
@@ -123,7 +116,7 @@ def stage(options: argparse.Namespace) -> Iterator[Stage]:
 
 
 def from_arguments(options: argparse.Namespace, marker: Path | None = None) -> Stage:
-    """Read the YAMLs that `options` name. Raises UserError for whatever is wrong in them."""
+    """Read the YAMLs that `options` name. Raises UserError for mistakes in them."""
     for_corpus = [text.removeprefix(CORPUS_PREFIX) for text in options.set if text.startswith(CORPUS_PREFIX)]
     for_system = [text for text in options.set if not text.startswith(CORPUS_PREFIX)]
     path = find("corpora", options.corpus)

@@ -118,7 +118,7 @@ def converted(network: nn.Module, system: NeuralSystem) -> Any:
 
 
 def metadata(experiment: TrainedSystem, seed: int, system: NeuralSystem) -> dict[str, str]:
-    """What whoever runs the file needs to know, by name."""
+    """What a user of the file needs to know, by name."""
     threshold = replace(experiment, trained={seed: experiment.trained[seed]}).threshold(system.averages)
     return {
         "title": experiment.title,

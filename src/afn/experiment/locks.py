@@ -24,7 +24,7 @@ PAUSE = 0.1  # seconds between attempts
 
 
 def name(folder: Path) -> Path:
-    """The lock file of `folder`; beside it, so that the folder itself may be removed and made anew."""
+    """The lock file of `folder`; beside it, so that the folder itself may be removed and created again."""
     return folder.with_name(f".{folder.name}.lock")
 
 

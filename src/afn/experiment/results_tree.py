@@ -15,7 +15,7 @@ from afn.experiment.layout import FUSION, seeds
 from afn.experiment.provenance import Trained
 from afn.metrics import score_files
 from afn.metrics.analysis import ScoredSystem
-from afn.metrics.trials import Trials
+from afn.metrics.trials import SCORED_SUBSETS, Trials
 from afn.systems.neural import maps
 from afn.systems.neural.maps import Maps
 from afn.systems.protocol import METRICS, Paper
@@ -69,7 +69,7 @@ def _experiment(name: str, directory: Path, row: Path | None) -> Experiment:
     found = {
         (subset, seed): path
         for seed, folder in folders.items()
-        for subset in scoring.SUBSETS
+        for subset in SCORED_SUBSETS
         if (path := folder / "scores" / f"{subset}.txt").is_file()
     }
     arrays = directory / "attention" / maps.NAME
@@ -81,7 +81,7 @@ def _experiment(name: str, directory: Path, row: Path | None) -> Experiment:
         trained_on,
         found,
         tuple(sorted(map(int, then))),
-        tuple(seed for seed in alike if str(seed) in then and then[str(seed)] != kept[seed]),
+        tuple(seed for seed in alike if str(seed) in then and any(kept[seed].get(name) != old for name, old in then[str(seed)].items())),
         {seed: runs[-1] for seed, runs in environments.items() if runs},
         {seed: c for seed, trained in alike.items() if (c := _curves(trained.directory / METRICS))},
         arrays if arrays.is_file() and record.exists(arrays.parent) else None,
@@ -115,7 +115,7 @@ def _alike(directory: Path) -> tuple[dict[int, Trained], tuple[str, ...]]:
 
 
 def _hashes(folder: Path) -> dict[str, str]:
-    return {subset: sha256(path) for subset in scoring.SUBSETS if (path := folder / f"{subset}.txt").is_file()}
+    return {subset: sha256(path) for subset in SCORED_SUBSETS if (path := folder / f"{subset}.txt").is_file()}
 
 
 def _described(row: Path | None, alike: Mapping[int, Trained]) -> tuple[str, Paper, str]:

@@ -17,11 +17,11 @@ from afn.experiment.layout import Layout, seeds
 from afn.experiment.provenance import Trained
 from afn.experiment.training import finished
 from afn.metrics import eer, score_files
+from afn.metrics.trials import SCORED_SUBSETS
 from afn.systems import registry
 from afn.systems.protocol import System
 from afn.systems.subset import Subset
 
-SUBSETS = ("dev", "eval")
 PART = 512  # utterances of a unit of work; a multiple of what systems score together
 PATIENCE = 60.0  # s to wait for another run's averaging, which takes a moment
 PARTS = "parts"  # folder of finished units, within the scores
@@ -41,7 +41,7 @@ class Unit:
 
 def score(here: Stage) -> None:
     """Score dev and eval with every seed, then average the seeds that were trained alike."""
-    subsets = [name for name in SUBSETS if name in prepared(here.layout)]
+    subsets = [name for name in SCORED_SUBSETS if name in prepared(here.layout)]
     for seed in here.seeds:
         score_seed(here, seed, subsets)
     average(here, subsets)
