@@ -112,7 +112,7 @@ class Scorer:
     def draw(self, recording: Recording) -> None:
         """Write the figure of stage 1 for a recording; of a long one, for its first window."""
         from afn.common.figures import plain
-        from afn.systems.neural import figures
+        from afn.systems.neural import heatmaps
 
         assert self.heatmaps is not None
         found = self._attend(recording.windows[0])
@@ -120,7 +120,7 @@ class Scorer:
         of = f"{plain(self.experiment.title)}, seed {self.experiment.seeds[0]}"
         title = f"{plain(recording.utt)} · score {recording.score:+.2f}, {self.decision(recording)} · {of}"
         recording.heatmap = self.heatmaps / self._unused(recording.utt)
-        figures.draw_utterance(recording.heatmap, found.spectrogram, found.mask, found.filtered, title, limits)
+        heatmaps.draw_utterance(recording.heatmap, found.spectrogram, found.mask, found.filtered, title, limits)
         if recording.count > 1:
             recording.notes.append(f"the heatmap shows the first {found.mask.shape[1]} frames")
 
