@@ -1,26 +1,26 @@
 """Which trained experiment the options name."""
 
 import os
+import re
 from types import SimpleNamespace
 
 import pytest
 
-from afn.common import config, record
+from afn.common import record
 from afn.common.errors import UserError
-from afn.common.paths import ROOT
-from afn.experiment import command_line, finished
+from afn.experiment import finished
+from afn.experiment.layout import TRAINED
+from trained_corpus import record_training
 
 
 @pytest.fixture
 def exp(tmp_path):
-    """A folder of experiments; `exp(corpus, system, seed, age)` adds a finished training, `age` seconds old."""
+    """`exp(corpus, system, seed, age)` adds a finished training of an LCNN, `age` seconds old."""
 
-    def add(corpus, system, seed, age):
+    def add(corpus, system, seed, age=0, *settings):
         directory = tmp_path / "exp" / corpus / system / f"seed{seed}"
-        content = {"system": system, "seed": seed, "settings": config.read(ROOT / "conf" / "systems" / "lcnn.yaml")}
-        record.write(directory, content)
-        (directory / command_line.TRAINED).touch()
-        os.utime(directory / command_line.TRAINED, (1e9 - age, 1e9 - age))
+        record_training(directory, "lcnn", *settings)
+        os.utime(directory / TRAINED, (1e9 - age, 1e9 - age))
 
     return add
 
@@ -34,10 +34,10 @@ def test_the_newest_training_of_the_default_system_is_taken(tmp_path, exp):
     exp("old", "afn", 1, 300)
     exp("new", "afn", 2, 100)
     exp("new", "afn", 10, 200)
-    exp("newest", "drn", 1, 0)  # another system
+    exp("newest", "drn", 1)  # another system
     found = find(tmp_path)
     assert (found.layout.corpus, found.name, found.seeds) == ("new", "afn", [2, 10])
-    assert found.seed(10) == tmp_path / "exp" / "new" / "afn" / "seed10"
+    assert found.trained[10].directory == tmp_path / "exp" / "new" / "afn" / "seed10"
 
 
 def test_options_choose_another(tmp_path, exp):
@@ -58,39 +58,58 @@ def test_options_choose_another(tmp_path, exp):
 
 
 def test_an_unfinished_training_does_not_count(tmp_path, exp):
-    exp("mine", "afn", 1, 0)
-    exp("mine", "afn", 2, 0)
-    (tmp_path / "exp" / "mine" / "afn" / "seed1" / command_line.TRAINED).unlink()
+    exp("mine", "afn", 1)
+    exp("mine", "afn", 2)
+    (tmp_path / "exp" / "mine" / "afn" / "seed1" / TRAINED).unlink()
     assert find(tmp_path).seeds == [2]
 
 
-def test_what_there_is_not_is_named_with_what_there_is(tmp_path, exp):
-    with pytest.raises(UserError, match=r"no finished training of afn; run \./run\.sh first"):
+def test_a_missing_experiment_is_named_with_those_that_exist(tmp_path, exp):
+    with pytest.raises(UserError, match=r"no finished training of afn\. Run \./run\.sh first"):
         find(tmp_path)
-    exp("mine", "drn", 1, 0)
-    with pytest.raises(UserError, match=r"no finished training of afn on yours; choose .* among mine/drn"):
+    exp("mine", "drn", 1)
+    with pytest.raises(UserError, match=r"no finished training of afn on yours\. Choose .* among mine/drn"):
         find(tmp_path, corpus="yours")
     with pytest.raises(UserError, match="--seed 2: .*mine/drn has seeds 1"):
         find(tmp_path, system="drn", seed=2)
-    with pytest.raises(UserError, match="has no scores of dev to set a threshold by; run stage 2 first"):
+    with pytest.raises(UserError, match=r"has no scores of dev to set a threshold\. Run stage 2"):
         find(tmp_path, system="drn").scored()
 
 
+@pytest.mark.parametrize(
+    ("below", "message"),
+    [
+        ("mine", r"exp/mine: no finished training\. Name one of the systems in it: afn, drn\.$"),
+        (".", r"exp: no finished training\. Name exp/<corpus>/<system>, or a seed<k> in it\.$"),
+        ("mine/afn/seed1/best.pt", r"best\.pt: no finished training\. Name exp/<corpus>/<system>, or a seed<k> in it"),
+        ("mine/afn/seed7", r"--seed 7: .*exp/mine/afn has seeds 1\.$"),
+        ("nowhere", r"nowhere: no finished training\. Name exp/<corpus>/<system>"),
+    ],
+)
+def test_an_experiment_at_a_wrong_level_says_what_to_name(tmp_path, exp, below, message):
+    exp("mine", "drn", 1)
+    exp("mine", "afn", 1)
+    (tmp_path / "exp" / "mine" / "afn" / "seed1" / "best.pt").touch()
+    with pytest.raises(UserError, match=message):
+        find(tmp_path, experiment=tmp_path / "exp" / below)
+
+
 def test_the_settings_are_those_of_the_training_not_of_the_yaml_now(tmp_path, exp):
-    exp("mine", "afn", 1, 0)  # with the settings of another row
-    assert find(tmp_path).title == "LCNN"
+    exp("mine", "afn", 1, 0, "model.frames=300")  # with the settings of another row
+    found = find(tmp_path)
+    assert found.title == "LCNN" and found.first.settings.model.frames == 300
     path = tmp_path / "exp" / "mine" / "afn" / "seed1" / record.NAME
-    path.write_text(path.read_text().replace("frames: 1091", "frames: 300"))
-    assert find(tmp_path).settings[1].model.frames == 300
-    path.write_text("system: afn\n")
-    with pytest.raises(UserError, match=r"seed1/config\.yaml: settings"):
+    path.write_text(re.sub("kind: neural\n", "", path.read_text(), count=1))
+    with pytest.raises(UserError, match=r"seed1/config\.yaml: "):
         find(tmp_path)
 
 
-def test_seeds_that_differ_in_their_features_do_not_score_together(tmp_path, exp):
-    exp("mine", "afn", 1, 0)
-    exp("mine", "afn", 2, 0)
-    path = tmp_path / "exp" / "mine" / "afn" / "seed2" / record.NAME
-    path.write_text(path.read_text().replace("cmn_window: 300", "cmn_window: 100"))
-    with pytest.raises(UserError, match="seeds 1 and 2 differ in their features; choose one with --seed"):
-        find(tmp_path).features()
+def test_seeds_that_were_trained_differently_do_not_score_together(tmp_path, exp):
+    exp("mine", "afn", 1)
+    exp("mine", "afn", 2, 0, "features.cmn_window=100")
+    exp("mine", "afn", 3)
+    found = find(tmp_path)
+    assert found.seeds == [1, 3]
+    (sentence,) = found.left_out
+    assert sentence.startswith("seed 2 is left out: ") and "cmn_window: 300, there 100" in sentence
+    assert find(tmp_path, seed=2).seeds == [2]

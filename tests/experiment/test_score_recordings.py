@@ -7,25 +7,26 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
 import torch
 
+import afn
 import trained_corpus
-from afn.common import config, record
+from afn.common import record
+from afn.common.errors import UserError
 from afn.common.paths import ROOT
-from afn.experiment import command_line, recording_scorer, score_recordings
+from afn.experiment import provenance, recording_scorer, score_recordings
 from afn.features.archives import FeatureArchive
 from afn.metrics import eer, score_files
-from afn.systems.registry import build
-from afn.systems.neural import training
-from afn.systems.neural.system import NeuralSystem
-from afn.systems import registry
+from afn.systems import checkpoints, registry
 from afn.systems.subset import Subset
-from trained_corpus import FRAMES, LABELS, folders
+from trained_corpus import FRAMES, LABELS, folders, record_training
 
 SHORT = [utt for utt in LABELS if utt != "g01_male_us"]  # no longer than the networks' input
 
@@ -37,10 +38,12 @@ def tree(tmp_path_factory, golden):
 
 @pytest.fixture
 def run(tree, monkeypatch, capsys):
-    """Runs score_wav.py within this process: exit code, stdout, stderr."""
+    """Runs `./run.sh score` within this process: exit code, stdout, stderr."""
 
     def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["score_wav.py", *map(str, ("--system", "lcnn", *folders(tree), *arguments))])
+        monkeypatch.setattr(
+            sys, "argv", ["score_recordings.py", *map(str, ("--system", "lcnn", *folders(tree), *arguments))]
+        )
         capsys.readouterr()
         code = 0
         try:
@@ -60,14 +63,14 @@ def table(run, *arguments):
     return {Path(r["file"]).stem: r["score"] for r in json.loads(out)["recordings"]}
 
 
-def stands(tree, *parts):
+def scores_of(tree, *parts):
     return score_files.read(tree.joinpath("exp", "mine", "lcnn", *parts, "scores", "dev.txt"))
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_recording_gets_the_score_of_stage_2(run, tree, golden, seed):
     found = table(run, "--seed", seed, *(golden / f"{utt}.wav" for utt in SHORT))
-    theirs = stands(tree, f"seed{seed}")
+    theirs = scores_of(tree, f"seed{seed}")
     assert found == {utt: theirs[utt] for utt in SHORT}  # to the last bit
     assert len(set(found.values())) == len(SHORT)
 
@@ -77,7 +80,7 @@ def test_the_file_name_is_the_id_that_seeds_the_dither(run, tree, golden, tmp_pa
     (tmp_path / "x").mkdir()
     shutil.copy(golden / "g03_short030.wav", tmp_path / "x" / "g03_short030.wav")
     found = table(run, "--seed", 1, tmp_path / "other.wav", tmp_path / "x")
-    theirs = stands(tree, "seed1")["g03_short030"]
+    theirs = scores_of(tree, "seed1")["g03_short030"]
     assert found["g03_short030"] == theirs
     assert found["other"] != theirs
 
@@ -86,7 +89,7 @@ def test_several_seeds_score_as_stage_2_averages_them_with_the_threshold_of_that
     code, out, _ = run("--json", *(golden / f"{utt}.wav" for utt in SHORT))
     assert code == 0
     content = json.loads(out)
-    theirs = stands(tree)
+    theirs = scores_of(tree)
     assert {Path(r["file"]).stem: r["score"] for r in content["recordings"]} == {utt: theirs[utt] for utt in SHORT}
     genuine, spoof = score_files.join(theirs, LABELS)
     assert content["threshold"] == eer.official_threshold(genuine, spoof)
@@ -104,11 +107,11 @@ def test_a_long_recording_is_scored_over_windows(run, tree, golden):
     assert len(matrix) == 330
     parts = {"a": matrix[:FRAMES], "b": matrix[-FRAMES:]}
     directory = tree / "exp" / "mine" / "lcnn" / "seed1"
-    system = build(config.build(registry.settings_type(), config.read(directory / record.NAME)["settings"], "settings"), 1)
+    system = registry.build(provenance.read(directory).settings, 1)
     system.load(directory)
     one_by_one = system.score(Subset("windows", dict.fromkeys(parts, "genuine"), parts))
     assert recording["score"] == (one_by_one["a"] + one_by_one["b"]) / 2
-    assert one_by_one["a"] == stands(tree, "seed1")["g01_male_us"]  # the paper's rule: the first frames
+    assert one_by_one["a"] == scores_of(tree, "seed1")["g01_male_us"]  # the paper's rule: the first frames
     assert (recording["windows"], recording["notes"]) == (2, ["330 frames: the mean score of 2 windows of 250"])
 
 
@@ -127,7 +130,7 @@ def test_windows_overlap_by_half_and_the_last_ends_with_the_recording(count, sta
 def test_a_line_a_recording_and_one_that_says_what_the_score_is(run, tree, golden):
     path = golden / "g03_short030.wav"
     code, out, err = run("--seed", 1, "--threshold", "-1000", path)
-    theirs = stands(tree, "seed1")["g03_short030"]
+    theirs = scores_of(tree, "seed1")["g03_short030"]
     lines = out.splitlines()
     assert lines[0] == f"{path}: score {theirs:+.4f}, threshold -1000.0000: genuine"
     assert len(lines) == 2 and "LCNN" in lines[1] and "higher = more genuine" in lines[1] and "logit" in lines[1]
@@ -157,7 +160,7 @@ def test_a_folder_is_searched_and_one_bad_file_does_not_stop_the_others(run, gol
 def test_other_rates_and_channels_are_told(run, golden, tmp_path):
     soundfile.write(tmp_path / "stereo.wav", np.zeros((44100, 2)), 44100, subtype="PCM_16")
     code, out, err = run(tmp_path / "stereo.wav")
-    assert code == 2 and "has 2 channels; choose one with --channel N" in err and len(err.splitlines()) == 1
+    assert code == 2 and "has 2 channels. Choose one with --channel N" in err and len(err.splitlines()) == 1
     code, out, err = run("--channel", "2", tmp_path / "stereo.wav")
     assert code == 0
     assert "channel 2 of 2" in err and "44100 Hz resampled to 16000 Hz" in err
@@ -165,19 +168,16 @@ def test_other_rates_and_channels_are_told(run, golden, tmp_path):
 
 def test_what_has_no_attention_has_no_heatmap_and_says_so(run, golden, tmp_path):
     code, out, err = run("--heatmap", tmp_path / "maps", golden / "g03_short030.wav")
-    assert code == 0 and "LCNN has no attention to look at" in err
+    assert code == 0 and "LCNN has no attention to draw" in err
     assert not (tmp_path / "maps").exists()
 
 
 @pytest.fixture
 def attentive(tmp_path):
     """An experiment of an attentive network with its initial weights."""
-    settings = ["model.channels=2", "model.frames=904", "features.backend=native"]
-    row = config.load(registry.settings_type(), ROOT / "conf" / "systems" / "afn.yaml", settings)
     directory = tmp_path / "exp" / "mine" / "afn" / "seed3"
-    training.save(directory / training.BEST, {"model": NeuralSystem(row, 3).model.state_dict()})
-    record.write(directory, {"system": "afn", "seed": 3, "settings": config.plain(row)})
-    (directory / command_line.TRAINED).touch()
+    row = record_training(directory, "afn", "model.channels=2", "model.frames=904")
+    checkpoints.save(directory / "best.pt", {"model": registry.build(row, 3).model.state_dict()})
     return directory
 
 
@@ -186,29 +186,77 @@ def test_heatmaps_are_drawn_and_none_replaces_another(run, golden, tmp_path, att
     shutil.copy(golden / "g03_short030.wav", tmp_path / "x")
     files = [golden / "g03_short030.wav", tmp_path / "x"]
     code, out, err = run("--json", "--experiment", attentive, "--threshold", 0, "--heatmap", tmp_path / "maps", *files)
-    assert code == 0 and "no longer stand" in err  # this training never had features
+    assert code == 0 and "no attention" not in err
     drawn = [recording["heatmap"] for recording in json.loads(out)["recordings"]]
     assert drawn == [str(tmp_path / "maps" / name) for name in ("g03_short030.png", "g03_short030-2.png")]
     assert all(Path(name).read_bytes().startswith(b"\x89PNG") for name in drawn)
 
 
-def test_the_options_of_the_extractor_are_those_of_training(run, tree, golden, monkeypatch, tmp_path):
-    monkeypatch.setattr("afn.experiment.extraction.CONF", tmp_path)  # conf/ has changed since
-    found = table(run, "--seed", 1, golden / "g03_short030.wav")
-    assert found["g03_short030"] == stands(tree, "seed1")["g03_short030"]
+def test_the_features_are_those_of_the_training_not_of_conf_or_data_now(run, tree, golden, monkeypatch, tmp_path):
+    monkeypatch.setattr("afn.features.front_end.CONF", tmp_path)  # conf/ has changed since
+    with hidden(tree / "data"):
+        found = table(run, "--seed", 1, golden / "g03_short030.wav")
+    assert found["g03_short030"] == scores_of(tree, "seed1")["g03_short030"]
 
 
-def test_features_that_stand_no_more_are_told(run, tree, golden):
-    contents = {path: path.read_text() for path in (tree / "data" / "mine").glob(f"*/spectrogram/{record.NAME}")}
-    assert len(contents) == 3
+@contextmanager
+def hidden(folder):
+    """Within the block the folder does not exist."""
+    folder.rename(folder.with_name("hidden"))
     try:
-        for path, content in contents.items():
-            path.write_text(content + "more: 1\n")
-        _, _, err = run("--seed", 1, golden / "g03_short030.wav")
+        yield
     finally:
-        for path, content in contents.items():
-            path.write_text(content)
-    assert "no longer stand" in err
+        folder.with_name("hidden").rename(folder)
+
+
+@pytest.mark.parametrize("seeds", [["--seed", "1"], []], ids=["one seed", "the average"])
+def test_the_threshold_of_dev_needs_no_data(run, tree, golden, seeds):
+    command = ["--json", *seeds, golden / "g03_short030.wav"]
+    expected = run(*command)
+    assert expected[0] == 0
+    with hidden(tree / "data"):
+        assert run(*command) == expected
+    theirs = scores_of(tree, *(["seed1"] if seeds else []))
+    assert json.loads(expected[1])["threshold"] == eer.official_threshold(*score_files.join(theirs, LABELS))
+
+
+def test_without_a_recorded_threshold_and_labels_of_dev_it_is_asked_for(run, tree, golden):
+    path = tree / "exp" / "mine" / "lcnn" / "seed1" / "scores" / record.NAME
+    content = path.read_text()
+    path.write_text(content[: content.index("dev:\n  threshold")])
+    try:
+        found = run("--seed", 1, golden / "g03_short030.wav")  # from the labels
+        with hidden(tree / "data"), pytest.raises(UserError, match="no labels of dev .*give --threshold"):
+            run("--seed", 1, golden / "g03_short030.wav")
+    finally:
+        path.write_text(content)
+    assert found == run("--seed", 1, golden / "g03_short030.wav")
+
+
+def test_a_notebook_gets_the_scores_of_run_sh(run, tree, golden):
+    files = {utt: golden / f"{utt}.wav" for utt in LABELS}
+    for folder, arguments in (("lcnn", []), ("lcnn/seed2", ["--seed", 2])):
+        experiment = afn.load(tree / "exp" / "mine" / folder)
+        assert {utt: experiment.score(str(path)) for utt, path in files.items()} == table(
+            run, *arguments, *files.values()
+        )
+    with pytest.raises(UserError, match="LCNN: has no attention mask"):
+        experiment.attend(files["g01_male_us"])
+    with pytest.raises(UserError, match="gone.wav: no such recording"):
+        experiment.score("gone.wav")
+
+
+def test_a_notebook_gets_what_the_attention_does(attentive, golden):
+    (attentive.parent / "scores").mkdir()
+    record.write(attentive / "scores", {"identity": {}, "dev": {"threshold": 0.0, "eer": 0.5}})
+    experiment = afn.load(attentive)
+    found = experiment.attend(golden / "g03_short030.wav")
+    length = len(experiment.prepare(golden / "g03_short030.wav").windows[0])
+    assert found.spectrogram.shape == found.mask.shape == found.filtered.shape == (257, length)
+    assert length < 904  # without the repetitions
+    assert 0 < found.mask.min() < found.mask.max() < 1
+    np.testing.assert_allclose(found.filtered, (1 + found.mask) * found.spectrogram, rtol=1e-5, atol=1e-5)
+    assert found.score == pytest.approx(experiment.score(golden / "g03_short030.wav"), abs=1e-4)
 
 
 KALDI = """
@@ -223,39 +271,40 @@ sys.stdout.buffer.write(utt.encode() + b" \\0BFM \\4" + rows + b"\\4" + columns 
 """
 
 
-class Experiment:
-    """Stands in for a trained one whose features Kaldi extracted."""
-
-    directory = Path("exp")
-
-    def features(self):
-        options = ["--sample-frequency=8000  # Hz", "--window-type=hamming", "--dither=0"]
-        made = {"kind": "spectrogram", "name": "s", "conf": "gone.conf", "backend": "kaldi"}
-        return made | {"cmn_window": 300, "norm_vars": False, "options": options, "made_from": {"corpus": "0"}}, True
+DESCRIPTION = {
+    "kind": "spectrogram",
+    "name": "s",
+    "conf": "gone.conf",
+    "backend": "kaldi",
+    "cmn_window": 300,
+    "norm_vars": False,
+    "options": ["--sample-frequency=8000  # Hz", "--window-type=hamming", "--dither=0"],
+}
+BY_KALDI = SimpleNamespace(first=SimpleNamespace(features=DESCRIPTION))  # a trained system
 
 
 def test_kaldis_features_are_extracted_by_kaldi_where_it_is(kaldi_installed, kaldi_program, capsys):
     kaldi_program(kaldi_installed, "compute-spectrogram-feats", KALDI)
-    extract = recording_scorer.front_end(Experiment())
+    extract = recording_scorer.extractor(BY_KALDI)
     assert extract.sample_rate == 8000
     matrix = extract("any name | at all", np.zeros(500, dtype=np.int16))
     np.testing.assert_array_equal(matrix, np.arange(500, 1271, dtype=np.float32).reshape(3, 257))
     (kaldi_installed / "copy-feats").unlink()
-    own = recording_scorer.front_end(Experiment())
-    assert "our own extractor stands in" in capsys.readouterr().err
+    own = recording_scorer.extractor(BY_KALDI)
+    assert "our extractor takes its place" in capsys.readouterr().err
     assert (own.options.window_type, own.options.dither, own.sample_rate) == ("hamming", 0, 8000)
 
 
 def test_a_score_that_is_no_number_is_a_failure(run, golden, tmp_path, attentive):
-    path = attentive / training.BEST
+    path = attentive / "best.pt"
     state = torch.load(path, weights_only=True)
     state["model"]["classifier.head.2.bias"].fill_(torch.nan)
-    training.save(path, state)
+    checkpoints.save(path, state)
     code, out, err = run("--experiment", attentive, "--threshold", 0, golden / "g03_short030.wav")
     assert code == 2 and "its score is nan" in err and len(out.splitlines()) == 1
 
 
-def test_run_sh_takes_files_from_where_the_user_stands(tree, golden, warm):
+def test_run_sh_takes_files_from_the_users_folder(tree, golden, warm):
     done = subprocess.run(
         [ROOT / "run.sh", "score", "g03_short030.wav", "--system", "lcnn", "--seed", "1", *folders(tree)],
         cwd=golden,
@@ -265,7 +314,7 @@ def test_run_sh_takes_files_from_where_the_user_stands(tree, golden, warm):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    theirs = stands(tree, "seed1")["g03_short030"]
+    theirs = scores_of(tree, "seed1")["g03_short030"]
     assert done.stdout.startswith(f"g03_short030.wav: score {theirs:+.4f}, threshold ")
     done = subprocess.run([ROOT / "run.sh", "--force", "score", "x"], capture_output=True, text=True, check=False)
     assert done.returncode == 2 and "score comes before its options" in done.stderr

@@ -5,32 +5,33 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from afn.systems import registry
 from afn.common import config, record
 from afn.common.errors import UserError
-from afn.common.paths import ROOT, Layout
+from afn.common.paths import ROOT
 from afn.experiment import scoring
 from afn.experiment.command_line import Stage
+from afn.experiment.layout import Layout
 from afn.metrics import score_files
 from afn.systems import registry
+from trained_corpus import record_training
 
 RUNS = {1: {"a": -3.0, "b": 0.5}, 2: {"a": 1.0, "b": 800.0}}
 
 
 @pytest.fixture
 def averaged(tmp_path):
-    """A function that averages RUNS as those of a system, and returns what stands then."""
+    """A function that averages RUNS as those of a system, and returns the averaged scores."""
 
     def call(name, runs=RUNS):
         layout = Layout(tmp_path / "data", tmp_path / "exp", "made_up")
         for seed, run in runs.items():
-            folder = layout.seed(name, seed) / "scores"
-            score_files.write(folder / "dev.txt", run)
-            record.write(folder, {"seed": seed})
-        settings = config.load(registry.settings_type(), ROOT / "conf" / "systems" / f"{name}.yaml")
-        corpus = SimpleNamespace(name="made_up")
-        scoring.average(Stage(corpus, layout, False, name, settings, tuple(runs)), ["dev"])
-        return score_files.read(layout.system(name) / "scores" / "dev.txt")
+            folder = layout.seed(name, seed)
+            settings = record_training(folder, name)
+            score_files.write(folder / "scores" / "eval.txt", run)
+            record.write(folder / "scores", {"identity": {}})
+        stage = Stage(SimpleNamespace(name="made_up"), layout, None, name, settings, tuple(runs))
+        scoring.average(stage, ["eval"])
+        return score_files.read(layout.system(name) / "scores" / "eval.txt")
 
     return call
 
@@ -48,10 +49,11 @@ def test_other_systems_average_their_scores(averaged, name):
 
 
 def test_gaussians_on_embeddings_average_their_ratios():
-    settings = config.load(registry.settings_type(), ROOT / "conf" / "systems" / "lcnn_stc.yaml", ["model.back_end=gaussian"])
-    assert registry.build(settings, 1).averaged == "scores"
+    path = ROOT / "conf" / "systems" / "lcnn_stc.yaml"
+    settings = config.load(registry.settings_type(), path, ["model.back_end=gaussian"])
+    assert registry.build(settings, 1).averages == "scores"
 
 
 def test_a_seed_without_an_utterance_is_named(averaged):
-    with pytest.raises(UserError, match="seed2/scores: b is not scored by every seed; run stage 2 with --force"):
+    with pytest.raises(UserError, match=r"scores: b is not scored by every seed\. Run stage 2 with --force"):
         averaged("cqcc_gmm", {1: RUNS[1], 2: {"a": 1.0}})
