@@ -124,7 +124,7 @@ def test_a_system_cannot_have_the_folder_of_fused_scores(tmp_path):
     path = tmp_path / "fusion.yaml"
     path.write_text(f"extends: {ROOT / 'conf' / 'systems' / 'drn.yaml'}\n")
     options = command_line.arguments("").parse_args(["--system", str(path)])
-    with pytest.raises(UserError, match="fused scores have the folder fusion; give the system's YAML another name"):
+    with pytest.raises(UserError, match="fused scores have the folder fusion. Give the system's YAML another name"):
         command_line.from_arguments(options)
 
 
