@@ -19,11 +19,13 @@ import soundfile
 import torch
 
 import evaluate
+import extract
 import prepare
+import score
+import train
 from afn.common import errors
 from afn.common.paths import ROOT
 from afn.corpora import asvspoof2017
-from afn.experiment import extraction, scoring, training
 from afn.features.archives import FeatureArchive
 from made_up_recordings import make, wave
 
@@ -178,7 +180,7 @@ def test_recordings(run, tmp_path, content, wanted):
         assert "u.wav" in run(prepare.main, *corpus)[2]
         assert contents(tmp_path) == before
         return
-    result = run(extraction.main, *corpus, *LCNN, "--nj", 1)
+    result = run(extract.main, *corpus, *LCNN, "--nj", 1)
     few = soundfile.info(tmp_path / "u.wav").frames < 80
     outcome(result, "1 samples are too few for one frame; take it out" if few else None)
     assert contents(tmp_path).items() >= before.items()
@@ -240,13 +242,13 @@ def test_a_recording_that_is_damaged_after_it_was_prepared(run, tmp_path, conten
     wav = tmp_path / "u.wav"
     wav.write_bytes(PLAIN)
     corpus = own_corpus(tmp_path, wav)
-    assert run(prepare.main, *corpus)[0] == run(extraction.main, *corpus, *LCNN, "--nj", 1)[0] == 0
+    assert run(prepare.main, *corpus)[0] == run(extract.main, *corpus, *LCNN, "--nj", 1)[0] == 0
     before = contents(tmp_path / "data" / "own" / "dev")
     if content is None:
         wav.unlink()
     else:
         wav.write_bytes(content)
-    refused(run(extraction.main, *corpus, *LCNN, "--nj", 1, "--force"), "u.wav", wanted)
+    refused(run(extract.main, *corpus, *LCNN, "--nj", 1, "--force"), "u.wav", wanted)
     assert contents(tmp_path / "data" / "own" / "dev").items() <= before.items()
 
 
@@ -268,7 +270,7 @@ def test_names_that_a_shell_would_stumble_over_are_names(run, tmp_path, monkeypa
     (tmp_path / name).write_bytes(PLAIN)
     corpus = own_corpus(tmp_path, tmp_path / name)
     outcome(run(prepare.main, *corpus), None)
-    outcome(run(extraction.main, *corpus, *LCNN, "--nj", 1), None)
+    outcome(run(extract.main, *corpus, *LCNN, "--nj", 1), None)
     assert not list(tmp_path.rglob("*PWNED"))
 
 
@@ -547,7 +549,7 @@ SETTINGS = {
     "a rate beyond numbers": (f"train.learning_rate={10**400}", "must be a finite number"),
     "infinity": ("train.learning_rate=.inf", "train.learning_rate: inf must be a finite number"),
     "a negative rate": ("train.learning_rate=-1", "must be above 0"),
-    "few frames": ("model.frames=3", "model.frames: 3 are too few; the network needs at least 122"),
+    "few frames": ("model.frames=3", "model.frames: 3 are too few. The network needs at least 122"),
     "a wrong choice": ("train.precision=float16", "train.precision: 'float16' must be one of: auto, float32, bfloat16"),
     "a folder's name": ("features.name=../x", "name: '../x' must be the name of a folder"),
     "options that are not there": ("features.conf=none.conf", "none.conf"),
@@ -560,7 +562,7 @@ SETTINGS = {
 
 @pytest.mark.parametrize(("setting", "wanted"), SETTINGS.values(), ids=SETTINGS)
 def test_settings_of_systems(run, trained, setting, wanted):
-    stage = extraction if setting.startswith("features") else training
+    stage = extract if setting.startswith("features") else train
     before = contents(trained.folder)
     refused(run(stage.main, *trained.options, "--set", setting, "--force", folder=trained.folder), wanted)
     assert contents(trained.folder) == before
@@ -586,9 +588,9 @@ def finished(tmp_path_factory):
     make(folder)
     here = Trained(folder)
     before = sys.argv
-    for stage in (prepare, extraction, training, scoring):
+    for stage in (prepare, extract, train, score):
         system = () if stage is prepare else LCNN
-        jobs = ("--nj", 1) if stage in (prepare, extraction) else ()
+        jobs = ("--nj", 1) if stage in (prepare, extract) else ()
         folders = ("--data", folder / "data", "--exp", folder / "exp")
         sys.argv = [f"{stage.__name__}.py", *map(str, ("--corpus", folder / "noise.yaml", *system, *jobs, *folders))]
         stage.main()
@@ -636,7 +638,7 @@ def listed(change):
 
 def cut(length):
     def apply(folder):
-        with (folder / "feats.ark").open("r+b") as file:
+        with (folder / "feats.1.ark").open("r+b") as file:
             file.truncate(length)
 
     return apply
@@ -656,18 +658,18 @@ FEATURES = {
     ),
     "double precision": (replaced(matrix(kind=b"DM ")), None),
     "Kaldi's text": (replaced(b" [\n" + b" ".join([b"1"] * 257) + b" ]\n"), None),
-    "no list": (lambda folder: (folder / "feats.scp").unlink(), "feats.scp: no such file; run stage -1 first"),
-    "no archive": (lambda folder: (folder / "feats.ark").unlink(), "no such archive; run stage -1 again"),
-    "an empty archive": (cut(0), "feats.ark"),
-    "an archive cut in its first matrix": (cut(1000), "feats.ark"),
-    "an archive cut by a byte": (lambda f: cut((f / "feats.ark").stat().st_size - 1)(f), "no readable matrix"),
+    "no list": (lambda folder: (folder / "feats.scp").unlink(), "feats.scp: no such file. Run stage -1 first."),
+    "no archive": (lambda folder: (folder / "feats.1.ark").unlink(), "no such archive. Run stage -1 again."),
+    "an empty archive": (cut(0), "feats.1.ark"),
+    "an archive cut in its first matrix": (cut(1000), "feats.1.ark"),
+    "an archive cut by a byte": (lambda f: cut((f / "feats.1.ark").stat().st_size - 1)(f), "no readable matrix"),
     "a wrong offset": (
         listed(lambda line: line.rsplit(":", 1)[0] + ":3"),
-        "this place holds another utterance; run stage -1 again",
+        "another utterance is at this place. Run stage -1 again.",
     ),
     "an offset beyond the end": (
         listed(lambda line: line.rsplit(":", 1)[0] + ":99999999"),
-        "this place holds another utterance",
+        "another utterance is at this place",
     ),
     "an offset beyond numbers": (listed(lambda line: line + "9" * 30), "is not `utterance file.ark:offset`"),
     "a negative offset": (listed(lambda line: line.rsplit(":", 1)[0] + ":-5"), "is not `utterance file.ark:offset`"),
@@ -676,7 +678,7 @@ FEATURES = {
         listed(lambda line: line.split()[0] + " touch PWNED; cat x |"),
         "feats.scp:1: a pipe would run a program",
     ),
-    "a pipe at the front": (listed(lambda line: line.split()[0] + " |touch PWNED:5"), "a pipe would run a program"),
+    "a pipe at the front": (listed(lambda line: line.split()[0] + " |touch PWNED:5"), "no such archive"),
     "another key": (
         listed(lambda line: "x" + line),
         "labels and features disagree about eval_000. Run stages -2 and -1",
@@ -685,23 +687,23 @@ FEATURES = {
         lambda f: (f / "feats.scp").write_text(
             (f / "feats.scp").read_text().replace("_000 ", "_x ").replace("_001 ", "_000 ").replace("_x ", "_001 ")
         ),
-        "this place holds another utterance; run stage -1 again",
+        "another utterance is at this place. Run stage -1 again.",
     ),
     "a key twice": (
         lambda f: (f / "feats.scp").write_text((f / "feats.scp").read_text() * 2),
-        "stands here a second time; take one out",
+        "occurs twice. Remove one of the two lines.",
     ),
     "a key too few": (
         lambda f: (f / "feats.scp").write_text((f / "feats.scp").read_text().split("\n", 1)[1]),
         "labels and features disagree about eval_000",
     ),
     "an empty list": (scp(b""), "labels and features disagree"),
-    "a list that is no text": (scp(b"\xff\xfe\xfa"), "feats.scp: not a text file; run stage -1 again"),
+    "a list that is no text": (scp(b"\xff\xfe\xfa"), "feats.scp: not a text file. Run stage -1 again."),
     "a list with NUL": (scp(b"eval_000 a\0b:3\n"), "is not `utterance file.ark:offset`"),
     "a folder for an archive": (listed(lambda line: f"{line.split()[0]} /tmp:9"), "Is a directory"),
     "compressed as CM2": (
         replaced(b"\0BCM2" + bytes(100)),
-        "Kaldi's compression CM2 or CM3; write it anew with copy-feats --compress=false",
+        "Kaldi's compression CM2 or CM3 cannot be read. Run copy-feats --compress=false.",
     ),
     "compressed as CM3": (replaced(b"\0BCM3" + bytes(100)), "Kaldi's compression CM2 or CM3"),
     "compressed, cut": (replaced(b"\0BCM " + bytes(10)), "no readable matrix"),
@@ -710,8 +712,8 @@ FEATURES = {
         replaced(matrix(10**6, 257, values=np.zeros(5, "<f4"))),
         "no readable matrix",
     ),
-    "negative rows": (replaced(matrix(-5, 257, values=np.zeros(5, "<f4"))), "the archive is damaged"),
-    "no rows": (replaced(matrix(0)), "the archive is damaged"),
+    "negative rows": (replaced(matrix(-5, 257, values=np.zeros(5, "<f4"))), "The archive is damaged"),
+    "no rows": (replaced(matrix(0)), "The archive is damaged"),
     "NaN": (replaced(matrix(2, 257, values=np.full((2, 257), np.nan, "<f4"))), "not a matrix of finite values"),
     "doubles beyond floats": (
         replaced(matrix(2, 257, b"DM ", np.full((2, 257), 1e300))),
@@ -727,10 +729,12 @@ def test_archives_and_their_lists(run, trained, monkeypatch, change, wanted):
     monkeypatch.chdir(trained.folder)
     change(trained.features)
     before = contents(trained.folder)
-    outcome(run(scoring.main, *trained.options, "--force", folder=trained.folder), wanted)
+    outcome(run(score.main, *trained.options, "--force", folder=trained.folder), wanted)
     assert not list(trained.folder.rglob("PWNED"))
     if wanted:
-        assert contents(trained.folder) == before
+        after = contents(trained.folder)
+        kept = [path for path in before if path.name != "config.yaml"]  # scores lose their record first
+        assert {path: after.get(path) for path in kept} == {path: before[path] for path in kept}
 
 
 def test_an_archive_that_kaldi_compressed_is_read(golden, tmp_path):
@@ -800,7 +804,7 @@ def test_checkpoints_to_score_with(run, trained, monkeypatch, change, wanted):
     monkeypatch.chdir(trained.folder)
     change(trained.seed / "best.pt")
     before = contents(trained.folder)
-    refused(run(scoring.main, *trained.options, folder=trained.folder), "best.pt", wanted)
+    refused(run(score.main, *trained.options, folder=trained.folder), "best.pt", wanted)
     assert contents(trained.folder) == before
 
 
@@ -814,7 +818,7 @@ def test_checkpoints_to_go_on_from(run, trained, monkeypatch, change, wanted):
     (trained.seed / "trained").unlink()
     change(trained.seed / "last.pt")
     before = contents(trained.seed)
-    refused(run(training.main, *trained.options, folder=trained.folder), "last.pt", wanted, "train anew with --force")
+    refused(run(train.main, *trained.options, folder=trained.folder), "last.pt", wanted, "train anew with --force")
     after = contents(trained.seed)
     assert {
         path: after[path] for path in before if path.name not in ("train.log", "env.json")
@@ -827,11 +831,11 @@ def damaged(name, content):
 
 
 STANDING = {
-    "the record of a training, no YAML": ("exp/noise/lcnn/seed1/config.yaml", b"\xff[", training, "seed1"),
+    "the record of a training, no YAML": ("exp/noise/lcnn/seed1/config.yaml", b"\xff[", train, "seed1"),
     "the record of a training, of another": (
         "exp/noise/lcnn/seed1/config.yaml",
         b"system: lcnn\n",
-        training,
+        train,
         "train anew with --force",
     ),
     "a score of a seed": (
@@ -849,7 +853,7 @@ STANDING = {
         "config.yaml: not a YAML file",
     ),
     "env.json": ("exp/noise/lcnn/seed1/env.json", b"{", evaluate, "env.json: not a JSON file"),
-    "a table of the corpus": ("data/noise/eval/utt2label", b"x\n", scoring, "utt2label:1: 1 instead of 2 fields"),
+    "a table of the corpus": ("data/noise/eval/utt2label", b"x\n", score, "utt2label:1: 1 instead of 2 fields"),
 }
 
 
@@ -858,7 +862,7 @@ def test_what_earlier_stages_left_and_somebody_damaged(run, trained, name, conte
     (trained.folder / name).write_bytes(content)
     before = contents(trained.folder)
     options = (
-        trained.options[:2] if stage is evaluate else [*trained.options, *(["--force"] if stage is scoring else [])]
+        trained.options[:2] if stage is evaluate else [*trained.options, *(["--force"] if stage is score else [])]
     )
     refused(run(stage.main, *options, folder=trained.folder), wanted)
     assert contents(trained.folder) == before
@@ -918,21 +922,19 @@ LABEL_FILES = {
 def test_label_files(run, tmp_path, content, wanted):
     (tmp_path / "scores.txt").write_bytes(b"a 2\nb 1\nc 0\nd -1\n")
     (tmp_path / "labels").write_bytes(content)
-    refused(
-        run(evaluate.main, "--scores", tmp_path / "scores.txt", "--labels", tmp_path / "labels"), "labels", wanted
-    )
+    refused(run(evaluate.main, "--scores", tmp_path / "scores.txt", "--labels", tmp_path / "labels"), "labels", wanted)
 
 
 OPTIONS = {
     "a missing score file": ((evaluate, "--scores", "/nowhere", "--labels", "/nowhere"), "/nowhere: no such file"),
     "labels forgotten": ((evaluate, "--scores", "/nowhere"), "go together"),
-    "seeds of words": ((training, "--seeds", "one"), "--seeds one: write whole numbers"),
-    "seeds backwards": ((training, "--seeds", "3-1"), "--seeds 3-1"),
-    "seeds beyond memory": ((training, "--seeds", "1-999999999"), "--seeds 1-999999999"),
-    "no jobs": ((extraction, "--nj", "0"), "'0' must be a whole number above 0"),
+    "seeds of words": ((train, "--seeds", "one"), "--seeds one: write whole numbers"),
+    "seeds backwards": ((train, "--seeds", "3-1"), "--seeds 3-1"),
+    "seeds beyond memory": ((train, "--seeds", "1-999999999"), "--seeds 1-999999999"),
+    "no jobs": ((extract, "--nj", "0"), "'0' must be a whole number above 0"),
     "an unknown option": ((prepare, "--allow-pipe"), "unrecognized arguments: --allow-pipe"),
-    "an unknown system": ((training, "--system", "afm"), "afm.yaml: no such file; choose one of"),
-    "a hidden system": ((training, "--system", "x/.yaml"), ".yaml: no such file"),
+    "an unknown system": ((train, "--system", "afm"), "afm.yaml: no such file; choose one of"),
+    "a hidden system": ((train, "--system", "x/.yaml"), ".yaml: no such file"),
 }
 
 
