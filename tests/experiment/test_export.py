@@ -12,14 +12,14 @@ import pytest
 import torch
 
 import trained_corpus
-from afn.common import config, record
+from afn.common import record
 from afn.common.errors import UserError
 from afn.common.paths import ROOT
-from afn.experiment import command_line, export
+from afn.experiment import export
 from afn.metrics import eer, score_files
 from afn.systems.neural.embedding_gaussians import EmbeddingGaussians
 from afn.systems.neural.light_cnn import OriginalLightCNN
-from trained_corpus import FRAMES, LABELS, folders
+from trained_corpus import FRAMES, LABELS, folders, record_training
 
 EXAMPLE = ROOT / "examples" / "score_without_torch.py"
 
@@ -73,8 +73,8 @@ def test_an_exported_network_gives_the_scores_of_stage_2_without_pytorch(exporte
     theirs = score_files.read(model.parent / "scores" / "dev.txt")
     assert float(about["threshold"]) == eer.official_threshold(*score_files.join(theirs, LABELS))
     assert (about["title"], about["seed"], about["frames"], about["bins"]) == ("LCNN", "2", str(FRAMES), "257")
-    features = tree / "data" / "mine" / "dev" / "spectrogram" / record.NAME
-    assert json.loads(about["features"]) == config.read(features)
+    features = tree / "data" / "mine" / "dev" / "spectrogram"
+    assert json.loads(about["features"]) == record.read(features)["identity"]["features"]
     assert "mean of the sigmoids" in about["several_seeds"]
     assert str(ROOT).encode() not in model.read_bytes()  # PyTorch notes where its source lies
 
@@ -143,11 +143,10 @@ def test_missing_packages_are_named_in_one_line(run, model, monkeypatch):
 
 def test_other_systems_are_refused(tree, tmp_path, monkeypatch):
     directory = tmp_path / "exp" / "mine" / "cqcc_gmm" / "seed1"
-    record.write(directory, {"settings": config.read(ROOT / "conf" / "systems" / "cqcc_gmm.yaml")})
-    record.write(directory / "scores", {})
-    (directory / command_line.TRAINED).touch()
+    record_training(directory, "cqcc_gmm")
+    record.write(directory / "scores", {"identity": {}})
     monkeypatch.setattr(sys, "argv", ["export.py", "--experiment", str(directory)])
-    with pytest.raises(UserError, match="CQCC-GMM.* is no neural network; only those are exported"):
+    with pytest.raises(UserError, match="CQCC-GMM.*: is not a neural network"):
         export.main()
 
 

@@ -1,17 +1,20 @@
 """Tuning: the walk through a system's grids, on dev alone."""
 
 import csv
+import json
 import sys
 
-import numpy as np
 import pytest
-import soundfile
 
+import made_up_recordings
 from afn.common import config
 from afn.common.errors import UserError
-from afn.corpora import datadir
-from afn.corpora.datadir import Utterance
+from afn.common.paths import ROOT
 from afn.experiment import tune
+from afn.metrics import score_files
+from afn.metrics.eer import linear_roc_eer
+from afn.systems import registry
+from stages import Pipeline
 
 SYSTEM = """extends: {conf}/systems/lfcc_gmm.yaml
 features: {{cmvn: false}}
@@ -22,36 +25,25 @@ train: {{iterations: 3}}
 
 @pytest.fixture
 def walk(tmp_path, monkeypatch, capsys):
-    """A function that tunes a system on a made-up corpus (spoof is noise in a narrower band); its printed lines."""
-    rng = np.random.default_rng(5)
-    for subset in ("train", "dev"):
-        listed = []
-        for i in range(6):
-            wave = rng.normal(0, 1500, 6000)
-            label = ("genuine", "spoof")[i % 2]
-            if label == "spoof":
-                wave = np.convolve(wave, np.ones(2) / 2, mode="same")
-            path = tmp_path / "wavs" / f"{subset}{i}.wav"
-            path.parent.mkdir(exist_ok=True)
-            soundfile.write(path, wave.astype(np.int16), 16000)
-            listed.append(Utterance(f"{subset}{i}", str(path), f"s{i % 3}", label))
-        datadir.write(tmp_path / "data" / "made_up" / subset, listed)
-    (tmp_path / "data" / "made_up" / "config.yaml").write_text("kind: made up\n")
-    (tmp_path / "made_up.yaml").write_text("kind: datadir\nname: made_up\ntrain: nowhere\n")
-    (tmp_path / "row.yaml").write_text(SYSTEM.format(conf=tune.ROOT / "conf"))
+    """A function that tunes a system on a made-up corpus; returns the lines that it printed."""
+    corpus = made_up_recordings.make(tmp_path, {"train": 6, "dev": 6})
+    Pipeline(tmp_path, corpus).run((-2,))
+    (tmp_path / "row.yaml").write_text(SYSTEM.format(conf=ROOT / "conf"))
     (tmp_path / "conf" / "tuning").mkdir(parents=True)
     monkeypatch.setattr(tune, "CONF", tmp_path / "conf")
 
     def call(grids, *arguments):
         (tmp_path / "conf" / "tuning" / "row.yaml").write_text(f"grids: {grids}\n")
         folders = ["--data", tmp_path / "data", "--exp", tmp_path / "exp", "--nj", "1"]
-        arguments = ["--corpus", tmp_path / "made_up.yaml", "--system", tmp_path / "row.yaml", *folders, *arguments]
+        arguments = ["--corpus", corpus, "--system", tmp_path / "row.yaml", *folders, *arguments]
         monkeypatch.setattr(sys, "argv", ["tune.py", *map(str, arguments)])
+        capsys.readouterr()
         tune.main()
         return [line for line in capsys.readouterr().out.splitlines() if line.startswith("tune:")]
 
-    call.directory = tmp_path / "exp" / "made_up" / "row" / "tuning"
-    call.data = tmp_path / "data" / "made_up"
+    call.corpus, call.folder = corpus, tmp_path
+    call.directory = tmp_path / "exp" / "noise" / "row" / "tuning"
+    call.data = tmp_path / "data" / "noise"
     return call
 
 
@@ -60,20 +52,25 @@ def points(directory):
         return [(row["settings"], float(row["dev_eer"])) for row in csv.DictReader(file)]
 
 
-def test_a_walk_keeps_the_best_of_every_grid_and_writes_a_yaml_that_runs(walk, monkeypatch):
-    eers = {(2, 0): 20.0, (4, 0): 10.0, (8, 0): 10.0, (4, 1): 10.0, (4, 2): 5.0}
-
-    def pretend(self, values):
-        return eers[values["model.components"], values["features.deltas"]]
-
-    monkeypatch.setattr(tune.Walk, "_try_out", pretend)
-    lines = walk("{model.components: [4, 2, 8], features.deltas: [0, 1, 2]}", "--set", "features.deltas=0")
-    assert lines[0] == "tune: model.components: 4 (2: 20.00 %, 4: 10.00 %, 8: 10.00 %)"
-    assert lines[1] == "tune: features.deltas: 2 (0: 10.00 %, 1: 10.00 %, 2: 5.00 %)"
-    assert len(points(walk.directory)) == 5
+def test_a_walk_keeps_the_best_of_every_grid_and_writes_a_yaml_that_runs(walk):
+    lines = walk("{model.components: [2, 3, 1], features.deltas: [0, 1]}", "--set", "features.deltas=0")
+    eers = {tuple(json.loads(point).values()): eer for point, eer in points(walk.directory)}
+    assert list(eers)[:3] == [(2, 0), (3, 0), (1, 0)]  # the row's own first; then the others, in the grid's order
+    components = min((2, 3, 1), key=lambda value: eers[value, 0])  # of equals the first
+    assert len(eers) == 4 and (components, 1) in eers
+    deltas = min((0, 1), key=lambda value: eers[components, value])
+    shown = ", ".join(f"{value}: {eers[value, 0]:.2f} %" for value in (2, 3, 1))
+    assert lines[0] == f"tune: model.components: {components} ({shown})"
     found = config.read(walk.directory / "row_tuned.yaml")
-    assert (found["model"]["components"], found["features"]["deltas"], found["kind"]) == (4, 2, "gmm")
-    assert found["features"]["name"] != "lfcc_cmvn"  # else it would take the features of other settings for its own
+    assert (found["model"]["components"], found["features"]["deltas"]) == (components, deltas)
+    assert (found["features"]["name"] == "lfcc_cmvn") == (deltas == 0)  # other features, another folder
+    # The YAML gives the dev EER of the walk.
+    pipeline = Pipeline(walk.folder, walk.corpus, "--system", str(walk.directory / "row_tuned.yaml"))
+    pipeline.run((-1, 0, 2))
+    scores = pipeline.exp / "noise" / "row_tuned" / "scores" / "dev.txt"
+    labels = walk.data / "dev" / "utt2label"
+    genuine, spoof = score_files.join(score_files.read(scores), score_files.read_labels(labels), scores, labels)
+    assert 100 * linear_roc_eer(genuine, spoof) == pytest.approx(eers[components, deltas], abs=1e-6)
 
 
 def test_points_are_trained_and_scored_on_dev_once(walk):
@@ -94,20 +91,20 @@ def test_points_are_trained_and_scored_on_dev_once(walk):
     assert (walk.directory / "results.csv").stat().st_mtime_ns == before
 
 
-def test_an_interrupted_walk_goes_on(walk, monkeypatch):
-    tried, whole = [], tune.Walk._try_out
+def test_an_interrupted_walk_resumes(walk, monkeypatch):
+    tried, whole = [], tune.training.train
 
-    def stop(self, values):
-        tried.append(tune.key_of(values))
+    def stop(stage):
+        tried.append(stage.system.model.components)
         if len(tried) == 2:
             raise KeyboardInterrupt
-        return whole(self, values)
+        return whole(stage)
 
-    monkeypatch.setattr(tune.Walk, "_try_out", stop)
+    monkeypatch.setattr(tune.training, "train", stop)
     with pytest.raises(KeyboardInterrupt):
         walk("{model.components: [2, 3]}")
     walk("{model.components: [2, 3]}")
-    assert tried == [tried[0], tried[1], tried[1]]
+    assert tried == [2, 3, 3]
 
 
 @pytest.mark.parametrize(
@@ -124,9 +121,9 @@ def test_grids_that_do_not_fit_are_refused(walk, grids, message):
 
 
 def test_every_grid_of_the_repository_is_of_values_that_its_system_has():
-    for path in sorted((tune.ROOT / "conf" / "tuning").glob("*.yaml")):
-        settings = config.read(tune.ROOT / "conf" / "systems" / path.name)
+    for path in sorted((ROOT / "conf" / "tuning").glob("*.yaml")):
+        settings = config.read(ROOT / "conf" / "systems" / path.name)
         for name, values in config.load(tune.Tuning, path).grids.items():
             for value in values:
                 changed = config.override(settings, [f"{name}={str(value).lower()}"])
-                config.build(tune.System, changed, str(path))
+                config.build(registry.settings_type(), changed, str(path))
