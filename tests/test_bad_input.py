@@ -719,7 +719,7 @@ FEATURES = {
         replaced(matrix(2, 257, b"DM ", np.full((2, 257), 1e300))),
         "not a matrix of finite values",
     ),
-    "another width": (replaced(matrix(40, 20)), "features of 20 values a frame; the network takes 257"),
+    "another width": (replaced(matrix(40, 20)), "features have 20 values per frame, the network takes 257"),
     "no binary marker": (replaced(b"hello"), "no readable matrix"),
 }
 
