@@ -299,7 +299,7 @@ def test_a_broken_file_of_a_seed_is_named(main, tree):
     tree.write("exp/made_up/afn/seed1/env.json", "{}")
     tree.write("exp/made_up/afn/attention/maps.npz", "no zip")
     record.write(tree.exp / "afn" / "attention", {})
-    with pytest.raises(UserError, match=r"attention/maps\.npz: not the arrays of heatmaps; run stage 1 with --force"):
+    with pytest.raises(UserError, match=r"attention/maps\.npz: not the arrays of heatmaps. Run stage 1 with --force"):
         main(*tree.arguments)
 
 

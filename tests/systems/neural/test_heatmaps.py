@@ -49,7 +49,7 @@ class TestArrays:
         (tmp_path / "text").write_text("no zip")
         np.savez(tmp_path / "other.npz", a=np.zeros(3))
         for name in ("text", "other.npz"):
-            with pytest.raises(UserError, match="run stage 1 with --force"):
+            with pytest.raises(UserError, match="Run stage 1 with --force"):
                 maps.read(tmp_path / name)
 
 

@@ -55,7 +55,7 @@ def test_without_the_residual_the_mask_alone_filters():
 @pytest.mark.parametrize("network", [AttentiveFilteringNetwork, DilatedResNet])
 @pytest.mark.parametrize("frames", [-1, 1, 100, SHORT - 1])
 def test_too_few_frames_are_refused_with_the_smallest_number_that_works(network, frames):
-    with pytest.raises(ValueError, match=f"{frames} are too few.* at least {SHORT}$"):
+    with pytest.raises(ValueError, match=f"{frames} are too few.* at least {SHORT}\\.$"):
         network(frames=frames)
     assert network(frames=SHORT).eval()(torch.zeros(1, 1, 257, SHORT)).shape == (1,)
 

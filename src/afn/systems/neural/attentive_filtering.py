@@ -35,7 +35,7 @@ class AttentiveFilteringNetwork(nn.Module):
         frames: the number of frames T of the input.
 
     Raises:
-        ValueError: for an unknown attention, or for fewer frames than the dilations consume; names the smallest
+        ValueError: for an unknown attention, or for fewer frames than the dilations consume; with the smallest
             number that works.
     """
 

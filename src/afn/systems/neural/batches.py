@@ -29,7 +29,7 @@ def check_width(features: np.ndarray, bins: int) -> None:
 
 
 class Tiled:
-    """A subset whose batches are read and tiled when asked for.
+    """A subset whose batches are read and tiled on demand.
 
     Args:
         subset: utterances, features and labels.
@@ -91,8 +91,7 @@ class Resident:
 def shuffled(count: int, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
     """The batches of one training epoch: every index once, in an order that `seed` and `epoch` decide.
 
-    The last batch may be smaller; a single left-over utterance joins the batch before it, for batch norm has no
-    variance of one value.
+    The last batch may be smaller. A single left-over utterance joins the batch before it: batch norm needs two.
     """
     order = np.random.default_rng([seed, epoch]).permutation(count).tolist()
     batches = [order[i : i + batch_size] for i in range(0, count, batch_size)]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 BINS = 257
 
-# (channels in, channels out, max-pooling (F, T), dilation), one row a block: Table 1 of the paper.
+# (channels in, channels out, max-pooling (F, T), dilation), one row per block: Table 1 of the paper.
 BLOCKS = (
     (16, 32, (1, 2), 2),
     (32, 32, (1, 2), 4),
@@ -29,7 +29,7 @@ class DilatedResNet(nn.Module):
         frames: the number of frames T of the input; the flattened size follows from it.
 
     Raises:
-        ValueError: for fewer frames than the pooling and dilations consume; names the smallest number that works.
+        ValueError: for fewer frames than the pooling and dilations consume; with the smallest number that works.
     """
 
     def __init__(self, activation: str = "relu", frames: int = 1091):
@@ -58,7 +58,9 @@ class DilatedResNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Tensor[B × 1 × 257 × T] of log power (natural log, mean-normalised) to logits Tensor[B]; above 0: genuine."""
         check_input(x, self.frames)
-        return self.head(self.hidden(self.embed(self.blocks(self.conv(x)).flatten(1)))).squeeze(1)
+        maps = self.blocks(self.conv(x))  # B × 16 × 257 × T to B × 32 × 4 × 6 for T = 1091
+        embedding = self.embed(maps.flatten(1))  # B × 32
+        return self.head(self.hidden(embedding)).squeeze(1)
 
 
 class ResidualUnit(nn.Module):
@@ -76,7 +78,7 @@ class ResidualUnit(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.body(x).add_(x)  # in place: no gradient needs what the body gives
+        return self.body(x).add_(x)  # in place: no gradient needs the output of the body
 
 
 class LinearResidualUnit(nn.Module):
@@ -100,7 +102,7 @@ class LinearResidualUnit(nn.Module):
 def xavier_convolutions(module: nn.Module) -> None:
     """Xavier normal weights and zero biases for every Conv2d; all other layers keep PyTorch's defaults.
 
-    The paper says Xavier; that linear layers are left alone is what the authors' code does.
+    Xavier is the paper's; leaving linear layers alone is the authors' code's.
     """
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d):
@@ -109,16 +111,16 @@ def xavier_convolutions(module: nn.Module) -> None:
 
 
 def check_input(x: Tensor, frames: int, bins: int = BINS) -> None:
-    """Raise ValueError unless `x` is Tensor[B × 1 × bins × frames]: flattened, other widths would mix utterances."""
+    """Raise ValueError unless `x` is Tensor[B × 1 × bins × frames]."""
     if x.ndim != 4 or tuple(x.shape[1:]) != (1, bins, frames):
-        raise ValueError(f"input of shape {tuple(x.shape)}; this network takes B × 1 × {bins} × {frames}")
+        raise ValueError(f"input of shape {tuple(x.shape)}. This network takes B × 1 × {bins} × {frames}.")
 
 
 def check_frames(frames: int, left: Callable[[int], int]) -> None:
-    """Raise ValueError, naming the smallest number that works, if `left(frames)`, what a network leaves, is nothing."""
+    """Raise ValueError, with the smallest number that works, if `left(frames)`, the frames at the end, is below 1."""
     if left(frames) < 1:
         least = next(t for t in count(frames) if left(t) >= 1)
-        raise ValueError(f"frames: {frames} are too few; the network needs at least {least}")
+        raise ValueError(f"frames: {frames} are too few. The network needs at least {least}.")
 
 
 def frames_left(frames: int) -> int:
@@ -127,7 +129,7 @@ def frames_left(frames: int) -> int:
 
 
 def _after_blocks(size: int, axis: int) -> int:
-    """What the blocks leave of `size` rows (axis 0: frequency) or columns (axis 1: time)."""
+    """The size of an axis (0: frequency, 1: time) of `size` after the blocks."""
     for _, _, pool, dilation in BLOCKS:
         size = size // pool[axis] - 2 * dilation
     return size

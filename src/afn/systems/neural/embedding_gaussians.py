@@ -1,6 +1,6 @@
 """A Gaussian back-end on a network's embeddings: the score is the log likelihood ratio of two classes.
 
-Source: Lavrentyeva et al., Interspeech 2017, sec. 3.2: one Gaussian a class on the Light CNN's embeddings.
+Source: Lavrentyeva et al., Interspeech 2017, sec. 3.2: one Gaussian per class on the Light CNN's embeddings.
 """
 
 import torch
@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from afn.systems.neural.batches import Tiled
 from afn.systems.subset import in_order
 
-RIDGE = 0.01  # of the mean variance, added to the diagonal: a class may have fewer utterances than dimensions
+RIDGE = 0.01  # fraction of the mean variance added to the diagonal: a class may have fewer utterances than dimensions
 
 
 class EmbeddingGaussians(nn.Module):
-    """Scores batches by Gaussians on `network.embed`, means Tensor[2 × D] and precisions; 0 = genuine, 1 = spoof.
+    """Scores batches by two Gaussians on `network.embed`: row 0 is genuine, row 1 spoof.
 
     `dims` is the size D of the embedding.
     """
@@ -36,8 +36,8 @@ class EmbeddingGaussians(nn.Module):
         for row, target in enumerate((1.0, 0.0)):
             of_class = embeddings[(train.targets == target).to(device)]
             covariance = of_class.T.cov(correction=0)
-            spread = covariance.diagonal().mean().clamp_min(1e-12)
-            covariance = covariance + RIDGE * spread * torch.eye(len(covariance), dtype=torch.float64, device=device)
+            variance = covariance.diagonal().mean().clamp_min(1e-12)
+            covariance = covariance + RIDGE * variance * torch.eye(len(covariance), dtype=torch.float64, device=device)
             scorer.means[row] = of_class.mean(dim=0)
             scorer.factors[row] = torch.linalg.cholesky(covariance)
         return scorer
@@ -49,7 +49,7 @@ class EmbeddingGaussians(nn.Module):
         return genuine - spoof
 
     def _log_likelihood(self, embedding: Tensor, row: int) -> Tensor:
-        """Up to the constant that both classes share."""
+        """Without the constant that cancels between the classes."""
         factor = self.factors[row]
         white = torch.linalg.solve_triangular(factor, (embedding - self.means[row]).T, upper=False)
         return -0.5 * white.square().sum(dim=0) - factor.diagonal().log().sum()

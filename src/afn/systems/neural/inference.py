@@ -1,4 +1,4 @@
-"""A trained network made ready for scoring alone: the same scores in a fraction of the time."""
+"""A trained network optimised for scoring: the same scores in a fraction of the time."""
 
 import copy
 
@@ -10,8 +10,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 def for_scoring(model: nn.Module) -> nn.Module:
     """A copy of `model` that scores as it does in evaluation mode, to rounding in float32, and cannot be trained.
 
-    A batch norm that follows a convolution or a linear layer becomes part of it; on a CPU a maximum over a window is
-    taken along one axis after the other.
+    A batch norm after a convolution or a linear layer becomes part of it. On a CPU, max-pooling is done along one axis
+    after the other.
     """
     copied = copy.deepcopy(model).eval().requires_grad_(False)
     on_cpu = all(parameter.device.type == "cpu" for parameter in copied.parameters())
@@ -25,7 +25,7 @@ def for_scoring(model: nn.Module) -> nn.Module:
 
 
 def _fold(layers: nn.Sequential) -> None:
-    """Multiply every batch norm of the sequence into the layer before it, where that is linear."""
+    """Merge every batch norm of the sequence into the layer before it, if that is linear."""
     for place in range(1, len(layers)):
         before, norm = layers[place - 1], layers[place]
         if isinstance(before, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
@@ -38,7 +38,7 @@ def _fold(layers: nn.Sequential) -> None:
 
 
 class AxisMaxPool(nn.Module):
-    """Max-pooling of one axis after the other: PyTorch's own notes, on a CPU, where each maximum came from."""
+    """Max-pooling along one axis after the other: faster than PyTorch's on a CPU, which also stores indices."""
 
     def __init__(self, pool: nn.MaxPool2d):
         super().__init__()
@@ -46,7 +46,7 @@ class AxisMaxPool(nn.Module):
 
     @staticmethod
     def can_be(pool: nn.MaxPool2d) -> bool:
-        """Whether this class does what `pool` does."""
+        """Whether this class can replace `pool`."""
         plain = _pair(pool.padding) == (0, 0) and _pair(pool.dilation) == (1, 1)
         return plain and not pool.ceil_mode and not pool.return_indices
 
@@ -64,7 +64,7 @@ class AxisMaxPool(nn.Module):
 
 
 def _every(x: Tensor, axis: int, start: int, stride: int, count: int) -> Tensor:
-    """A view of `count` places of one axis, `stride` apart."""
+    """A view of `count` positions of one axis, `stride` apart."""
     places = slice(start, start + (count - 1) * stride + 1, stride)
     return x[:, :, places] if axis == 2 else x[:, :, :, places]
 

@@ -1,4 +1,4 @@
-"""Attention masks as arrays: what stage 1 has drawn, kept so that the systems of a corpus can be shown side by side."""
+"""Attention masks as arrays: written by stage 1, read to show the systems of a corpus side by side."""
 
 import zipfile
 from collections.abc import Mapping
@@ -15,13 +15,15 @@ NAME = "maps.npz"
 
 @dataclass(frozen=True, eq=False)
 class Maps:
-    """What one trained network's attention does; every array has the frequency first, 257 bins from 0 to 8 kHz."""
+    """The attention of one trained network. In every array the frequency comes first, 257 bins from 0 to 8 kHz."""
 
     seed: int
-    labels: Mapping[str, str]  # utterance -> genuine or spoof, of those drawn
-    spectrograms: Mapping[str, np.ndarray]  # utterance -> float16[257 × T], S over the utterance's true length
+    labels: Mapping[str, str]  # utterance -> genuine or spoof, of the figures
+    spectrograms: Mapping[str, np.ndarray]  # utterance -> float16[257 × T], S over the true length
     masks: Mapping[str, np.ndarray]  # utterance -> float16[257 × T], A
-    profiles: Mapping[str, tuple[np.ndarray, np.ndarray]]  # label -> float32[257]: mean of A over time, sd over utts
+    profiles: Mapping[
+        str, tuple[np.ndarray, np.ndarray]
+    ]  # label -> float32[257]: mean of A over time, its sd over utterances
     averaged: Mapping[str, int]  # label -> utterances behind a profile
 
 
@@ -45,7 +47,7 @@ def write(path: Path, maps: Maps) -> None:
 
 
 def read(path: Path) -> Maps:
-    """The maps of a file that `write` has made; raises UserError for any other."""
+    """The maps in a file of `write`; UserError for any other file."""
     try:
         with np.load(path, allow_pickle=False) as file:
             labels = dict(zip(file["utterances"].tolist(), file["labels"].tolist(), strict=True))
@@ -59,4 +61,4 @@ def read(path: Path) -> Maps:
                 dict(zip(classes, file["averaged"].tolist(), strict=True)),
             )
     except (KeyError, ValueError, EOFError, zipfile.BadZipFile):
-        raise UserError(f"{path}: not the arrays of heatmaps; run stage 1 with --force") from None
+        raise UserError(f"{path}: not the arrays of heatmaps. Run stage 1 with --force.") from None

@@ -14,7 +14,7 @@ from afn.systems.protocol import Paper
 
 @dataclass(frozen=True)
 class AttentiveFiltering:
-    """attentive_filtering.py"""
+    """AttentiveFilteringNetwork in attentive_filtering.py."""
 
     kind: Literal["attentive_filtering"]
     attention: Literal["sigmoid", "tanh", "softmaxF", "softmaxT"]  # phi; F: over frequency, T: over time
@@ -31,7 +31,7 @@ class AttentiveFiltering:
 
 @dataclass(frozen=True)
 class DilatedResidual:
-    """dilated_resnet.py"""
+    """DilatedResNet in dilated_resnet.py."""
 
     kind: Literal["dilated_resnet"]
     activation: Literal["relu", "elu"]  # of every layer
@@ -40,7 +40,7 @@ class DilatedResidual:
 
 @dataclass(frozen=True)
 class ReducedLCNN:
-    """light_cnn.py, LightCNN"""
+    """LightCNN in light_cnn.py."""
 
     kind: Literal["light_cnn"]
     frames: int  # shorter utterances are repeated to it, longer ones cut
@@ -48,32 +48,32 @@ class ReducedLCNN:
 
 @dataclass(frozen=True)
 class OriginalLCNN:
-    """light_cnn.py, OriginalLightCNN"""
+    """OriginalLightCNN in light_cnn.py."""
 
     kind: Literal["original_light_cnn"]
     frames: int  # shorter utterances are repeated to it, longer ones cut
-    dropout: float  # share of the embedding, 0 to below 1
+    dropout: float  # fraction of the embedding that is dropped, at least 0 and below 1
     back_end: Literal["softmax", "gaussian"]  # the network's own output, or Gaussians on its embeddings
 
     def __post_init__(self) -> None:
         if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout: {self.dropout} must lie between 0 and 1")
+            raise ValueError(f"dropout: {self.dropout} must be at least 0 and below 1")
 
 
 @dataclass(frozen=True)
 class Training:
-    """The recipe of training.py."""
+    """The recipe of training, training.py."""
 
     epochs: int  # at most
     patience: int  # stop after this many epochs without a better dev EER
     batch_size: int  # utterances
-    learning_rate: float  # of Adam, in the beginning
-    amsgrad: bool  # that variant of Adam
+    learning_rate: float  # initial value, of Adam
+    amsgrad: bool  # use this variant of Adam
     lr_factor: float  # the learning rate is multiplied by this when lr_patience is exceeded
-    lr_patience: int  # epochs that the dev loss may go without improving before the learning rate falls
+    lr_patience: int  # epochs without a better dev loss before the learning rate is reduced
     precision: Literal["auto", "float32", "bfloat16"]  # auto: bfloat16 on a GPU that has it, float32 elsewhere
     checkpoint_minutes: float = execution()  # an interruption costs at most this much work
-    compile: bool = False  # torch.compile: takes minutes to start and a C++ compiler
+    compile: bool = False  # use torch.compile: needs a C++ compiler, and minutes to start
 
     def __post_init__(self) -> None:
         at_least(self, epochs=1, patience=1, batch_size=1, lr_patience=0, checkpoint_minutes=0)
