@@ -7,9 +7,8 @@ import soundfile
 from afn.common import config
 from afn.common.errors import UserError
 from afn.common.paths import ROOT
-from afn.features import archives, native
+from afn.features import front_end, parts
 from afn.features.cmvn import sliding_cmvn
-from afn.features.front_end import front_end
 from afn.features.kaldi_options import SpectrogramOptions
 from afn.features.log_magnitude import LogMagnitudeOptions, log_magnitude
 from afn.features.spectrogram import log_spectrogram
@@ -19,7 +18,8 @@ CONF = ROOT / "conf"
 
 
 def of(system):
-    return front_end(config.load(Neural, CONF / "systems" / f"{system}.yaml").features, CONF)
+    settings = config.load(Neural, CONF / "systems" / f"{system}.yaml", ["features.backend=native"] * (system == "afn"))
+    return front_end.from_description(front_end.describe(settings.features))
 
 
 def wave(count, seed=0):
@@ -30,23 +30,6 @@ def test_the_spectrogram_is_kaldis_after_the_sliding_mean():
     samples = wave(60000)
     expected = sliding_cmvn(log_spectrogram(samples, SpectrogramOptions(snip_edges=False), "u1"), 300)
     np.testing.assert_array_equal(of("afn")("u1", samples), expected)
-
-
-@pytest.mark.parametrize("system", ["afn", "lcnn_stc"])
-def test_a_corpus_and_a_single_recording_give_the_same_bytes(tmp_path, system):
-    recordings = []
-    for k in range(20):
-        soundfile.write(tmp_path / f"{k}.wav", wave(3000 + 100 * k, k), 16000)
-        recordings.append((f"u{k:02}", str(tmp_path / f"{k}.wav")))
-    alone = [native.features_of(of(system), recording) for recording in recordings]
-    for jobs in (1, 2):
-        counts = []
-        assert native.write(tmp_path / f"{jobs}", recordings, of(system), jobs, "feats.ark", counts.append) == 20
-        assert sum(counts) == 20
-        together = archives.read(tmp_path / f"{jobs}" / "feats.ark")
-        assert [(utt, matrix.tobytes()) for utt, matrix in together] == [(utt, m.tobytes()) for utt, m in alone]
-    for name in ("feats.ark", "feats.scp", "utt2num_frames"):
-        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
 
 
 def test_the_log_magnitude_of_a_tone_peaks_in_its_bin_at_its_level():
@@ -71,10 +54,10 @@ def test_frames_of_the_log_magnitude_cover_the_recording():
 def test_an_unusable_recording_is_named(tmp_path, system):
     soundfile.write(tmp_path / "a.wav", wave(10), 8000)
     with pytest.raises(UserError, match=r"a\.wav: 8000 Hz"):
-        native.features_of(of(system), ("u1", str(tmp_path / "a.wav")))
+        parts.features_of(of(system), ("u1", str(tmp_path / "a.wav")))
 
 
 def test_too_few_samples_for_a_frame_are_refused_with_file_and_utterance(tmp_path):
     soundfile.write(tmp_path / "a.wav", wave(79), 16000)
     with pytest.raises(UserError, match=r"a\.wav \(u1\): 79 samples"):
-        native.features_of(of("afn"), ("u1", str(tmp_path / "a.wav")))
+        parts.features_of(of("afn"), ("u1", str(tmp_path / "a.wav")))

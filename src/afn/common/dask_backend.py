@@ -8,20 +8,20 @@ from concurrent.futures import CancelledError, Future
 from typing import Any
 
 from distributed import KilledWorker
-from distributed.comm import parse_address, parse_host_port
+from distributed.comm.addressing import parse_address, parse_host_port
 from joblib._dask import DaskDistributedBackend
 from joblib.parallel import SequentialBackend
 
 from afn.common.errors import UserError
 
 
-class Backend(DaskDistributedBackend):
+class Backend(DaskDistributedBackend):  # type: ignore[misc]  # joblib has no types
     """joblib's own backend with the changes below."""
 
     def effective_n_jobs(self, n_jobs: int) -> int:
         """At least 2: with 1, joblib would work in this process instead of on a cluster of one worker."""
         try:
-            return max(2, super().effective_n_jobs(n_jobs))
+            return max(2, int(super().effective_n_jobs(n_jobs)))
         except TimeoutError:
             raise UserError(
                 f"the Dask cluster had no worker for {self.wait_for_workers_timeout:g} s. Start workers "
@@ -32,11 +32,11 @@ class Backend(DaskDistributedBackend):
         """Calls of joblib inside a unit stay in its worker."""
         return SequentialBackend(nesting_level=1), 1
 
-    def submit(self, func: Callable, callback: Callable | None = None) -> Future:
+    def submit(self, func: Callable[..., Any], callback: Callable[..., Any] | None = None) -> Future[Any]:
         """Submit a unit. A failure of Dask itself reaches the callback as well; joblib would wait for ever."""
-        future = super().submit(func, callback)
+        future: Future[Any] = super().submit(func, callback)
 
-        def failed(done: Future) -> None:
+        def failed(done: Future[Any]) -> None:
             if callback is not None and (error := done.exception()) is not None:
                 callback(error)
 

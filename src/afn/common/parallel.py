@@ -156,7 +156,7 @@ def cluster(address: str | None) -> Iterator[None]:
         raise UserError(f"--cluster {address}: dask is not installed. {INSTALL}") from None
     try:
         dask_backend.wait_for_scheduler(address, PATIENCE)
-        client = Client(address, timeout=PATIENCE, set_as_default=False)
+        client = Client(address, timeout=PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise UserError(
             f"--cluster {address}: no Dask scheduler answers ({error}). Start one (docs/cluster.md), or correct the "
