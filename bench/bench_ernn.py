@@ -128,9 +128,9 @@ def compare(
     for genome in evolved:
         network = neat.nn.RecurrentNetwork.create(genome, config)
         inputs = [[float(sample)] for sample in begins[0]]
-        begun = time.process_time()
+        started = time.process_time()
         theirs = [network.activate(sample) for sample in inputs]
-        plain += time.process_time() - begun
+        plain += time.process_time() - started
         ours = rnn.trace(genomes.network(genome, config), begins[0])
         differences.append(np.abs(ours - np.array(theirs)).max())
     networks = [genomes.network(genome, config) for genome in evolved]
@@ -141,9 +141,9 @@ def compare(
 
 def timed(function: Callable[..., object], *arguments: object) -> tuple[float, float]:
     """Seconds that passed, and seconds of the processor over all threads."""
-    begun = time.perf_counter(), time.process_time()
+    started = time.perf_counter(), time.process_time()
     function(*arguments)
-    return time.perf_counter() - begun[0], time.process_time() - begun[1]
+    return time.perf_counter() - started[0], time.process_time() - started[1]
 
 
 if __name__ == "__main__":

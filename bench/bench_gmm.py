@@ -129,9 +129,9 @@ def paces(
 
 def timed(run: Callable[[int], float], iterations: int) -> tuple[float, float]:
     """Seconds, and what `run` returned."""
-    begun = time.perf_counter()
+    started = time.perf_counter()
     result = run(iterations)
-    return time.perf_counter() - begun, result
+    return time.perf_counter() - started, result
 
 
 def ours(frames: np.ndarray, start: DiagonalGMM, iterations: int) -> float:

@@ -92,9 +92,9 @@ def features(folder: Path, most: int) -> Callable[[int], float]:
     recordings = [(f"u{place:06}", different[place % RECORDINGS][1]) for place in range(most)]
 
     def run(count: int) -> float:
-        begun = time.perf_counter()
+        started = time.perf_counter()
         extract(recordings[:count], folder / "out", 1.0, parallel.default_jobs())
-        return time.perf_counter() - begun
+        return time.perf_counter() - started
 
     return run
 
@@ -107,10 +107,10 @@ def learning(most: int, device: torch.device) -> Callable[[int], float]:
     trainer.model.train()
 
     def run(count: int) -> float:
-        begun = time.perf_counter()
+        started = time.perf_counter()
         for places in in_order(count, recipe.batch_size):
             trainer.step(*trainer.train.batch(places))  # waits for the loss
-        return time.perf_counter() - begun
+        return time.perf_counter() - started
 
     return run
 
@@ -145,14 +145,14 @@ def scoring(most: int, device: torch.device) -> Callable[[int], float]:
     model = for_scoring(devices.placed(AttentiveFilteringNetwork(), device))
 
     def run(count: int) -> float:
-        begun = time.perf_counter()
+        started = time.perf_counter()
         batches = (
             ([subset.utterances[place] for place in places], subset.batch(places)[0])
             for places in in_order(count, training.scoring_batch(device))
         )
         for _ in training.scores(model, batches, device, "growth", count):
             pass
-        return time.perf_counter() - begun
+        return time.perf_counter() - started
 
     return run
 

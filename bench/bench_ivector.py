@@ -37,9 +37,9 @@ def times(extractor: IVectorExtractor, utterances: list[np.ndarray], repeats: in
     """The ms an utterance of `repeats` calls."""
     taken = []
     for _ in range(repeats):
-        begun = time.perf_counter()
+        started = time.perf_counter()
         extractor.extract(utterances)
-        taken.append(1000 * (time.perf_counter() - begun) / len(utterances))
+        taken.append(1000 * (time.perf_counter() - started) / len(utterances))
     return taken
 
 

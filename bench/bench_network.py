@@ -127,9 +127,9 @@ def work(side: str, kind: str, threads: int) -> None:
         if line.strip() == "peak":
             print(peak(), flush=True)
             continue
-        begun = time.perf_counter()
+        started = time.perf_counter()
         run()
-        print((time.perf_counter() - begun) / count, flush=True)
+        print((time.perf_counter() - started) / count, flush=True)
 
 
 def peak() -> float:

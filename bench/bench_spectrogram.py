@@ -79,9 +79,9 @@ def core(recordings: list[tuple[str, str]], dither: float, folder: Path, repeats
     """Seconds of sound a second of the processor, in this process alone; the median."""
     paces = []
     for _ in range(repeats + 1):
-        begun = time.process_time()
+        started = time.process_time()
         extract(recordings, folder / "out", dither, 1)
-        paces.append(len(recordings) * SECONDS / (time.process_time() - begun))
+        paces.append(len(recordings) * SECONDS / (time.process_time() - started))
     return statistics.median(paces[1:])
 
 
@@ -89,17 +89,17 @@ def clock(recordings: list[tuple[str, str]], folder: Path, jobs: int) -> float:
     """Seconds by the clock, on `jobs` processes."""
     shutil.rmtree(folder / "out", ignore_errors=True)
     numbered = [(f"u{index:06}", wav) for index, (_, wav) in enumerate(recordings)]
-    begun = time.perf_counter()
+    started = time.perf_counter()
     extract(numbered, folder / "out", 1.0, jobs)
-    return time.perf_counter() - begun
+    return time.perf_counter() - started
 
 
 def kaldis(recordings: list[tuple[str, str]], folder: Path) -> float:
     """Kaldi's own pipeline over the same recordings, in one job."""
-    begun = time.perf_counter()
+    started = time.perf_counter()
     commands = kaldi.spectrogram(ROOT / "conf" / "spectrogram.conf", WINDOW, False)
     archives.write(folder / "out", kaldi.extract(recordings, commands, 1, folder), "feats.ark")
-    return len(recordings) * SECONDS / (time.perf_counter() - begun)
+    return len(recordings) * SECONDS / (time.perf_counter() - started)
 
 
 def main() -> None:

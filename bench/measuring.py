@@ -41,10 +41,10 @@ def side_by_side(sides: Mapping[str, Callable[[], float | None]], repeats: int) 
     taken: dict[str, list[float]] = {name: [] for name in sides}
     for number in range(repeats + 1):
         for name, run in sides.items():
-            begun = time.perf_counter()
+            started = time.perf_counter()
             seconds = run()
             if number:
-                taken[name].append(time.perf_counter() - begun if seconds is None else seconds)
+                taken[name].append(time.perf_counter() - started if seconds is None else seconds)
     return {name: statistics.median(values) for name, values in taken.items()}
 
 

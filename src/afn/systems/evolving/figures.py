@@ -53,9 +53,9 @@ def draw(system: EvolvingSystem, chosen: Chosen, out: Path) -> None:
 
 @dataclass(frozen=True)
 class Graph:
-    """A network as it is drawn: the input comes first among the nodes, the outputs last."""
+    """A network as it is drawn: the input comes first among the nodes, the outputs come last."""
 
-    nodes: Sequence[str]  # what stands in each
+    nodes: Sequence[str]  # the text in each
     edges: Sequence[tuple[int, int, float]]  # (source, target, weight), by places in `nodes`
     outputs: int  # how many of the last nodes are outputs
 

@@ -58,7 +58,7 @@ class EvolvingSystem(System):
 
     def score(self, subset: Subset) -> dict[str, float]:
         """The mean of the score output over the samples at which the gate is open; 0.5 if it never is."""
-        found = {}
+        found: dict[str, float] = {}
         with Progress(f"score {subset.name}", len(subset.utterances)) as progress:
             for begin in range(0, len(subset.utterances), UTTERANCES):
                 utterances = subset.utterances[begin : begin + UTTERANCES]

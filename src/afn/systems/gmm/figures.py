@@ -13,7 +13,7 @@ from afn.systems.neural.heatmaps import COLOURS, save
 from afn.systems.protocol import Chosen
 
 SMOOTHED = 25  # frames of the running mean
-BLOCKS = ("static", "slopes", "slopes of slopes")
+BLOCKS = ("static", "deltas", "delta-deltas")
 BLOCK_COLOURS = ("#0072b2", "#e69f00", "#009e73")
 NEUTRAL = "#999999"
 
@@ -46,7 +46,7 @@ def draw_utterance(path: Path, ratios: np.ndarray, contributions: np.ndarray, bl
         path: the PNG to write.
         ratios: float[T], the log-likelihood ratio of every frame in nats; above 0 for genuine.
         contributions: float[D + 1], what every dimension adds to their mean; last the component weights' share.
-        blocks: into how many equal parts the dimensions fall: 1 statics alone, 2 with slopes, 3 with theirs.
+        blocks: the number of equal parts of the dimensions: 1 statics alone, 2 with deltas, 3 with delta-deltas.
         title: shown above.
     """
     figure = Figure(figsize=(9, 6.5), layout="constrained")

@@ -40,7 +40,7 @@ class MixtureTraining:
 
     iterations: int  # at most
     tolerance: float  # stop when the mean log-likelihood gains less, nats per frame; 0: run all `iterations`
-    variance_floor: float  # share of the variance of all frames
+    variance_floor: float  # fraction of the variance of all frames
 
     def __post_init__(self) -> None:
         at_least(self, iterations=1, tolerance=0)
