@@ -38,6 +38,7 @@ options
                        in a wav.scp of your own: only for lists you trust
   --data DIR           folder of data directories                            (data)
   --exp DIR            folder of experiments                                 (exp)
+  --debug              show the traceback of an error
   --help               this text
 
 Relative paths start in the current folder. Packages are installed into .venv on first use; an active virtual or conda

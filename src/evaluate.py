@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from afn.common import errors
+from afn.common import errors, parallel
 from afn.common.errors import UserError
 from afn.experiment import command_line
 from afn.metrics import tdcf
@@ -21,7 +21,7 @@ def main() -> None:
     )  # fmt: skip
     parser.add_argument("--det", nargs="+", metavar="NAME", help="systems and fusions on the DET curves (all)")
     parser.add_argument(
-        "--resamples", type=command_line.positive, default=RESAMPLES, metavar="N",
+        "--resamples", type=parallel.positive, default=RESAMPLES, metavar="N",
         help="of the bootstrap behind intervals (%(default)s)",
     )  # fmt: skip
     options = parser.parse_args()

@@ -36,6 +36,7 @@ while (($#)); do
   case $argument in
     --help | -h) usage; exit 0 ;;
     --force) force=true; shared+=(--force) ;;
+    --debug) shared+=(--debug) ;;
     --tune) tuning=true ;;
     --allow-pipes) pipes=(--allow-pipes) ;;
     --*)

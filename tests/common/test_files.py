@@ -53,6 +53,20 @@ def test_a_users_mistake_is_one_line_and_a_code(capsys, raised, code, line):
     assert said.count("\n") == 1
 
 
+def test_debug_shows_where_a_users_mistake_was_found(monkeypatch, capsys):
+    def main():
+        assert sys.argv == ["train.py", "--seeds", "1"]  # the script does not see the option
+        raise UserError("x.yaml: wrong. Fix it.")
+
+    for words, tracebacks in ((["--seeds", "1"], 0), (["--debug", "--seeds", "1"], 1)):
+        monkeypatch.setattr(sys, "argv", ["train.py", *words])
+        with pytest.raises(SystemExit) as stop:
+            errors.run(main)
+        said = capsys.readouterr().err
+        assert stop.value.code == 2 and said.endswith("train.py: error: x.yaml: wrong. Fix it.\n")
+        assert said.count("Traceback") == tracebacks
+
+
 def test_our_own_mistakes_keep_their_traceback():
     with pytest.raises(ZeroDivisionError):
         errors.run(lambda: 1 / 0)

@@ -125,7 +125,7 @@ def test_gaussians_on_embeddings_are_exported_too(packages):
     lower = 0.1 * torch.randn(2, 32, 32, dtype=torch.float64).tril(-1) + torch.eye(32)
     scorer.means.copy_(torch.randn(2, 32))
     scorer.factors.copy_(lower)
-    plain = export.exportable(scorer)
+    plain = scorer.plain()
     x = torch.randn(3, 1, 32, 40)
     with torch.inference_mode():
         torch.testing.assert_close(plain(x), scorer.eval()(x), rtol=1e-9, atol=1e-9)

@@ -7,11 +7,13 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
 USER_ERROR = 2
+DEBUG = "--debug"  # the option of every script
 LONGEST = 1000  # characters of a line
 SIGNALLED = 128  # and the signal's number: the shell's convention
 
@@ -52,14 +54,19 @@ class Ended(KeyboardInterrupt):
 def run(main: Callable[[], None]) -> None:
     """Call `main` and turn a user's mistake, a refused file operation or a signal into one line and an exit code.
 
-    SIGTERM and SIGHUP end the program as Ctrl-C does: temporary files are removed, other processes ended.
+    SIGTERM and SIGHUP end the program as Ctrl-C does: temporary files are removed, other processes ended. `--debug`
+    anywhere on the command line prints the traceback as well.
     """
+    debug = DEBUG in sys.argv
+    sys.argv = [word for word in sys.argv if word != DEBUG]
     try:
         with _ended_by_signals():
             main()
             sys.stdout.flush()
         gc.freeze()  # or Python would look for garbage among all modules at its end: 0.2 to 0.3 s
     except (Exception, KeyboardInterrupt) as error:
+        if debug:
+            traceback.print_exc()
         code = report(error)
         if code is None:
             raise

@@ -3,11 +3,16 @@
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import matplotlib
 import matplotlib.style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from afn.common import files
+
+CLASS_COLOURS = {"genuine": "#0072b2", "spoof": "#d55e00"}  # Okabe and Ito, safe for colour-blind readers
 
 
 @contextmanager
@@ -25,3 +30,9 @@ def png(width: float, height: float, dpi: int = 150) -> Iterator[tuple[Figure, i
 def plain(text: str) -> str:
     """`text` as matplotlib shows it literally: an unescaped dollar starts a formula."""
     return text.replace("$", "\\$")
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write the figure as a PNG, whole or not at all."""
+    with files.whole(path, "wb") as file:
+        figure.savefig(file, format="png", dpi=110, metadata={"Software": None})

@@ -41,7 +41,7 @@ def add_options(parser: argparse.ArgumentParser, *, nj: bool = True) -> None:
     if nj:
         parser.add_argument(
             "--nj",
-            type=_positive,
+            type=positive,
             default=default_jobs(),
             metavar="N",
             help="parallel jobs on this machine (%(default)s, the cores that this process may use)",
@@ -53,7 +53,8 @@ def add_options(parser: argparse.ArgumentParser, *, nj: bool = True) -> None:
     )
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """The type of an option that takes a whole number above 0."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} must be a whole number above 0")
     return int(text)
@@ -84,7 +85,7 @@ def ordered_map(
         UserError: a worker process was killed; the cluster has no workers, or too many were lost at one unit.
         Exception: what `function` raises, from the first call that fails.
     """
-    unit, items = Unit(function), iter(items)
+    unit, items = WorkerCall(function), iter(items)
     if _backend is None:
         first = list(islice(items, jobs))
         items, jobs = chain(first, items), len(first)  # no more processes than items
@@ -111,7 +112,7 @@ def _prepare() -> None:
     allocator.keep_freed()
 
 
-class Unit(Generic[Item, Result]):
+class WorkerCall(Generic[Item, Result]):
     """A function for workers, which prepares the process before its first call."""
 
     def __init__(self, function: Callable[[Item], Result]):

@@ -54,6 +54,7 @@ def arguments(description: str | None, *, system: bool = True) -> Parser:
         help="override a value of the system's YAML, or of the corpus' as corpus.NAME=VALUE; repeatable",
     )
     parser.add_argument("--force", action="store_true", help="do finished work again, once: an interrupted run resumes")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")  # errors.run heeds it
     add_folders(parser)
     return parser
 
@@ -64,13 +65,6 @@ def add_folders(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             f"--{name}", type=Path, default=ROOT / name, metavar="DIR", help=f"folder of {what} ({name})"
         )
-
-
-def positive(text: str) -> int:
-    """The type of an option that takes a whole number above 0."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number above 0")
-    return int(text)
 
 
 @dataclass(frozen=True)
@@ -125,12 +119,12 @@ def from_arguments(options: argparse.Namespace, marker: Path | None = None) -> S
     if not all(isinstance(changes, dict) for changes in corpus.systems.values()):
         raise UserError(f"{path}: systems: it holds `key: value` lines below the kind of a system; see simulated.yaml")
     layout = Layout(options.data.resolve(), options.exp.resolve(), corpus.name)
-    since = _forced_since(marker) if options.force else None
-    if not hasattr(options, "system"):
-        return Stage(corpus, layout, since)
-    path = find("systems", options.system)
-    settings, adapted = row(path, corpus, for_system)
-    return Stage(corpus, layout, since, path.stem, settings, parse_seeds(options.seeds), adapted)
+    name, settings, seeds, adapted = "", None, (), {}
+    if hasattr(options, "system"):
+        path, seeds = find("systems", options.system), parse_seeds(options.seeds)
+        name, (settings, adapted) = path.stem, row(path, corpus, for_system)
+    since = _forced_since(marker) if options.force else None  # last: a mistake above must leave no marker
+    return Stage(corpus, layout, since, name, settings, seeds, adapted)
 
 
 def row(path: Path, corpus: corpora.Corpus, assignments: list[str]) -> tuple[Any, dict[str, tuple[Any, Any]]]:

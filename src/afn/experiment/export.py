@@ -11,11 +11,11 @@ import json
 import logging
 import warnings
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from afn.common import errors, files
 from afn.common.errors import UserError
@@ -24,8 +24,7 @@ from afn.experiment import command_line, finished
 from afn.experiment.finished import TrainedSystem
 from afn.experiment.recording_scorer import note
 from afn.systems import registry
-from afn.systems.neural.embedding_gaussians import EmbeddingGaussians
-from afn.systems.neural.system import NeuralSystem
+from afn.systems.protocol import Exportable
 
 MODEL = "model.onnx"
 PACKAGES = "requirements-export.txt"
@@ -41,7 +40,7 @@ def main() -> None:
     )
     finished.add_options(parser)
     experiment = finished.find(parser.parse_args()).scored()
-    registry.build(experiment.first.settings, experiment.first.seed).exportable()  # or an error: not a network
+    registry.build(experiment.first.settings, experiment.first.seed).exportable()  # UserError if not a network
     if missing := [name for name in ("onnx", "onnxscript") if not importlib.util.find_spec(name)]:
         raise UserError(f"export: {' and '.join(missing)} missing; pip install -r {PACKAGES}")
     for seed in experiment.seeds:
@@ -53,13 +52,13 @@ def export(experiment: TrainedSystem, seed: int) -> None:
     directory = experiment.trained[seed].directory
     system = registry.build(experiment.trained[seed].settings, seed)
     system.load(directory)
-    network = exportable(system.exportable().cpu())
-    model = converted(network, system)
-    add_metadata(model, metadata(experiment, seed, system))
+    found = system.exportable()
+    model = converted(found)
+    add_metadata(model, metadata(experiment, seed, found, system.averages, system.weights(directory)))
     content = model.SerializeToString(deterministic=True)
     path = directory / MODEL
     if importlib.util.find_spec("onnxruntime"):
-        worst = difference(network, content, system)
+        worst = difference(found, content, seed)
         if not worst <= TOLERANCE:  # NaN is no agreement either
             raise UserError(f"{path}: not written, for its scores are off PyTorch's by {worst:.2g}; update {PACKAGES}")
         checked = f"within {worst:.1g} of PyTorch's scores"
@@ -71,39 +70,14 @@ def export(experiment: TrainedSystem, seed: int) -> None:
     print(f"export: wrote {portable(path)}: {len(content) / 2**20:.1f} MiB, {checked}")
 
 
-class PlainGaussians(nn.Module):
-    """EmbeddingGaussians by matrix products: ONNX has no triangular solver."""
-
-    def __init__(self, scorer: EmbeddingGaussians):
-        super().__init__()
-        self.network = scorer.network
-        self.register_buffer("means", scorer.means)
-        self.register_buffer("whitening", torch.linalg.inv(scorer.factors).mT.contiguous())
-        self.register_buffer("logs", scorer.factors.diagonal(dim1=1, dim2=2).log().sum(dim=1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Tensor[B × 1 × bins × frames] to log likelihood ratios Tensor[B]."""
-        embedding = self.network.embed(x).double()
-        genuine, spoof = (
-            -0.5 * ((embedding - self.means[row]) @ self.whitening[row]).square().sum(dim=1) - self.logs[row]
-            for row in range(2)
-        )
-        return genuine - spoof
-
-
-def exportable(network: nn.Module) -> nn.Module:
-    network = PlainGaussians(network) if isinstance(network, EmbeddingGaussians) else network
-    return network.to(memory_format=torch.contiguous_format).eval()
-
-
-def converted(network: nn.Module, system: NeuralSystem) -> Any:
+def converted(of: Exportable) -> Any:
     """The network as an onnx.ModelProto, without the marks that PyTorch leaves: they hold names of folders."""
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # of what it could do besides
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = torch.onnx.export(
-            network,
-            (torch.zeros(2, 1, system.bins, system.frames),),
+            of.network,
+            (torch.zeros(2, 1, of.bins, of.frames),),
             dynamo=True,
             dynamic_shapes=({0: torch.export.Dim("batch")},),
             input_names=[INPUT],
@@ -117,23 +91,23 @@ def converted(network: nn.Module, system: NeuralSystem) -> Any:
     return model
 
 
-def metadata(experiment: TrainedSystem, seed: int, system: NeuralSystem) -> dict[str, str]:
+def metadata(experiment: TrainedSystem, seed: int, of: Exportable, averages: str, weights: Path) -> dict[str, str]:
     """What a user of the file needs to know, by name."""
-    threshold = replace(experiment, trained={seed: experiment.trained[seed]}).threshold(system.averages)
+    threshold = replace(experiment, trained={seed: experiment.trained[seed]}).threshold(averages)
     return {
         "title": experiment.title,
         "system": experiment.name,
         "corpus": experiment.layout.corpus,
         "seed": str(seed),
-        "frames": str(system.frames),
-        "bins": str(system.bins),
+        "frames": str(of.frames),
+        "bins": str(of.bins),
         "threshold": repr(threshold.value),
         "dev_eer": repr(threshold.eer),
         "features": json.dumps(experiment.trained[seed].features),
         "input": "features[t mod T] for t = 0 … frames - 1, transposed; of a longer recording, windows",
         "meaning": "higher = more genuine; above the threshold a recording is taken for genuine",
         "several_seeds": SEVERAL_SEEDS,
-        "weights_sha256": files.sha256(system.weights(experiment.trained[seed].directory)),
+        "weights_sha256": files.sha256(weights),
     }
 
 
@@ -143,17 +117,17 @@ def add_metadata(model: Any, properties: dict[str, str]) -> None:
 
 
 @torch.inference_mode()
-def difference(network: nn.Module, content: bytes, system: NeuralSystem) -> float:
+def difference(of: Exportable, content: bytes, seed: int) -> float:
     """The largest difference between the scores of PyTorch and onnxruntime, relative for scores above 1."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    rng = np.random.default_rng(system.seed)
+    rng = np.random.default_rng(seed)
     worst = 0.0
     for size in BATCHES:
-        x = 3 * rng.standard_normal((size, 1, system.bins, system.frames), dtype=np.float32)
+        x = 3 * rng.standard_normal((size, 1, of.bins, of.frames), dtype=np.float32)
         theirs = session.run([OUTPUT], {INPUT: x})[0]
-        ours = network(torch.from_numpy(x)).numpy()
+        ours = of.network(torch.from_numpy(x)).numpy()
         worst = np.maximum(worst, np.max(np.abs(theirs - ours) / np.maximum(np.abs(ours), 1)))
     return float(worst)
 

@@ -111,18 +111,13 @@ class Scorer:
 
     def draw(self, recording: Recording) -> None:
         """Write the figure of stage 1 for a recording; of a long one, for its first window."""
-        from afn.common.figures import plain
-        from afn.systems.neural import heatmaps
-
         assert self.heatmaps is not None
-        found = self._attend(recording.windows[0])
-        limits = float(np.quantile(found.mask, 0.005)), float(np.quantile(found.mask, 0.995))
-        of = f"{plain(self.experiment.title)}, seed {self.experiment.seeds[0]}"
-        title = f"{plain(recording.utt)} · score {recording.score:+.2f}, {self.decision(recording)} · {of}"
+        of = f"{self.experiment.title}, seed {self.experiment.seeds[0]}"
+        heading = f"{recording.utt} · score {recording.score:+.2f}, {self.decision(recording)} · {of}"
         recording.heatmap = self.heatmaps / self._unused(recording.utt)
-        heatmaps.draw_utterance(recording.heatmap, found.spectrogram, found.mask, found.filtered, title, limits)
+        self.first.draw_attention(recording.heatmap, recording.windows[0], heading)
         if recording.count > 1:
-            recording.notes.append(f"the heatmap shows the first {found.mask.shape[1]} frames")
+            recording.notes.append(f"the heatmap shows the first {len(recording.windows[0])} frames")
 
     def _unused(self, utt: str) -> str:
         """A name for a figure: recordings of several folders may have the same id."""
@@ -179,7 +174,7 @@ def load(
     decide = experiment.threshold(first.averages) if threshold is None else Threshold(threshold)
     for seed, system in loaded.items():
         system.load(experiment.trained[seed].directory)
-    if figures and first.figures != "attention masks":
+    if figures and not first.attentive:
         note(f"--heatmap: {experiment.title} has no attention to draw; there are no figures")
         figures = None
     return Scorer(experiment, decide, loaded, extractor(experiment), channel, figures)

@@ -81,7 +81,7 @@ def _experiment(name: str, directory: Path, row: Path | None) -> Experiment:
         trained_on,
         found,
         tuple(sorted(map(int, then))),
-        tuple(seed for seed in alike if str(seed) in then and any(kept[seed].get(name) != old for name, old in then[str(seed)].items())),
+        tuple(seed for seed in alike if _changed(then.get(str(seed), {}), kept[seed])),
         {seed: runs[-1] for seed, runs in environments.items() if runs},
         {seed: c for seed, trained in alike.items() if (c := _curves(trained.directory / METRICS))},
         arrays if arrays.is_file() and record.exists(arrays.parent) else None,
@@ -112,6 +112,10 @@ def _alike(directory: Path) -> tuple[dict[int, Trained], tuple[str, ...]]:
     )
     _, left_out = scoring.scored_alike(directory, best[0])
     return {trained.seed: trained for trained in best}, tuple(left_out)
+
+
+def _changed(then: Mapping[str, str], now: Mapping[str, str]) -> bool:
+    return any(now.get(subset) != content for subset, content in then.items())
 
 
 def _hashes(folder: Path) -> dict[str, str]:

@@ -7,9 +7,10 @@ from pathlib import Path
 from afn.common import config, errors
 from afn.common.errors import UserError
 from afn.common.paths import ROOT
+from afn.systems import registry
+from afn.systems.neural.settings import Neural
 
-# group -> the `kind` of its systems
-GROUPS = {"all-neural": ("neural",), "all-classical": ("gmm", "ivector")}
+GROUPS = ("all-neural", "all-classical")  # networks (also of families that build on `neural`), and gmm and ivector
 CONF = ROOT / "conf"
 
 
@@ -41,7 +42,15 @@ def rows(name: str, conf: Path = CONF) -> list[str]:
     if name != "all" and name not in GROUPS:
         return [name]
     files = sorted((conf / "systems").glob("*.yaml"))
-    return [path.stem for path in files if name == "all" or config.read(path).get("kind") in GROUPS[name]]
+    return [path.stem for path in files if name == "all" or _group(config.read(path).get("kind")) == name]
+
+
+def _group(kind: object) -> str:
+    """The group of a family."""
+    settings = registry.settings_of(kind) if isinstance(kind, str) else None
+    if settings is not None and issubclass(settings, Neural):
+        return "all-neural"
+    return "all-classical" if kind in ("gmm", "ivector") else ""
 
 
 def meant(name: str, conf: Path = CONF) -> str:

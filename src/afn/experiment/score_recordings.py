@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from afn.common import errors
+from afn.common import errors, parallel
 from afn.common.errors import UserError
 from afn.common.paths import portable
 from afn.experiment import command_line, finished
@@ -46,7 +46,7 @@ def main() -> None:
     finished.add_options(parser)
     parser.add_argument("--threshold", type=number, metavar="SCORE", help="genuine above it (that of the EER on dev)")
     parser.add_argument(
-        "--channel", type=command_line.positive, metavar="N", help="which channel of several, 1 for the first"
+        "--channel", type=parallel.positive, metavar="N", help="which channel of several, 1 for the first"
     )
     parser.add_argument("--heatmap", type=Path, metavar="DIR", help="draw what the attention does to each into DIR")
     form = parser.add_mutually_exclusive_group()

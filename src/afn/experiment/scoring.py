@@ -62,12 +62,14 @@ def score_seed(here: Stage, seed: int, subsets: list[str]) -> None:
         return
     with locks.hold(directory):
         before = record.read(directory)["identity"] if _usable(here, directory) else {}
+        new = {}
         for name in subsets:
             same = before.get("weights") == weights and before["features"].get(name) == identity["features"][name]
-            if same and (directory / f"{name}.txt").is_file():
-                continue
-            scores = _scored(here, trained, name, directory / PARTS / f"{weights[:16]}-{made[name]['content'][:16]}")
-            record.remove(directory)  # now that nothing but writing can fail
+            if not same or not (directory / f"{name}.txt").is_file():
+                parts = directory / PARTS / f"{weights[:16]}-{made[name]['content'][:16]}"
+                new[name] = _scored(here, trained, name, parts)
+        record.remove(directory)  # now that nothing but writing can fail
+        for name, scores in new.items():
             score_files.write(directory / f"{name}.txt", scores)
             print(f"score: wrote {directory / f'{name}.txt'}: {len(scores)} utterances")
         _finish(here, directory, {"identity": identity}, subsets)

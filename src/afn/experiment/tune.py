@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -53,18 +54,20 @@ def main() -> None:
     parallel.add_options(parser)
     options = parser.parse_args()
     with command_line.stage(options) as here, parallel.cluster(options.cluster):
-        tune(here, command_line.find("systems", options.system).resolve(), options.nj)
+        given = {text.partition("=")[0] for text in options.set}
+        tune(here, command_line.find("systems", options.system).resolve(), given, options.nj)
 
 
-def tune(here: Stage, source: Path, jobs: int) -> None:
-    """Walk the grids of the row in `source` and write what was found."""
+def tune(here: Stage, source: Path, given: Collection[str], jobs: int) -> None:
+    """Walk the grids of the row in `source` and write what was found; `given` are the names of --set."""
     path = CONF / "tuning" / f"{here.system_name}.yaml"
     walk = Walk(here, config.load(Tuning, path).grids, str(path), jobs)
     best = walk.run()
     written = walk.directory / f"{here.system_name}_tuned.yaml"
     change = {"extends": os.path.relpath(source, written.parent), "title": f"{here.system.title}, tuned on dev"}
-    # All that the corpus has changed is stated, so that the YAML gives the same row on any corpus.
-    values = {name: now for name, (_, now) in here.adapted.items()} | best
+    # All that the corpus and --set have changed is stated, so that the YAML gives the same row wherever it is used.
+    odd = record.differences(config.read(source), config.plain(here.system))
+    values = {name: now for name, (then, now) in odd.items() if then != record.ABSENT or name in given} | best
     values["features.name"] = walk.features_name(best)
     assignments = [f"{key}={json.dumps(value)}" for key, value in values.items()]
     files.write_text(written, config.dump(config.override(change, assignments)))

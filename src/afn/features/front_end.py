@@ -63,8 +63,8 @@ def describe(settings: Features, conf: Path = CONF, backend: str | None = None) 
     """The description of the features that `settings` mean on this machine.
 
     `conf` is the folder of Kaldi's option files. `backend: auto` is resolved: to `backend`, the one that has made
-    existing features, else to Kaldi where all its programs are found. Raises UserError for a bad option file and, unless
-    `backend` is given, where Kaldi is asked for but not installed.
+    existing features, else to Kaldi where all its programs are found. Raises UserError for a bad option file and,
+    unless `backend` is given, where Kaldi is asked for but not installed.
     """
     found = dataclasses.asdict(settings)
     del found["name"]

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
-from afn.common.figures import plain, png
+from afn.common.figures import CLASS_COLOURS, plain, png
 from afn.metrics import det, eer
 
 # The palette of Okabe and Ito for colour-blind readers, without its yellow, which is too pale for lines on white
@@ -21,7 +21,6 @@ STYLES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1.5, 1, 1.5)))  # the next on
 MARKERS = "osD^vPX"
 TICKS = np.array([0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 40, 60, 80, 90, 95, 98, 99, 99.5, 99.9]) / 100
 NARROWEST = 0.055  # distance of two ticks, as a fraction of the axis, at which their labels do not touch
-CLASS_COLOURS = {"genuine": COLOURS[0], "spoof": COLOURS[1]}
 THRESHOLD: dict[str, Any] = {"color": "#333333", "linestyle": (0, (4, 2)), "linewidth": 1}
 BINS = 60
 TAILS = 0.001  # fraction of the scores at either end that go into the outermost bins: outliers do not compress the rest

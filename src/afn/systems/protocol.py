@@ -48,6 +48,14 @@ class Attended(NamedTuple):
     score: float  # of the network with this mask; above 0: genuine
 
 
+class Exportable(NamedTuple):
+    """A network that ./run.sh export writes."""
+
+    network: Any  # a torch module on the CPU: Tensor[B × 1 × bins × frames] to scores Tensor[B]
+    bins: int
+    frames: int
+
+
 class System(ABC):
     """A row of the results table, built from its settings and a seed.
 
@@ -57,6 +65,7 @@ class System(ABC):
     """
 
     averages: Literal["sigmoids", "scores"] = "scores"  # what is averaged over seeds
+    attentive: bool = False  # whether it has an attention mask: `attend` and `draw_attention` work
     frames: int | None = None  # the width that features are repeated or cut to; None: any length
     at_once: int = 1  # utterances scored together; lists cut at multiples of it give the same bits
 
@@ -107,6 +116,10 @@ class System(ABC):
         """What the attention does to float32[T × D] features; UserError for a system without attention."""
         raise UserError(f"{self.settings.title}: has no attention mask. Choose an attention network, such as afn.")
 
-    def exportable(self) -> Any:
-        """The torch module that ./run.sh export writes; UserError for a system that is not a network."""
+    def draw_attention(self, path: Path, features: np.ndarray, heading: str) -> None:
+        """Write the figure of one recording's attention as a PNG; errors as for `attend`."""
+        self.attend(features)
+
+    def exportable(self) -> Exportable:
+        """The network for ./run.sh export; UserError for a system that is not a network. `load` comes first."""
         raise UserError(f"{self.settings.title}: is not a neural network. Only neural networks can be exported.")

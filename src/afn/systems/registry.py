@@ -25,6 +25,12 @@ def settings_type() -> Any:
     return typing.Union[tuple(_settings(package) for package in families().values())]  # noqa: UP007
 
 
+def settings_of(kind: str) -> Any:
+    """The class of a family's settings; None for a kind that there is not."""
+    package = families().get(kind)
+    return _settings(package) if package else None
+
+
 def system_class(settings: Any) -> type[System]:
     """The class of the system that `settings` describe. Imports PyTorch or what else the family needs."""
     found: type[System] = importlib.import_module(f"{families()[settings.kind]}.system").SYSTEM

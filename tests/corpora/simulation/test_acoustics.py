@@ -10,7 +10,7 @@ import soundfile
 from afn.common import config
 from afn.common.errors import UserError
 from afn.corpora.simulation import devices, impulse_responses, rooms
-from afn.corpora.simulation.acoustics import Chain, coloured_noise
+from afn.corpora.simulation.acoustics import RecordingChain, coloured_noise
 from afn.corpora.simulation.plan import Trial
 from afn.corpora.simulation.random_streams import deal, stream
 from afn.corpora.simulation.simulated import Simulated
@@ -106,7 +106,7 @@ def test_saturation_bends_loud_samples_and_depends_on_the_drive_alone():
 
 
 def test_genuine_and_replayed_recordings_end_alike_but_for_the_hop(settings, speech):
-    chain = Chain(settings, 1, RATE)
+    chain = RecordingChain(settings, 1, RATE)
     genuine, spoof = (chain.record(speech, SPEECH, trial).astype(float) for trial in (GENUINE, SPOOF))
     assert len(genuine) == len(spoof) == len(speech)
     level = [np.sqrt((x[SPEECH] ** 2).mean()) for x in (genuine, spoof)]
@@ -118,21 +118,21 @@ def test_genuine_and_replayed_recordings_end_alike_but_for_the_hop(settings, spe
 
 
 def test_the_recording_does_not_depend_on_what_was_recorded_before(settings, speech):
-    chain = Chain(settings, 1, RATE)
+    chain = RecordingChain(settings, 1, RATE)
     chain.record(speech, SPEECH, GENUINE)
-    assert np.array_equal(chain.record(speech, SPEECH, SPOOF), Chain(settings, 1, RATE).record(speech, SPEECH, SPOOF))
+    assert np.array_equal(chain.record(speech, SPEECH, SPOOF), RecordingChain(settings, 1, RATE).record(speech, SPEECH, SPOOF))
 
 
 def test_the_signal_to_noise_ratio_is_the_one_asked_for(settings, speech):
     quiet = replace(settings, noise=replace(settings.noise, snr=(20.0, 20.0)))
-    recording = Chain(quiet, 1, RATE).record(speech, SPEECH, GENUINE).astype(float)
+    recording = RecordingChain(quiet, 1, RATE).record(speech, SPEECH, GENUINE).astype(float)
     signal, noise = recording[SPEECH], recording[:3900]
     assert 20 * np.log10(np.std(signal) / np.std(noise)) == pytest.approx(20, abs=1)
 
 
 def test_loud_settings_turn_the_recording_down_instead_of_clipping_it(settings, speech):
     loud = replace(settings, level=(-10.0, -10.0))
-    recording = Chain(loud, 1, RATE).record(5 * speech**3, SPEECH, GENUINE)
+    recording = RecordingChain(loud, 1, RATE).record(5 * speech**3, SPEECH, GENUINE)
     assert 0.95 * 32767 < np.abs(recording.astype(int)).max() < 0.99 * 32767
 
 
@@ -185,22 +185,22 @@ def test_measured_responses_are_dealt_by_the_words_in_their_names_each_once(meas
 
 def test_measured_responses_take_the_place_of_simulated_ones(settings, speech, measured):
     trial = replace(GENUINE, room="E01")
-    made, real = (Chain(settings, 1, RATE, folder).record(speech, SPEECH, trial) for folder in (None, measured))
+    made, real = (RecordingChain(settings, 1, RATE, folder).record(speech, SPEECH, trial) for folder in (None, measured))
     assert not np.array_equal(made, real)
 
 
 def test_a_folder_without_usable_responses_is_named(tmp_path, settings):
     soundfile.write(tmp_path / "thing.wav", np.ones(100), RATE)
     with pytest.raises(UserError, match=f"{tmp_path.name}: holds no usable impulse response"):
-        Chain(settings, 1, RATE, tmp_path)
+        RecordingChain(settings, 1, RATE, tmp_path)
     with pytest.raises(UserError, match="absent: no such folder"):
-        Chain(settings, 1, RATE, tmp_path / "absent")
+        RecordingChain(settings, 1, RATE, tmp_path / "absent")
 
 
 def test_an_undecodable_or_empty_response_is_named(tmp_path, settings):
     (tmp_path / "rir.wav").write_bytes(b"no audio")
     with pytest.raises(UserError, match=r"rir\.wav: not a readable recording"):
-        Chain(settings, 1, RATE, tmp_path)
+        RecordingChain(settings, 1, RATE, tmp_path)
     soundfile.write(tmp_path / "rir.wav", np.zeros(100), RATE)
     with pytest.raises(UserError, match=r"rir\.wav: holds only zeros"):
-        Chain(settings, 1, RATE, tmp_path)
+        RecordingChain(settings, 1, RATE, tmp_path)

@@ -61,7 +61,7 @@ class Acoustics:
         return self.environments, self.playback, self.recorders
 
 
-class Chain:
+class RecordingChain:
     """From speech to recordings: devices and rooms as sampled from the seed, or measured ones if there are some."""
 
     def __init__(self, settings: Acoustics, seed: int, sample_rate: int, measured: Path | None = None):

@@ -22,7 +22,7 @@ from afn.corpora.asvspoof2017 import PROTOCOL_FOLDER, PROTOCOLS, RECORDINGS
 from afn.corpora.datadir import Utterance
 from afn.corpora.recordings import SAMPLE_RATE, located
 from afn.corpora.simulation import source_audio
-from afn.corpora.simulation.acoustics import Acoustics, Chain
+from afn.corpora.simulation.acoustics import Acoustics, RecordingChain
 from afn.corpora.simulation.plan import LETTERS, SubsetPlan, Trial, parts, plan
 from afn.corpora.simulation.random_streams import Range, between, stream
 from afn.corpora.simulation.speech import Recorded, Synthetic, Voices
@@ -110,7 +110,7 @@ class Studio:
         else:
             self.speech = Recorded(located(corpus.speech), corpus.durations, corpus.seed, speakers, SAMPLE_RATE)
         measured = None if corpus.impulse_responses is None else located(corpus.impulse_responses)
-        self.chain = Chain(corpus.acoustics, corpus.seed, SAMPLE_RATE, measured)
+        self.chain = RecordingChain(corpus.acoustics, corpus.seed, SAMPLE_RATE, measured)
 
     def make(self, trial: Trial) -> np.ndarray:
         """The recording of `trial`: int16[N]."""

@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch
 
+from afn.common.figures import CLASS_COLOURS, save
 from afn.common.progress import Progress
 from afn.systems.evolving.rnn import ACTIVATIONS, Network
 from afn.systems.evolving.system import EvolvingSystem
-from afn.systems.neural.heatmaps import COLOURS, save
 from afn.systems.protocol import Chosen
 
 POSITIVE, NEGATIVE, NEUTRAL = "#0072b2", "#d55e00", "#999999"
@@ -195,7 +195,7 @@ def draw_utterance(path: Path, samples: np.ndarray, outputs: np.ndarray, rate: i
     gated.legend(frameon=False, ncols=2, fontsize=8, loc="upper right")
     opened = share > 0
     scored.scatter(
-        seconds[opened], sums[opened] / (share * counts)[opened], s=6 * share[opened], color=COLOURS["genuine"],
+        seconds[opened], sums[opened] / (share * counts)[opened], s=6 * share[opened], color=CLASS_COLOURS["genuine"],
         label="mean of the samples that passed in 10 ms",
     )  # fmt: skip
     whole = float(score[passed].mean()) if passed.any() else 0.5
@@ -221,11 +221,11 @@ def draw_evolution(
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     fitness, errors = figure.subplots(1, 2)
     generations = np.arange(1, len(best) + 1)
-    fitness.plot(generations, best, color=COLOURS["genuine"], label="fittest")
+    fitness.plot(generations, best, color=CLASS_COLOURS["genuine"], label="fittest")
     fitness.plot(generations, mean, color=NEUTRAL, label="mean")
     fitness.set(xlabel="generation", ylabel="fitness on the mini-batch")
     numbers, eers = np.array(tried, dtype=float).reshape(-1, 2).T
-    errors.plot(numbers, eers, color=COLOURS["spoof"], marker=".", linewidth=0.8, label="best of those tried")
+    errors.plot(numbers, eers, color=CLASS_COLOURS["spoof"], marker=".", linewidth=0.8, label="best of those tried")
     errors.step(numbers, np.minimum.accumulate(eers), where="post", color="black", label="grand champion")
     errors.set(xlabel="generation", ylabel="dev EER (%)", ylim=(0, None))
     for panel in (fitness, errors):

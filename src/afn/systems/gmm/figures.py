@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from afn.common.figures import CLASS_COLOURS, save
 from afn.common.progress import Progress
 from afn.systems.gmm.system import MixturePair
-from afn.systems.neural.heatmaps import COLOURS, save
 from afn.systems.protocol import Chosen
 
 SMOOTHED = 25  # frames of the running mean
@@ -55,7 +55,7 @@ def draw_utterance(path: Path, ratios: np.ndarray, contributions: np.ndarray, bl
     mean = np.convolve(ratios, np.ones(width) / width, mode="valid")
     over_time.plot(ratios, color=NEUTRAL, linewidth=0.6, label="each frame")
     over_time.plot(np.arange(len(mean)) + (width - 1) / 2, mean, color="black", label=f"mean of {width} frames")
-    over_time.axhline(ratios.mean(), color=COLOURS["genuine"], linestyle="--", label=f"mean {ratios.mean():+.3f}")
+    over_time.axhline(ratios.mean(), color=CLASS_COLOURS["genuine"], linestyle="--", label=f"mean {ratios.mean():+.3f}")
     # A few frames far out (clicks, digital silence) must not flatten the rest.
     low, high = np.quantile(ratios, (0.005, 0.995))
     margin = 0.1 * max(high - low, 1e-6)
@@ -79,9 +79,9 @@ def draw_class_means(
     for label, mean in means.items():
         dimensions, deviation = np.arange(len(mean) - 1), deviations[label][:-1]
         weights = f"{label} (weights and entropy {mean[-1]:+.3f})"
-        panel.plot(dimensions, mean[:-1], color=COLOURS[label], marker=".", label=weights)
+        panel.plot(dimensions, mean[:-1], color=CLASS_COLOURS[label], marker=".", label=weights)
         panel.fill_between(
-            dimensions, mean[:-1] - deviation, mean[:-1] + deviation, color=COLOURS[label], alpha=0.2, linewidth=0
+            dimensions, mean[:-1] - deviation, mean[:-1] + deviation, color=CLASS_COLOURS[label], alpha=0.2, linewidth=0
         )
     size = (len(next(iter(means.values()))) - 1) // blocks
     for block in range(1, blocks):

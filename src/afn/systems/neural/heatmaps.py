@@ -13,21 +13,27 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from afn.common import files
-from afn.common.figures import plain, png
+from afn.common.figures import CLASS_COLOURS, plain, png, save
 from afn.common.progress import Progress
 from afn.systems.neural import maps
 from afn.systems.neural.maps import Maps
-from afn.systems.protocol import Chosen
+from afn.systems.protocol import Attended, Chosen
 
 if TYPE_CHECKING:  # the results page, which draws from arrays, needs no PyTorch
     from afn.systems.neural.system import NeuralSystem
 
 FRAME_SHIFT = 0.01  # s
 NYQUIST = 8.0  # kHz
-COLOURS = {"genuine": "#0072b2", "spoof": "#d55e00"}  # Okabe and Ito, safe for colour-blind readers
 MARGINS = {"bottom": 0.075, "top": 0.925}
 ACROSS = 4  # panels side by side, at most
+
+
+def draw_recording(path: Path, spectrogram: np.ndarray, found: Attended, heading: str) -> None:
+    """Write the figure of one recording: float32[T × bins] and what the attention does to its first frames."""
+    length = min(len(spectrogram), found.mask.shape[1])
+    mask, filtered = found.mask[:, :length], found.filtered[:, :length]
+    limits = float(np.quantile(mask, 0.005)), float(np.quantile(mask, 0.995))
+    draw_utterance(path, spectrogram.T[:, :length], mask, filtered, plain(heading), limits)
 
 
 def draw(system: "NeuralSystem", chosen: Chosen, out: Path) -> None:
@@ -125,7 +131,7 @@ def common(systems: Mapping[str, Maps], per_class: int) -> list[str]:
     """Up to `per_class` genuine, then as many replayed utterances for which every system (title -> maps) has a mask."""
     first = next(iter(systems.values()), None)
     found = [utt for utt in first.labels if all(utt in system.masks for system in systems.values())] if first else []
-    return [utt for label in COLOURS for utt in [utt for utt in found if first.labels[utt] == label][:per_class]]
+    return [utt for label in CLASS_COLOURS for utt in [utt for utt in found if first.labels[utt] == label][:per_class]]
 
 
 def side_by_side_png(systems: Mapping[str, Maps], utt: str) -> bytes:
@@ -182,8 +188,10 @@ def profiles_png(systems: Mapping[str, Maps]) -> bytes:
 
 def _profile(axes: Axes, mean: np.ndarray, deviation: np.ndarray, label: str, shown: str) -> None:
     kilohertz = np.linspace(0, NYQUIST, len(mean))
-    axes.plot(mean, kilohertz, color=COLOURS[label], label=shown)
-    axes.fill_betweenx(kilohertz, mean - deviation, mean + deviation, color=COLOURS[label], alpha=0.2, linewidth=0)
+    axes.plot(mean, kilohertz, color=CLASS_COLOURS[label], label=shown)
+    axes.fill_betweenx(
+        kilohertz, mean - deviation, mean + deviation, color=CLASS_COLOURS[label], alpha=0.2, linewidth=0
+    )
 
 
 def _image(axes: Axes, values: np.ndarray, label: str, colours: str, limits: tuple[float, float]) -> None:
@@ -199,9 +207,3 @@ def _image(axes: Axes, values: np.ndarray, label: str, colours: str, limits: tup
     )
     axes.set_ylabel("frequency (kHz)")
     axes.figure.colorbar(image, ax=axes, label=label, pad=0.01)
-
-
-def save(figure: Figure, path: Path) -> None:
-    """Write the figure as a PNG, whole or not at all."""
-    with files.whole(path, "wb") as file:
-        figure.savefig(file, format="png", dpi=110, metadata={"Software": None})

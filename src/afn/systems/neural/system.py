@@ -18,7 +18,7 @@ from afn.systems.neural.dilated_resnet import DilatedResNet
 from afn.systems.neural.embedding_gaussians import EmbeddingGaussians
 from afn.systems.neural.inference import for_scoring
 from afn.systems.neural.settings import Neural
-from afn.systems.protocol import Attended, Chosen, System
+from afn.systems.protocol import Attended, Chosen, Exportable, System
 from afn.systems.subset import Subset, in_order
 
 GAUSSIANS = "gaussians.pt"
@@ -53,6 +53,7 @@ class NeuralSystem(System):
         self.scorer: nn.Module = self.model  # batches to scores
         self.device = torch.device("cpu")
         self.frames = settings.model.frames
+        self.attentive = isinstance(self.model, AttentiveFilteringNetwork)
         # Lai et al.'s predict_only.py averages sigmoids; log-likelihood ratios would saturate there.
         self.gaussian = getattr(settings.model, "back_end", "") == "gaussian"
         self.averages = "scores" if self.gaussian else "sigmoids"
@@ -115,10 +116,10 @@ class NeuralSystem(System):
 
     @property
     def figures(self) -> str:
-        return "attention masks" if isinstance(self.model, AttentiveFilteringNetwork) else ""
+        return "attention masks" if self.attentive else ""
 
     def draw(self, chosen: Chosen, out: Path) -> bool:
-        if not self.figures:
+        if not self.attentive:
             return False
         from afn.systems.neural import heatmaps  # matplotlib takes a second to import
 
@@ -135,8 +136,15 @@ class NeuralSystem(System):
         logit = self.model.classifier(filtered).item()
         return Attended(mask[0, 0].cpu().numpy(), filtered[0, 0].cpu().numpy(), logit)
 
-    def exportable(self) -> nn.Module:
-        return self.scorer
+    def draw_attention(self, path: Path, features: np.ndarray, heading: str) -> None:
+        found = self.attend(features)
+        from afn.systems.neural import heatmaps  # matplotlib takes a second to import
+
+        heatmaps.draw_recording(path, features, found, heading)
+
+    def exportable(self) -> Exportable:
+        scorer = self.scorer.plain() if isinstance(self.scorer, EmbeddingGaussians) else self.scorer
+        return Exportable(scorer.cpu().to(memory_format=torch.contiguous_format).eval(), self.bins, self.frames)
 
 
 SYSTEM = NeuralSystem
