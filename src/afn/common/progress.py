@@ -7,14 +7,6 @@ from tqdm import tqdm
 
 SECONDS_BETWEEN_LINES = 15.0
 
-_shown = True
-
-
-def quiet() -> None:
-    """From now on show nothing: of several processes that walk one loop a single one speaks."""
-    global _shown
-    _shown = False
-
 
 class Progress:
     """Counts `total` steps of a loop named `label`; use as a context manager and call `advance` after each step.
@@ -26,7 +18,7 @@ class Progress:
     def __init__(self, label: str, total: int, unit: str = "utt"):
         self.label, self.total, self.unit = label, total, unit
         self.done = 0
-        bar = _shown and sys.stderr.isatty()
+        bar = sys.stderr.isatty()
         self.bar = tqdm(total=total, desc=label, unit=f" {unit}", dynamic_ncols=True) if bar else None
         self.started = self.spoken = time.monotonic()
 
@@ -39,7 +31,7 @@ class Progress:
             self.bar.update(steps)
             return
         now = time.monotonic()
-        if _shown and now - self.spoken >= SECONDS_BETWEEN_LINES:
+        if now - self.spoken >= SECONDS_BETWEEN_LINES:
             self.spoken = now
             shown = "".join(f", {name} {value:.4g}" for name, value in figures.items())
             rate = self.done / (now - self.started)
