@@ -1,6 +1,6 @@
-"""What users bring along, sound or not: a documented result, or one line that names the file and the mend.
+"""What users bring along, sound or not: a documented result, or one line that names the file and how to fix it.
 
-Every refusal ends with code 2 and one line on stderr, without a traceback, and leaves everything that stood as it was.
+Every refusal ends with code 2 and one line on stderr, without a traceback, and leaves everything as it was.
 """
 
 import io
@@ -53,7 +53,9 @@ def run(tmp_path, monkeypatch, capfd):
 
 
 def contents(folder):
-    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()}
+    """Files by path, without what an interrupted run keeps to resume."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink())
+    return {path: path.read_bytes() for path in files if not {".forced", "parts"} & set(path.parts)}
 
 
 def refused(result, *words):
@@ -182,7 +184,7 @@ def test_recordings(run, tmp_path, content, wanted):
         return
     result = run(extract.main, *corpus, *LCNN, "--nj", 1)
     few = soundfile.info(tmp_path / "u.wav").frames < 80
-    outcome(result, "1 samples are too few for one frame; take it out" if few else None)
+    outcome(result, "1 samples are too few for one frame. Remove the recording" if few else None)
     assert contents(tmp_path).items() >= before.items()
 
 
@@ -218,7 +220,7 @@ NO_FILES = {
     "a folder": ("u.wav", folder_there, "u.wav: not a readable recording (not a plain file)"),
     "a named pipe": ("u.wav", named_pipe, "u.wav: not a readable recording (not a plain file)"),
     "a broken link": ("u.wav", broken_link, "nowhere: no such recording"),
-    "a link to itself": ("u.wav", link_to_itself, "u.wav: a link that leads to itself; mend it"),
+    "a link to itself": ("u.wav", link_to_itself, "u.wav: a link that leads to itself. Correct the link"),
     "headerless": ("u.raw", headerless, "u.raw: not a readable recording"),
 }
 
@@ -248,7 +250,8 @@ def test_a_recording_that_is_damaged_after_it_was_prepared(run, tmp_path, conten
         wav.unlink()
     else:
         wav.write_bytes(content)
-    refused(run(extract.main, *corpus, *LCNN, "--nj", 1, "--force"), "u.wav", wanted)
+    refused(run(extract.main, *corpus, *LCNN, "--nj", 1), "own/dev: u changed since stage -2")
+    refused(run(prepare.main, *corpus), "u.wav", wanted)
     assert contents(tmp_path / "data" / "own" / "dev").items() <= before.items()
 
 
@@ -483,7 +486,7 @@ YAMLS = {
     ),
     "systems of no mapping": (SOUND + "systems: {{neural: 5}}\n", "systems: it holds `key: value` lines"),
     "systems of a list": (SOUND + "systems: [neural]\n", "systems: ['neural'] must be `key: value` lines"),
-    "a key twice": (SOUND + "name: other\n", "name stands there a second time, line 4; mend the line it names"),
+    "a key twice": (SOUND + "name: other\n", "name is there a second time, line 4; correct the line it names"),
     "tabs": (SOUND + "\tx: 1\n", "not a YAML file: while scanning"),
     "open brackets": (SOUND + "train: [\n", "not a YAML file: while parsing"),
     "two documents": (SOUND + "---\na: 1\n", "expected a single document"),
@@ -818,7 +821,7 @@ def test_checkpoints_to_go_on_from(run, trained, monkeypatch, change, wanted):
     (trained.seed / "trained").unlink()
     change(trained.seed / "last.pt")
     before = contents(trained.seed)
-    refused(run(train.main, *trained.options, folder=trained.folder), "last.pt", wanted, "train anew with --force")
+    refused(run(train.main, *trained.options, folder=trained.folder), "last.pt", wanted, "Train again with --force")
     after = contents(trained.seed)
     assert {
         path: after[path] for path in before if path.name not in ("train.log", "env.json")
@@ -830,13 +833,13 @@ def damaged(name, content):
     return lambda trained: (trained.folder / name).write_bytes(content)
 
 
-STANDING = {
+DAMAGED = {
     "the record of a training, no YAML": ("exp/noise/lcnn/seed1/config.yaml", b"\xff[", train, "seed1"),
     "the record of a training, of another": (
         "exp/noise/lcnn/seed1/config.yaml",
         b"system: lcnn\n",
         train,
-        "train anew with --force",
+        "written by an older version of this program",
     ),
     "a score of a seed": (
         "exp/noise/lcnn/seed1/scores/dev.txt",
@@ -857,8 +860,8 @@ STANDING = {
 }
 
 
-@pytest.mark.parametrize(("name", "content", "stage", "wanted"), STANDING.values(), ids=STANDING)
-def test_what_earlier_stages_left_and_somebody_damaged(run, trained, name, content, stage, wanted):
+@pytest.mark.parametrize(("name", "content", "stage", "wanted"), DAMAGED.values(), ids=DAMAGED)
+def test_damaged_outputs_of_earlier_stages(run, trained, name, content, stage, wanted):
     (trained.folder / name).write_bytes(content)
     before = contents(trained.folder)
     options = (
