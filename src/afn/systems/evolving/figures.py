@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,8 +13,8 @@ from matplotlib.patches import FancyArrowPatch
 
 from afn.common.figures import CLASS_COLOURS, save
 from afn.common.progress import Progress
+from afn.systems.evolving.genomes import Genome
 from afn.systems.evolving.rnn import ACTIVATIONS, Network
-from afn.systems.evolving.system import EvolvingSystem
 from afn.systems.protocol import Chosen
 
 POSITIVE, NEGATIVE, NEUTRAL = "#0072b2", "#d55e00", "#999999"
@@ -22,7 +23,19 @@ RADIUS = 0.16  # of a node, in columns
 LABELLED = 40  # connections; the weights of more would cover each other
 
 
-def draw(system: EvolvingSystem, chosen: Chosen, out: Path) -> None:
+class Evolved(Protocol):
+    """What the figures need of an evolved network."""
+
+    settings: Any
+    seed: int
+    genome: Genome
+    network: Network
+    history: list[dict[str, float | None]]
+
+    def trace(self, features: np.ndarray) -> np.ndarray: ...
+
+
+def draw(system: Evolved, chosen: Chosen, out: Path) -> None:
     """Write stage 1 of an evolved network into `out`: `network.png`, `evolution.png`, and a figure per utterance."""
     heading = f"{system.settings.title}, seed {system.seed}"
     nodes, connections = system.genome.size()

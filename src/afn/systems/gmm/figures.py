@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,7 +10,6 @@ from matplotlib.figure import Figure
 
 from afn.common.figures import CLASS_COLOURS, save
 from afn.common.progress import Progress
-from afn.systems.gmm.system import MixturePair
 from afn.systems.protocol import Chosen
 
 SMOOTHED = 25  # frames of the running mean
@@ -18,7 +18,19 @@ BLOCK_COLOURS = ("#0072b2", "#e69f00", "#009e73")
 NEUTRAL = "#999999"
 
 
-def draw(system: MixturePair, chosen: Chosen, out: Path) -> None:
+class Explained(Protocol):
+    """What the figures need of a trained pair of mixtures."""
+
+    settings: Any
+    seed: int
+
+    @property
+    def blocks(self) -> int: ...
+
+    def explain(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]: ...
+
+
+def draw(system: Explained, chosen: Chosen, out: Path) -> None:
     """Write stage 1 of a pair of mixtures into `out`: a figure per utterance, and `class_means.png`."""
     title, seed = system.settings.title, system.seed
     shares: dict[str, list[np.ndarray]] = {}

@@ -6,7 +6,6 @@ As files for one system, and as the bytes of a PNG for several systems side by s
 from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
@@ -17,10 +16,7 @@ from afn.common.figures import CLASS_COLOURS, plain, png, save
 from afn.common.progress import Progress
 from afn.systems.neural import maps
 from afn.systems.neural.maps import Maps
-from afn.systems.protocol import Attended, Chosen
-
-if TYPE_CHECKING:  # the results page, which draws from arrays, needs no PyTorch
-    from afn.systems.neural.system import NeuralSystem
+from afn.systems.protocol import Attended, Chosen, System
 
 FRAME_SHIFT = 0.01  # s
 NYQUIST = 8.0  # kHz
@@ -36,7 +32,7 @@ def draw_recording(path: Path, spectrogram: np.ndarray, found: Attended, heading
     draw_utterance(path, spectrogram.T[:, :length], mask, filtered, plain(heading), limits)
 
 
-def draw(system: "NeuralSystem", chosen: Chosen, out: Path) -> None:
+def draw(system: System, chosen: Chosen, out: Path) -> None:
     """Write stage 1 of an attention network into `out`: a figure per utterance, `class_means.png`, and their arrays."""
     title, seed = system.settings.title, system.seed
     label = chosen.labels
