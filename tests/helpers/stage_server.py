@@ -1,7 +1,7 @@
 """Runs the pipeline in forks of one process that has imported everything: a start takes milliseconds, not seconds.
 
 Reads JSON lines on stdin: `[log, options of each system, options of stages -2 and -1, options of all stages]`. Writes
-the id of the process that runs the stages (leader of a session of its own) and, when that has ended, its exit code.
+the id of the process that runs the stages, the leader of a new session, and its exit code when it has ended.
 """
 
 import json
@@ -10,10 +10,14 @@ import sys
 
 if __name__ == "__main__":  # the processes of --nj import this file and need none of these
     import afn.systems.neural.system  # noqa: F401
+    import attention
     import evaluate
+    import extract
     import prepare
+    import score
+    import train
     from afn.common import errors
-    from afn.experiment import environment, extraction, looking, scoring, training
+    from afn.experiment import environment
 
     environment._commit = lambda: None  # the tests' own commit may change while they run
 
@@ -21,7 +25,7 @@ if __name__ == "__main__":  # the processes of --nj import this file and need no
 def pipeline(rows: list[list[str]], jobs: list[str], shared: list[str]) -> int:
     stages = [(prepare, jobs)]
     for row in rows:
-        stages += [(extraction, row + jobs), (training, row), (looking, row), (scoring, row)]
+        stages += [(extract, row + jobs), (train, row), (attention, row), (score, row)]
     for stage, arguments in (*stages, (evaluate, [])):
         sys.argv = [f"{stage.__name__}.py", *arguments, *shared]
         try:

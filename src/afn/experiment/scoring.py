@@ -72,8 +72,8 @@ def score_seed(here: Stage, seed: int, subsets: list[str]) -> None:
         for name, scores in new.items():
             score_files.write(directory / f"{name}.txt", scores)
             print(f"score: wrote {directory / f'{name}.txt'}: {len(scores)} utterances")
-        _finish(here, directory, {"identity": identity}, subsets)
         shutil.rmtree(directory / PARTS, ignore_errors=True)
+        _finish(here, directory, {"identity": identity}, subsets)
 
 
 def trained_seed(here: Stage, seed: int) -> Trained:
