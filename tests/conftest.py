@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
-import warm_python
-from afn.common import allocator
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # results are compared byte for byte across processes
 
-if "GLIBC_TUNABLES" in os.environ:  # as run.sh sets it: without, what is kept falls to pieces
+import warm_python  # noqa: E402
+from afn.common import allocator  # noqa: E402
+
+if "GLIBC_TUNABLES" in os.environ:  # set by run.sh; without it, memory that is kept becomes fragmented
     allocator.keep_freed()
 signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored; some tests send it
 pytest_plugins = ["score_fixtures"]
@@ -22,8 +24,8 @@ GOLDEN = Path(__file__).parent / "golden"
 os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(Path(__file__).parents[1] / "src"), str(Path(__file__).parent / "helpers"), os.environ.get("PYTHONPATH", "")]
 ).rstrip(os.pathsep)
-# Of two processes neither should be left alone with one of these at the end.
-FIRST = ("test_golden_networks.py", "test_run.py", "test_faults.py", "test_distributed.py")
+# These take long: of two processes neither should be left alone with one of them at the end.
+FIRST = ("test_golden_networks.py", "test_run.py", "test_faults.py", "test_cluster.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -32,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def quiet_afterwards() -> Iterator[None]:
-    """What a training within a test logs to ends with the test: its stdout and its folder may be gone by the next."""
+    """Close the handlers of the training log after each test: their stdout and folder may be gone in the next."""
     yield
     log = logging.getLogger("train")
     for handler in log.handlers[:]:
@@ -61,7 +63,7 @@ def warm(tmp_path_factory) -> Iterator[Path]:
         yield program
 
 
-# What each program must be told; each plays back or passes on what Kaldi itself would write.
+# The arguments that each program must get; each plays back or passes on what Kaldi itself would write.
 # A C++ program dies of a broken pipe; Python's default is an exception.
 HEAD = f"""#!{sys.executable}
 import signal, sys

@@ -84,7 +84,7 @@ def test_every_stage_leaves_its_outputs(finished):
         for name in ("config.yaml", "env.json", "train.log", "metrics.csv", "best.pt", "last.pt", "scores/dev.txt"):
             assert (experiment / name).is_file()
         assert len((experiment / "metrics.csv").read_text().splitlines()) == 3
-    assert json.loads((exp / "afn" / "seed1" / "env.json").read_text())["packages"]["torch"].startswith("2.")
+    assert json.loads((exp / "afn" / "seed1" / "env.json").read_text())[-1]["packages"]["torch"].startswith("2.")
 
 
 def test_averaged_scores_are_the_mean_of_the_seeds_sigmoids(finished):
@@ -116,13 +116,12 @@ def test_heatmaps_are_drawn_for_both_classes_and_their_means(finished):
     assert all(path.read_bytes().startswith(PNG) and path.stat().st_size > 20_000 for path in pictures)
 
 
-def test_what_stands_is_not_done_again(run, finished):
+def test_finished_work_is_not_done_again(run, finished):
     folder, _ = finished
     before = contents(folder)
     done = run(folder, "--seeds", "1-2")
     assert done.returncode == 0
-    assert done.stdout.count("stands;") == 1 + 1 + 2  # corpus, heatmaps, scores
-    assert done.stdout.count("stands (native") == 3  # features
+    assert done.stdout.count("up to date") == 1 + 3 + 1 + 2  # corpus, features, heatmaps, scores
     assert done.stdout.count("is trained") == 2
     assert contents(folder) == before
 
@@ -166,10 +165,9 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(run, finished, tmp_path
     assert (seed / "last.pt").exists()
     assert not (seed / "trained").exists()
     refused(run(tmp_path, "2"), "training is not finished")
-    # Features name their archive by its path, which differs; scores and weights do not.
     done = run(tmp_path, "0")
     assert done.returncode == 0, done.stderr
-    assert "going on from" in done.stdout
+    assert "resuming from" in done.stdout
     assert run(tmp_path, "2").returncode == 0
     whole = folder / "exp" / "simulated" / "afn" / "seed1"
     for name in ("best.pt", "scores/dev.txt", "scores/eval.txt"):
@@ -224,7 +222,7 @@ def test_among_several_rows_one_that_fails_is_reported_last_and_the_others_go_on
     folder, _ = finished
     done = run(folder, "--system", "sigmoid_softmax_f", "--seeds", "1-2", "2", "3")
     assert done.returncode == 1
-    assert "afn_softmax_f/seed1: not trained; run stage 0 first" in done.stderr
+    assert "afn_softmax_f/seed1: not trained. Run stage 0 first" in done.stderr
     assert done.stderr.splitlines()[-1] == "run.sh: error: these systems failed, see above: afn_softmax_f"
     assert "== stage 3" in done.stdout
     assert "AF(Sigmoid)-DRN(ReLU)  train" in done.stdout

@@ -1,4 +1,4 @@
-"""What no line of this repository may do: run text as code or as a shell command, or unpickle what it did not make."""
+"""What no line of this repository may do: run text as code or as a shell command, or unpickle files of others."""
 
 import ast
 
@@ -22,8 +22,13 @@ def calls(path):
             yield ast.unparse(node.func), constants, node.lineno
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_nothing_runs_text_or_trusts_a_file(path):
+def test_nothing_runs_text_or_trusts_a_file():
+    assert len(SOURCES) > 100
+    for path in SOURCES:
+        check(path)
+
+
+def check(path):
     for name, arguments, line in calls(path):
         assert name not in FORBIDDEN, f"{path}:{line}: {name}"
         assert not arguments.get("shell"), f"{path}:{line}: a shell"
@@ -44,4 +49,4 @@ def test_the_rules_find_what_they_forbid(tmp_path):
         ("torch.load", {}),
     ]
     with pytest.raises(AssertionError, match=r"a\.py:1: eval"):
-        test_nothing_runs_text_or_trusts_a_file(sample)
+        check(sample)
