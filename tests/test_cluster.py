@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -17,6 +18,8 @@ import for_workers
 import prepare
 from afn.common import parallel
 from afn.common.errors import UserError
+from made_up_recordings import make
+from stages import Pipeline
 
 distributed = pytest.importorskip("distributed", reason="dask and distributed are not installed")
 
@@ -93,6 +96,64 @@ def test_features_equal_those_of_this_machine_byte_for_byte_though_a_worker_is_k
     stage(extract.main, *options, "--force", "--cluster", address)
     assert contents(folder) == here
     assert not Path(f"/proc/{workers[0]}").exists() or "Z" in Path(f"/proc/{workers[0]}/stat").read_text()
+
+
+def finished_here(folder, *row):
+    """A pipeline whose stages have run on this machine, and another with the same data."""
+    corpus = make(folder / "corpus", {"train": 4, "dev": 4, "eval": 520})  # eval is scored in two units
+    here, there = (Pipeline(folder / name, corpus, *row) for name in ("here", "there"))
+    here.run((-2, -1, 0, 2))
+    there.folder.mkdir()
+    there.data.symlink_to(here.data)
+    return here, there
+
+
+def kill_trainer(seed):
+    """Kill the process that trains in the folder `seed`, after its first epoch."""
+    lock = seed.with_name(f".{seed.name}.lock")
+    while not (seed / "last.pt").exists():
+        time.sleep(0.01)
+    os.kill(int(lock.read_text().split()[1]), signal.SIGKILL)
+
+
+@pytest.mark.slow
+def test_trainings_equal_those_of_this_machine_byte_for_byte_though_a_worker_is_killed(start, tmp_path):
+    settings = ("model.frames=122", "train.epochs=8", "train.patience=8", "features.backend=native")
+    words = [word for setting in settings for word in ("--set", setting)]
+    here, there = finished_here(tmp_path, "--system", "lcnn", *words, "--seeds", "1-2")
+    killing = threading.Thread(target=kill_trainer, args=[there.exp / "noise" / "lcnn" / "seed1"], daemon=True)
+    killing.start()
+    there.run((0,), "--cluster", start(2))
+    assert not killing.is_alive()
+    ours, theirs = (pipeline.exp / "noise" / "lcnn" for pipeline in (here, there))
+    assert len(json.loads((theirs / "seed1" / "env.json").read_text())) == 2  # another worker has resumed it
+    for name in ("seed1/best.pt", "seed2/best.pt", "seed1/config.yaml", "seed2/config.yaml"):
+        assert (theirs / name).read_bytes() == (ours / name).read_bytes(), name
+
+
+@pytest.mark.slow
+def test_scores_equal_those_of_this_machine_byte_for_byte_though_a_worker_is_killed(start, tmp_path, monkeypatch):
+    settings = ("model.components=2", "train.iterations=2")
+    words = [word for setting in settings for word in ("--set", setting)]
+    here, there = finished_here(tmp_path, "--system", "lfcc_gmm", *words)
+    there.run((0,))
+    address = start(2)
+    workers = list(distributed.Client(address, set_as_default=False).run(os.getpid).values())
+    ordered_map, killed = parallel.ordered_map, []
+
+    def losing_one(*arguments, **options):
+        for result in ordered_map(*arguments, **options):
+            if not killed:
+                killed.append(os.kill(workers[0], signal.SIGKILL))
+            yield result
+
+    monkeypatch.setattr(parallel, "ordered_map", losing_one)
+    there.run((2,), "--cluster", address)
+    assert killed
+    scores = [path.relative_to(here.exp) for path in here.exp.rglob("scores/*")]
+    assert len(scores) == 6  # dev, eval and their record, of the seed and averaged
+    for path in scores:
+        assert (there.exp / path).read_bytes() == (here.exp / path).read_bytes(), path
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "127.0.0.1:1", "xyz://a:3", "nowhere", ""])
