@@ -2,7 +2,7 @@
 
 A training's `config.yaml` has three groups. `identity` is everything that can change a number: settings with `auto`
 resolved, the description of the features, hashes of the data, the seed. `execution` changes how work is done, and
-`presentation` what is shown. Two trainings are the same if and only if their identity is the same. Whatever uses a
+`presentation` what is shown. Two trainings are the same if and only if their identity is the same. What uses a
 trained model builds it from this record, never from the settings of today.
 """
 

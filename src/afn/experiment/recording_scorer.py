@@ -211,5 +211,5 @@ def note(text: str) -> None:
 
 
 def readable(path: Path | str) -> str:
-    """A path as text that can be written in UTF-8, whatever bytes the name holds."""
+    """A path as text that can be written in UTF-8; bytes of a name that are not UTF-8 are replaced."""
     return os.fsencode(path).decode("utf-8", "replace")
