@@ -56,7 +56,7 @@ def take_over(here: Stage, given: list[Path]) -> None:
     for directory in directories:
         if directory.exists() and not here.redo(directory / record.NAME):
             raise UserError(f"{directory}: exists. Choose other --seeds, or replace it with --force.")
-    states = [weights(path, registry.build(here.system, 1).exportable()) for path in given]
+    states = [weights(path, registry.build(here.system, 1).exportable().network) for path in given]
     # The data of the training are unknown, and the same for all seeds.
     identity = provenance.asked(here.system, front_end.describe(here.system.features))
     identity["data"] = {"imported": "from the original repository"}
