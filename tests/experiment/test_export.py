@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 from contextlib import redirect_stdout
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -19,6 +18,7 @@ from afn.experiment import export
 from afn.metrics import eer, score_files
 from afn.systems.neural.embedding_gaussians import EmbeddingGaussians
 from afn.systems.neural.light_cnn import OriginalLightCNN
+from afn.systems.protocol import Exportable
 from trained_corpus import FRAMES, LABELS, folders, record_training
 
 EXAMPLE = ROOT / "examples" / "score_without_torch.py"
@@ -113,10 +113,10 @@ def test_the_check_sees_a_difference(packages):
         def forward(self, x):
             return x.sum(dim=(1, 2, 3)) / 10 + self.offset
 
-    shape = SimpleNamespace(bins=2, frames=5, seed=1)
-    content = export.converted(Sum(0.0), shape).SerializeToString()
-    assert export.difference(Sum(0.0), content, shape) < 1e-6
-    assert 1e-4 < export.difference(Sum(1e-3), content, shape) <= 1.1e-3
+    same, other = (Exportable(Sum(offset), bins=2, frames=5) for offset in (0.0, 1e-3))
+    content = export.converted(same).SerializeToString()
+    assert export.difference(same, content, 1) < 1e-6
+    assert 1e-4 < export.difference(other, content, 1) <= 1.1e-3
 
 
 def test_gaussians_on_embeddings_are_exported_too(packages):
@@ -129,9 +129,8 @@ def test_gaussians_on_embeddings_are_exported_too(packages):
     x = torch.randn(3, 1, 32, 40)
     with torch.inference_mode():
         torch.testing.assert_close(plain(x), scorer.eval()(x), rtol=1e-9, atol=1e-9)
-    shape = SimpleNamespace(bins=32, frames=40, seed=1)
-    content = export.converted(plain, shape).SerializeToString()
-    assert export.difference(plain, content, shape) < 1e-4
+    found = Exportable(plain.eval(), bins=32, frames=40)
+    assert export.difference(found, export.converted(found).SerializeToString(), 1) < 1e-4
 
 
 def test_missing_packages_are_named_in_one_line(run, model, monkeypatch):
@@ -153,7 +152,7 @@ def test_other_systems_are_refused(tree, tmp_path, monkeypatch):
 def test_the_example_is_short_and_refuses_what_it_cannot_read(exported, golden, tmp_path):
     assert len(EXAMPLE.read_text().splitlines()) <= 40
     (tmp_path / "a.wav").write_bytes((golden / "g03_short030.wav").read_bytes()[:30])
-    cases = (([], "give two files"), ([exported[0], tmp_path / "a.wav"], "a.wav: not a readable recording"))
+    cases = (([], "Give two files"), ([exported[0], tmp_path / "a.wav"], "a.wav: not a readable recording"))
     for arguments, words in cases:
         command = [sys.executable, EXAMPLE, *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
