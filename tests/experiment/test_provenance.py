@@ -202,8 +202,10 @@ def test_the_arithmetic_is_recorded_and_a_training_does_not_resume_in_another(fi
         yaml.safe_load((folder / "config.yaml").read_text())["identity"]["settings"]["train"]["precision"] == "float32"
     )
     assert provenance.read(folder).settings.train.precision == "float32"
-    (folder / "trained").unlink()
     monkeypatch.setattr("afn.systems.device.resolved", lambda *_: "bfloat16")  # a GPU that has it
+    pipeline.run((0, 2))  # a finished training is used as it is
+    assert "train.precision: float32, now bfloat16" in pipeline.refused((2,), "--set", "train.precision=bfloat16")
+    (folder / "trained").unlink()
     assert "train.precision: float32, now bfloat16" in pipeline.refused((0,))
 
 

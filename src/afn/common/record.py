@@ -39,7 +39,7 @@ def read(directory: Path) -> dict[str, Any]:
     if schema != SCHEMA:
         raise UserError(
             f"{path}: written by {'an older' if schema in (0, 1) else 'another'} version of this program (schema "
-            f"{schema}, this one reads {SCHEMA}). Run its stage again with --force, or use that version."
+            f"{schema}, this one reads {SCHEMA}). Move that folder away and run its stage again, or use that version."
         )
     return content
 
@@ -59,7 +59,7 @@ def current(directory: Path, identity: Mapping[str, Any]) -> bool:
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """The values in which two nested mappings differ: dotted name -> (then, now); ABSENT where one has none."""
-    before, after = _flat(then), _flat(now)
+    before, after = flat(then), flat(now)
     return {
         name: (before.get(name, ABSENT), after.get(name, ABSENT))
         for name in sorted(before.keys() | after.keys())
@@ -67,12 +67,13 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tu
     }
 
 
-def _flat(value: Any, name: str = "") -> dict[str, Any]:
+def flat(value: Any, name: str = "") -> dict[str, Any]:
+    """The values of a nested mapping by their dotted names; tuples become lists."""
     if isinstance(value, Mapping):
-        flat: dict[str, Any] = {}
+        found: dict[str, Any] = {}
         for key, item in value.items():
-            flat |= _flat(item, f"{name}.{key}" if name else str(key))
-        return flat
+            found |= flat(item, f"{name}.{key}" if name else str(key))
+        return found
     return {name: [_plain(item) for item in value] if isinstance(value, list | tuple) else value}
 
 

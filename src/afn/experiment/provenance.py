@@ -124,11 +124,17 @@ def check(trained: Trained, settings: Any) -> None:
     backend = trained.features["backend"]
     now = asked(settings, front_end.describe(settings.features, backend=backend))
     then = {name: trained.identity[name] for name in now}
-    if odd := record.differences(then, now):
+    if odd := differences(then, now, settings):
         raise UserError(
             f"{trained.directory}: trained with other settings than those of now ({words(odd)}). Use the settings it "
             "was trained with, or train again: stage 0 with --force."
         )
+
+
+def differences(then: Mapping[str, Any], now: Mapping[str, Any], settings: Any) -> dict[str, tuple[Any, Any]]:
+    """The differences of two identities, but for settings that are `auto` now: those are as the training had them."""
+    auto = {f"settings.{name}" for name, value in record.flat(config.plain(settings)).items() if value == "auto"}
+    return {name: values for name, values in record.differences(then, now).items() if name not in auto}
 
 
 def check_features(trained: Trained, found: Mapping[str, Any], where: Path) -> None:

@@ -5,7 +5,7 @@ import logging
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def train_seed(here: Stage, seed: int) -> None:
     directory = here.layout.seed(here.system_name, seed)
     identity = provenance.identity(here.layout, here.system, seed)
     if finished(directory) and not here.redo(directory / record.NAME):
-        same(directory, identity)
+        refuse(directory, provenance.differences(provenance.read(directory).identity, identity, here.system))
         print(f"train: {directory} is trained; --force trains it again")
         return
     system = registry.build(here.system, seed)  # finds what is wrong with the settings before anything is written
@@ -45,7 +45,8 @@ def train_seed(here: Stage, seed: int) -> None:
         if here.redo(directory / record.NAME):
             shutil.rmtree(directory)
         if record.exists(directory):
-            same(directory, identity)
+            # Also in another arithmetic than that in which it began.
+            refuse(directory, record.differences(provenance.read(directory).identity, identity))
         elif directory.is_dir() and any(directory.iterdir()):
             raise UserError(
                 f"{directory}: holds files of a training without its {record.NAME}. Restore that, or move the folder."
@@ -66,9 +67,9 @@ def finished(directory: Path) -> bool:
     return record.exists(directory) and (directory / TRAINED).is_file()
 
 
-def same(directory: Path, identity: dict[str, object]) -> None:
-    """Raise UserError, which names what differs, unless the training in `directory` has this identity."""
-    if odd := record.differences(provenance.read(directory).identity, identity):
+def refuse(directory: Path, odd: Mapping[str, tuple[object, object]]) -> None:
+    """Raise UserError if the training in `directory` differs from the one that is asked for."""
+    if odd:
         raise UserError(
             f"{directory}: trained with other settings or data ({provenance.words(odd)}). Train again with --force, or "
             "give the new settings a YAML with another name (extends: …)."
