@@ -571,6 +571,12 @@ def test_settings_of_systems(run, trained, setting, wanted):
     assert contents(trained.folder) == before
 
 
+def test_a_mistake_on_the_command_line_leaves_no_forced_run_to_resume(run, trained):
+    for mistake in (["--set", "train.epochs=0"], ["--seeds", "one"], ["--system", "afm"]):
+        assert run(train.main, *trained.options, *mistake, "--force", folder=trained.folder)[0] == 2
+    assert not (trained.folder / "exp" / ".forced").exists()
+
+
 # Features, checkpoints and scores, on a system that is trained.
 
 
@@ -864,9 +870,7 @@ DAMAGED = {
 def test_damaged_outputs_of_earlier_stages(run, trained, name, content, stage, wanted):
     (trained.folder / name).write_bytes(content)
     before = contents(trained.folder)
-    options = (
-        trained.options[:2] if stage is evaluate else [*trained.options, *(["--force"] if stage is score else [])]
-    )
+    options = trained.options[:2] if stage is evaluate else [*trained.options, *(["--force"] if stage is score else [])]
     refused(run(stage.main, *options, folder=trained.folder), wanted)
     assert contents(trained.folder) == before
 

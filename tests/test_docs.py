@@ -132,6 +132,7 @@ def check(options):
         command_line.from_arguments(options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=relative)
 def test_commands_parse(page, tmp_path, settings_of, warm):
     record = tmp_path / "record"
@@ -204,11 +205,11 @@ def test_the_corpus_of_ones_own_is_a_valid_one():
 
 
 def change(path, lines):
-    """Apply a hunk without line numbers: where its old lines stand, once, the new ones take their place."""
+    """Apply a hunk without line numbers: its old lines, which occur once, are replaced by the new ones."""
     old = "".join(f"{line[1:]}\n" for line in lines if not line.startswith("+"))
     new = "".join(f"{line[1:]}\n" for line in lines if not line.startswith("-"))
     text = path.read_text(encoding="utf-8")
-    assert text.count(old) == 1, f"{path.name} has changed; mend docs/add_a_system.md"
+    assert text.count(old) == 1, f"{path.name} has changed; correct docs/add_a_system.md"
     path.write_text(text.replace(old, new), encoding="utf-8")
 
 

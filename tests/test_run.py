@@ -71,6 +71,7 @@ def finished(tmp_path_factory):
     return folder, done
 
 
+@pytest.mark.slow
 def test_every_stage_leaves_its_outputs(finished):
     folder, done = finished
     for stage in ("-2", "-1", "0", "1", "2", "3"):
@@ -116,6 +117,7 @@ def test_heatmaps_are_drawn_for_both_classes_and_their_means(finished):
     assert all(path.read_bytes().startswith(PNG) and path.stat().st_size > 20_000 for path in pictures)
 
 
+@pytest.mark.slow
 def test_finished_work_is_not_done_again(run, finished):
     folder, _ = finished
     before = contents(folder)
@@ -143,6 +145,7 @@ def test_other_settings_do_not_overwrite_a_training(run, finished):
     assert contents(folder / "exp") == before
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_ends_as_an_uninterrupted_one(run, finished, tmp_path):
     folder, _ = finished
     shutil.copytree(folder / "data", tmp_path / "data")
@@ -228,6 +231,7 @@ def test_among_several_rows_one_that_fails_is_reported_last_and_the_others_go_on
     assert "AF(Sigmoid)-DRN(ReLU)  train" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_members_of_a_fusion_run_together_and_are_fused(run, finished, tmp_path):
     shutil.copytree(finished[0] / "data", tmp_path / "data")
     settings = [*CORPUS, "model.components=2", "train.iterations=3"]
@@ -245,6 +249,7 @@ def test_the_members_of_a_fusion_run_together_and_are_fused(run, finished, tmp_p
     assert len(score_files.read(exp / "fusion" / "mdf" / "scores" / "eval.txt")) == 5
 
 
+@pytest.mark.slow
 def test_i_vectors_pass_every_stage(run, finished, tmp_path):
     shutil.copytree(finished[0] / "data", tmp_path / "data")
     small = ["features.bins_per_octave=12", "ubm.components=4", "extractor.dimension=2"]
