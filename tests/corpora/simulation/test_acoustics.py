@@ -120,7 +120,9 @@ def test_genuine_and_replayed_recordings_end_alike_but_for_the_hop(settings, spe
 def test_the_recording_does_not_depend_on_what_was_recorded_before(settings, speech):
     chain = RecordingChain(settings, 1, RATE)
     chain.record(speech, SPEECH, GENUINE)
-    assert np.array_equal(chain.record(speech, SPEECH, SPOOF), RecordingChain(settings, 1, RATE).record(speech, SPEECH, SPOOF))
+    assert np.array_equal(
+        chain.record(speech, SPEECH, SPOOF), RecordingChain(settings, 1, RATE).record(speech, SPEECH, SPOOF)
+    )
 
 
 def test_the_signal_to_noise_ratio_is_the_one_asked_for(settings, speech):
@@ -185,7 +187,9 @@ def test_measured_responses_are_dealt_by_the_words_in_their_names_each_once(meas
 
 def test_measured_responses_take_the_place_of_simulated_ones(settings, speech, measured):
     trial = replace(GENUINE, room="E01")
-    made, real = (RecordingChain(settings, 1, RATE, folder).record(speech, SPEECH, trial) for folder in (None, measured))
+    made, real = (
+        RecordingChain(settings, 1, RATE, folder).record(speech, SPEECH, trial) for folder in (None, measured)
+    )
     assert not np.array_equal(made, real)
 
 
