@@ -96,7 +96,9 @@ class TrainedSystem:
 
 
 def find(options: argparse.Namespace) -> TrainedSystem:
-    """The trained experiment that the options of `add_options` name: of several corpora the one trained last.
+    """The trained experiment that the options of `add_options` name.
+
+    Of several corpora it is the one trained last, before those that have no scores yet.
 
     Raises UserError where there is none.
     """
@@ -111,7 +113,8 @@ def find(options: argparse.Namespace) -> TrainedSystem:
         on = f" on {corpus}" if corpus else ""
         fix = f"Choose with --system and --corpus among {', '.join(others)}." if others else "Run ./run.sh first."
         raise UserError(f"{exp}: no finished training of {system}{on}. {fix}")
-    newest = max(of_system, key=lambda mark: (mark.stat().st_mtime_ns, mark))
+    scored = [mark for mark in of_system if record.exists(mark.parent / "scores")]
+    newest = max(scored or of_system, key=lambda mark: (mark.stat().st_mtime_ns, mark))
     return at(newest.parents[1], options.data.resolve(), options.seed)
 
 

@@ -82,7 +82,7 @@ def of_corpus(here: command_line.Stage, resamples: int, verifier: tdcf.Verifier 
         raise UserError(f"{directory}: no scores of any system. Run stage 2 first.")
     prepared = [subset for subset in command_line.prepared(here.layout) if subset in SCORED_SUBSETS]
     trials = {subset: Trials.of(datadir.read(here.layout.subset(subset))) for subset in prepared}
-    print(f"evaluate: {sum(len(e.files) for e in scored)} score files of {len(scored)} systems in {directory}")
+    print(f"evaluate: {sum(len(e.files) for e in scored)} score files, {len(scored)} system(s) in {directory}")
 
     fusions: dict[str, fusion.FusionSettings] = {
         path.stem: config.load(fusion.FusionSettings, path) for path in sorted((CONF / FUSION).glob("*.yaml"))
