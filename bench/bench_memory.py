@@ -29,7 +29,6 @@ SYSTEM = ["--system", "lcnn", *(word for setting in (
 # The peak of this process; extraction does not use others.
 RUN = """
 import importlib, sys
-sys.path.insert(0, sys.argv.pop(1))
 import measuring
 from afn.common import errors
 stage = importlib.import_module(sys.argv.pop(1))
@@ -83,8 +82,8 @@ def peak(stage: str, corpus: Path) -> float:
     arguments = ["--corpus", corpus, "--data", corpus.parent / "data", "--exp", corpus.parent / "exp"]
     arguments += [] if stage == "prepare" else SYSTEM
     arguments += ["--nj", 1] if stage in ("prepare", "extract") else []
-    command = [sys.executable, "-c", RUN, ROOT / "bench", stage, *arguments]
-    path = os.pathsep.join([str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])])
+    command = [sys.executable, "-c", RUN, stage, *arguments]
+    path = os.pathsep.join([str(ROOT / "src"), str(ROOT / "bench"), *filter(None, [os.environ.get("PYTHONPATH")])])
     # One thread: inputs this small are not divided.
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
     done = subprocess.run(
