@@ -169,7 +169,8 @@ def build(cls: Any, settings: Mapping[str, Any], where: str) -> Any:
 
 def load(cls: type[T] | Any, path: Path | str, assignments: Iterable[str] = ()) -> T:
     """The dataclass `cls` from the YAML at `path`, with `name=value` overrides applied."""
-    return build(cls, override(read(path), assignments), str(path))
+    loaded: T = build(cls, override(read(path), assignments), str(path))
+    return loaded
 
 
 def execution(**more: Any) -> Any:
@@ -201,12 +202,14 @@ def groups(config: Any) -> dict[str, dict[str, Any]]:
 
 def plain(config: Any) -> dict[str, Any]:
     """A configuration as plain mappings, lists and values, ready for YAML."""
-    return _plain(dataclasses.asdict(config))
+    found: dict[str, Any] = _plain(dataclasses.asdict(config))
+    return found
 
 
 def dump(settings: Mapping[str, Any]) -> str:
     """YAML text of plain `settings`, in their own order; the same settings give the same text."""
-    return yaml.safe_dump(_plain(settings), sort_keys=False, allow_unicode=True, width=120)
+    text: str = yaml.safe_dump(_plain(settings), sort_keys=False, allow_unicode=True, width=120)
+    return text
 
 
 def _plain(value: Any) -> Any:

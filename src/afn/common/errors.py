@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
+from typing import TextIO
 
 USER_ERROR = 2
 DEBUG = "--debug"  # the option of every script
@@ -118,7 +119,7 @@ def _ended_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _drop(stream: object) -> None:
+def _drop(stream: TextIO) -> None:
     """Throw away what `stream` could not write, so that Python does not stumble over it again at its end."""
     try:
         stream.flush()

@@ -19,7 +19,7 @@ def temporary_name(path: Path) -> Path:
 
 
 @contextmanager
-def whole(path: Path | str, mode: str = "w") -> Iterator[IO]:
+def whole(path: Path | str, mode: str = "w") -> Iterator[IO[Any]]:
     """Open `path` for writing (`mode` "w" or "wb"); it appears under its name only if the block ends without an error.
 
     What stood under the name before stays until then. The folder is made if it is missing. An OSError of writing, such
@@ -28,8 +28,9 @@ def whole(path: Path | str, mode: str = "w") -> Iterator[IO]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_name(path)
+    encoding, newline = (None, None) if "b" in mode else ("utf-8", "\n")
     try:
-        with temporary.open(mode, **({} if "b" in mode else {"encoding": "utf-8", "newline": "\n"})) as file:
+        with temporary.open(mode, encoding=encoding, newline=newline) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
