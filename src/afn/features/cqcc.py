@@ -7,7 +7,7 @@ normalisation).
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import scipy
@@ -69,7 +69,8 @@ def cqcc(samples: np.ndarray, options: CqccOptions) -> np.ndarray:
 def statics(samples: np.ndarray, options: CqccOptions) -> np.ndarray:
     """float64[T × (coefficients + 1)]: the first dimension and the cepstra; arguments and errors as for `cqcc`."""
     matrix = cepstrum_matrix(options)
-    cepstra, energy = 0.0, 0.0
+    cepstra: Any = 0.0  # arrays from the first block on
+    energy: Any = 0.0
     for bins, coefficients in cqt.blocks(samples, options):
         power = np.square(coefficients.real)
         power += np.square(coefficients.imag)

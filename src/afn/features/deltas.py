@@ -46,7 +46,8 @@ def kaldi_deltas(features: np.ndarray, order: int = 2, window: int = 2) -> np.nd
     count = len(features)
     padded = _edges_repeated(features, order * window)
     first = np.arange(-window, window + 1) / (2 * _squares(window))
-    weights, parts = np.ones(1), []
+    weights: np.ndarray = np.ones(1)
+    parts = []
     for _ in range(order + 1):
         begin = order * window - len(weights) // 2
         parts.append(sum(w * padded[begin + i : begin + i + count] for i, w in enumerate(weights)))

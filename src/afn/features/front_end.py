@@ -71,7 +71,7 @@ def describe(settings: Features, conf: Path = CONF, backend: str | None = None) 
     option_file = found.pop("conf", None)
     if backend is None:
         backend = _backend(settings, conf)
-    elif getattr(settings, "backend", "auto") != "auto":
+    elif isinstance(settings, Spectrogram) and settings.backend != "auto":
         backend = settings.backend
     found["backend"] = backend
     if found["backend"] == "native":

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from afn.common.errors import UserError
 
@@ -63,7 +64,7 @@ def parse(given: Sequence[str], path: Path | str = "Kaldi's options") -> Spectro
     Raises UserError for a malformed line, a value of a wrong type or an option that our extractor does not know.
     """
     known = {field.name.replace("_", "-"): field for field in fields(SpectrogramOptions)}
-    values = {}
+    values: dict[str, Any] = {}
     for number, line in enumerate(given, 1):
         line = line.partition("#")[0].strip()
         if not line:

@@ -33,7 +33,7 @@ def log_spectrogram(samples: np.ndarray, options: SpectrogramOptions, utt: str =
     logarithm = np.empty((len(windows), options.bins), dtype=np.float32)
     for start in range(0, len(windows), BLOCK):
         frames = windows[start : start + BLOCK].astype(np.float32)
-        if options.dither:
+        if bits is not None:
             noise = _normal(bits, frames.size).reshape(frames.shape)
             noise *= options.dither
             frames += noise
