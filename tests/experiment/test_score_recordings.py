@@ -18,10 +18,11 @@ import torch
 
 import afn
 import trained_corpus
-from afn.common import record
+from afn.common import config, record
 from afn.common.errors import UserError
 from afn.common.paths import ROOT
 from afn.experiment import provenance, recording_scorer, score_recordings
+from afn.features import front_end
 from afn.features.archives import FeatureArchive
 from afn.metrics import eer, score_files
 from afn.systems import checkpoints, registry
@@ -125,6 +126,15 @@ def test_windows_overlap_by_half_and_the_last_ends_with_the_recording(count, sta
     assert [int(window[0, 0]) for window in found] == starts
     assert all(len(window) == min(count, 10) for window in found)
     assert found[-1][-1, 0] == count - 1
+
+
+def test_a_system_for_any_length_takes_a_recording_whole(golden):
+    of = config.load(registry.settings_type(), ROOT / "conf" / "systems" / "lfcc_gmm.yaml")
+    extract = front_end.from_description(front_end.describe(of.features))
+    scorer = recording_scorer.Scorer(None, None, {1: registry.build(of, 1)}, extract)
+    recording = scorer.prepare(golden / "g01_male_us.wav")
+    assert (len(recording.windows), recording.notes) == (1, [])
+    assert len(recording.windows[0]) > 300  # frames
 
 
 def test_a_line_a_recording_and_one_that_says_what_the_score_is(run, tree, golden):

@@ -62,6 +62,12 @@ def test_an_identity_holds_neither_the_features_nor_what_changes_no_number(name)
         assert not any(key in path.split(".") for path in found), key
 
 
+@pytest.mark.parametrize("name", ROWS)
+def test_a_system_names_the_width_of_its_input_or_takes_any(name):
+    of = settings(name)
+    assert registry.build(of, 1).frames == (of.model.frames if of.kind == "neural" else None)
+
+
 @pytest.mark.parametrize(
     ("bfloat16", "wanted", "resolved"),
     [(False, "auto", "float32"), (True, "auto", "bfloat16"), (True, "float32", "float32")],

@@ -59,19 +59,11 @@ class MixturePair(System):
                 self.reduction = PrincipalComponents.fit(list(subset.features.values()), self.settings.reduction)
             except ValueError as error:
                 raise UserError(str(error)) from None
-        recipe, learner = self.settings.train, em.Learner(directory)
+        learner = em.Learner(directory)
         for name in CLASSES:
-            frames = [self.frames(subset.features[utt]) for utt, label in subset.labels.items() if label == name]
+            frames = [self._tensor(subset.features[utt]) for utt, label in subset.labels.items() if label == name]
             log.info(f"{name}: {sum(map(len, frames))} frames of {frames[0].shape[1]} dimensions")
-            self.mixtures[name] = learner.run(
-                name,
-                recipe.iterations,
-                lambda of=frames: DiagonalGMM.sampled(of, self.settings.model.components, self.seed),
-                DiagonalGMM.from_state_dict,
-                lambda mixture, after, of=frames: mixture.fit(
-                    of, recipe.iterations, recipe.tolerance, recipe.variance_floor, after=after
-                ),
-            )
+            self.mixtures[name] = self._mixture(name, frames, learner)
         checkpoints.save(directory / MODEL, self._state())
 
     def weights(self, directory: Path) -> Path:
@@ -85,17 +77,13 @@ class MixturePair(System):
         found = {}
         with Progress(f"score {subset.name}", len(subset.utterances)) as progress:
             for utt in subset.utterances:
-                frames = self.frames(subset.features[utt])
+                frames = self._tensor(subset.features[utt])
                 try:
                     found[utt] = mean_log_likelihood_ratio(frames, *(self.mixtures[name] for name in CLASSES))
                 except ValueError as error:
                     raise UserError(f"{utt}: {error}. Rebuild the features: ./run.sh --force -1") from None
                 progress.advance()
         return found
-
-    def frames(self, features: np.ndarray) -> Tensor:
-        """The frames of an utterance as the mixtures take them: features float32[T × D], reduced, as a tensor."""
-        return torch.tensor(self.reduction(features) if self.reduction else features, device=self.device)
 
     def draw(self, chosen: Chosen, out: Path) -> bool:
         from afn.systems.gmm import figures  # matplotlib takes a second to import
@@ -111,12 +99,31 @@ class MixturePair(System):
             mean, float64[D + 1], the component weights' last. The sum of the second is the mean of the first: log p(x)
             is the posterior mean of log w_k + Σ_d log N_kd(x_d) plus the entropy of the posterior.
         """
-        frames = self.frames(features).double()
-        ratios, shares = 0.0, 0.0
+        frames = self._tensor(features).double()
+        ratios: Any = 0.0  # Tensors from the first class on
+        shares: Any = 0.0
         for name, sign in zip(CLASSES, (1, -1), strict=True):
             likelihood, dimensions = self.mixtures[name].shares(frames)
             ratios, shares = ratios + sign * likelihood, shares + sign * dimensions
         return ratios.cpu().numpy(), shares.cpu().numpy()
+
+    def _mixture(self, name: str, frames: list[Tensor], learner: em.Learner) -> DiagonalGMM:
+        """The mixture of a class, trained on its frames."""
+        recipe = self.settings.train
+        found: DiagonalGMM = learner.run(
+            name,
+            recipe.iterations,
+            lambda: DiagonalGMM.sampled(frames, self.settings.model.components, self.seed),
+            DiagonalGMM.from_state_dict,
+            lambda mixture, after: mixture.fit(
+                frames, recipe.iterations, recipe.tolerance, recipe.variance_floor, after=after
+            ),
+        )
+        return found
+
+    def _tensor(self, features: np.ndarray) -> Tensor:
+        """The frames of an utterance as the mixtures take them: features float32[T × D], reduced, as a tensor."""
+        return torch.tensor(self.reduction(features) if self.reduction else features, device=self.device)
 
     def _state(self) -> dict[str, Any]:
         mixtures = {name: self.mixtures[name].state_dict() for name in CLASSES}
