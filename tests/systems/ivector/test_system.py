@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from afn.common.errors import UserError
-from afn.common.paths import METRICS
 from afn.systems import checkpoints, em
 from afn.systems.ivector.system import BACK_END, IVectorSystem, speaker_means
+from afn.systems.protocol import METRICS
 from afn.systems.subset import Subset
 from planted import margin, row, subset
 
