@@ -1,6 +1,7 @@
 """Feature frames for the generative models: one matrix or many, read in chunks, never stacked as a whole."""
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -72,14 +73,16 @@ def _second_moments(
 
     `summed` adds up the products of Tensor[T × D] over its frames, `squared` gives those of one vector.
     """
-    count, origin, first, second = 0, None, 0.0, 0.0
+    count, origin = 0, None
+    first: Any = 0.0  # Tensors from the first chunk on
+    second: Any = 0.0
     for chunk in chunks(frames, rows):
         chunk = chunk.double()
         origin = chunk.mean(0) if origin is None else origin  # near the mean, so that the difference below is safe
         chunk = chunk - origin
         count += len(chunk)
         first, second = first + chunk.sum(0), second + summed(chunk)
-    if not count:
+    if origin is None:
         raise ValueError("frames: there are none")
     return count, (origin + first / count).cpu(), (second / count - squared(first / count)).cpu()
 

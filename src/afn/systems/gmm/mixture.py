@@ -112,9 +112,11 @@ class Mixture(ABC):
     def split(self, count: int) -> Self:
         """This mixture with `count` components more: each time the heaviest is split into two halves."""
         present = (self.weights, self.means, self.covariance)
-        grown = [torch.cat([values, values.new_zeros(count, *values.shape[1:])]) for values in present]
+        weights, means, covariance = (
+            torch.cat([values, values.new_zeros(count, *values.shape[1:])]) for values in present
+        )
         added = range(self.components, self.components + count)
-        return type(self)(*_refilled(*grown, added, self._deviations))
+        return type(self)(*_refilled(weights, means, covariance, added, self._deviations))
 
     def state_dict(self) -> dict[str, Any]:
         """The whole state: after `from_state_dict`, `fit` continues as if never interrupted."""
@@ -169,7 +171,7 @@ class Mixture(ABC):
             scale = 1 / self._scale
             eta = self._natural((self.means - self._centre) * scale, self._rescaled(self.covariance, scale))
             eta[:, 0] += self.weights.log() + scale.log().sum()  # the Jacobian: likelihoods stay in original units
-            self._tables[key] = tuple(values.to(x) for values in (self._centre, scale, eta))
+            self._tables[key] = (self._centre.to(x), scale.to(x), eta.to(x))
         centre, scale, eta = self._tables[key]
         phi = self._blank(len(x), x, scratch)
         phi[:, 0] = 1
@@ -180,13 +182,15 @@ class Mixture(ABC):
 
     def _expect(self, frames: Frames) -> tuple[float, int, Tensor]:
         """Total log-likelihood, number of frames, and posterior-weighted sums of phi, float64[K × P]."""
-        total, count, sums, scratch = 0.0, 0, 0.0, Scratch()
+        total, count, scratch = 0.0, 0, Scratch()
+        sums: Any = 0.0  # a Tensor from the first chunk on
         for chunk in self._chunks(frames):
             phi, eta = self._factors(chunk, scratch)
             posteriors = torch.mm(phi, eta, out=scratch.matrix("joint", len(phi), self.components, phi))
             peak, evidence = _exponentiated(posteriors)
             phi /= evidence  # dividing the narrower of the two factors
-            sums = sums + torch.mm(posteriors.T, phi, out=scratch.matrix("sums", *eta.T.shape, phi)).double()
+            weighted = scratch.matrix("sums", eta.shape[1], eta.shape[0], phi)
+            sums = sums + torch.mm(posteriors.T, phi, out=weighted).double()
             total += (peak + evidence.log()).double().sum().item()
             count += len(chunk)
         return total, count, sums.cpu() if count else torch.zeros(0)

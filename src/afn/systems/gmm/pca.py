@@ -58,8 +58,8 @@ class PrincipalComponents:
 
     @classmethod
     def from_state_dict(cls, state: dict[str, Any]) -> Self:
-        arrays = (state[name].cpu().numpy() for name in ("mean", "directions"))
-        return cls(*arrays, state["deltas"], state["delta_window"])
+        mean, directions = (state[name].cpu().numpy() for name in ("mean", "directions"))
+        return cls(mean, directions, state["deltas"], state["delta_window"])
 
 
 def _leading(covariance: Tensor, count: int) -> np.ndarray:

@@ -47,7 +47,7 @@ class MixtureTraining:
         share(self, "variance_floor")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GaussianMixtures:
     """Two Gaussian mixtures, one per class."""
 

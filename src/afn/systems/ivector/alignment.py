@@ -5,6 +5,7 @@ Source: Kaldi's sre08 recipe (gmm-gselect, fgmm-global-gselect-to-post, ivector/
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -79,7 +80,8 @@ class Alignment:
             raise ValueError(f"utterance {lengths.index(0)} of {len(lengths)} has no frames")
         counts = torch.zeros(len(lengths), self.ubm.components, dtype=torch.float64)
         first = torch.zeros(len(lengths), self.ubm.components, self.ubm.dimension, dtype=torch.float64)
-        total, scratch = 0.0, Scratch()
+        total: Any = 0.0  # a Tensor or None from the first chunk on
+        scratch = Scratch()
         utterance = done = 0  # done: summed frames of this utterance
         for chunk in chunks(utterances, FRAMES_AT_ONCE):
             if chunk.shape[1] != self.ubm.dimension:

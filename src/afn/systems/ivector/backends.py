@@ -119,7 +119,7 @@ class GaussianBackend:
         means = [members.mean(axis=0) for members in classes]
         around = np.concatenate([members - mean for members, mean in zip(classes, means, strict=True)])
         shared = _full_rank(around.T @ around / len(around), len(around), "the Gaussian back-end")
-        return cls(*means, np.linalg.solve(shared, means[0] - means[1]))
+        return cls(means[0], means[1], np.linalg.solve(shared, means[0] - means[1]))
 
     def score(self, vectors: ArrayLike) -> np.ndarray:
         """float64[U] of projected i-vectors [U × R]."""

@@ -207,7 +207,7 @@ class IVectorExtractor:
             yield counts, first, torch.cholesky_solve(linear[:, :, None], factor).squeeze(2), linear, factor
 
     def _iterate(self, statistics: Statistics, with_means: bool, with_covariances: bool, divergence: bool) -> None:
-        gain = 0.0
+        gain: Any = 0.0  # a Tensor from the first batch on
 
         def batches() -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
             nonlocal gain
@@ -216,6 +216,7 @@ class IVectorExtractor:
                 yield counts, first, means, torch.cholesky_inverse(factor)
 
         moments = steps.Moments.gathered(batches())
+        assert statistics.second_order is not None
         second = statistics.second_order.to(self.loadings.device)
         # log p of all frames given their alignment, with w integrated out (Kenny et al. 2005, proposition 2).
         squares = (self._precisions * steps.residual(moments, second, self.means)).sum()

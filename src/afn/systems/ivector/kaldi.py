@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
@@ -260,9 +261,12 @@ class KaldiIVectors:
                         return [accumulate(model, part, alignments[part], out)]
 
                     self._make_parts(sums, part_of)
-                    self._make(total, lambda out, sums=sums: add(sums, out))
-                    last = new == models[-1]
-                    self._make(new, lambda out, m=model, t=total, last=last: estimate(m, t, out, last))
+                    self._make(total, partial(add, sums))
+
+                    def estimated(out: Path, model: Path = model, total: Path = total, new: Path = new) -> Command:
+                        return estimate(model, total, out, new == models[-1])
+
+                    self._make(new, estimated)
                     for path in (*sums, total):
                         path.unlink()
                 progress.advance()

@@ -59,7 +59,7 @@ class BackEnd:
             raise ValueError("whiten: true needs centre: true")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class IVectors:
     """i-vectors and a back-end: system.py."""
 

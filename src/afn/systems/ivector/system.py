@@ -27,7 +27,7 @@ from afn.systems.subset import Subset, in_order
 BACK_END = "backend.pt"
 KALDI = "kaldi"  # folder of the models by Kaldi's programs
 AT_ONCE = 32  # utterances
-BACK_ENDS = {"cosine": CosineBackend, "gaussian": GaussianBackend}
+BACK_ENDS: dict[str, type[CosineBackend | GaussianBackend]] = {"cosine": CosineBackend, "gaussian": GaussianBackend}
 
 log = logging.getLogger("train")
 
@@ -48,10 +48,10 @@ class IVectorSystem(System):
 
     def __init__(self, settings: IVectors, seed: int):
         super().__init__(settings, seed)
-        self.extractor: IVectorExtractor | None = None
+        self.extractor: IVectorExtractor  # set by `fit` and `load` if the programs are native
         self.kaldi: KaldiIVectors | None = None
-        self.projection: Projection | None = None
-        self.back_end: CosineBackend | GaussianBackend | None = None
+        self.projection: Projection  # set by `fit` and `load`, as the back-end
+        self.back_end: CosineBackend | GaussianBackend
         self.device = torch.device("cpu")
 
     @classmethod
@@ -112,15 +112,15 @@ class IVectorSystem(System):
 
     def _extractor(self, utterances: list[torch.Tensor], learner: em.Learner) -> IVectorExtractor:
         of, total = self.settings.ubm, self.settings.extractor
-        ubm: DiagonalGMM | FullGMM = learner.run(
+        diagonal: DiagonalGMM = learner.run(
             "ubm",
             of.iterations,
             lambda: DiagonalGMM.grown(utterances, of.components, of.split_iterations, of.variance_floor),
             DiagonalGMM.from_state_dict,
             lambda mixture, after: mixture.fit(utterances, of.iterations, 0.0, of.variance_floor, after=after),
         )
+        ubm: DiagonalGMM | FullGMM = diagonal
         if of.covariance == "full":
-            diagonal = ubm
             ubm = learner.run(
                 "ubm_full",
                 of.full_iterations,

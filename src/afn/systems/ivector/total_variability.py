@@ -8,6 +8,7 @@ analysis of speaker and session variability, CRIM-06/08-13 (2005); Kaldi's ivect
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -38,7 +39,9 @@ class Moments:
             batches: counts [B × K], first-order statistics [B × K × D], and posterior means [B × R] and covariances
                 [B × R × R] of w.
         """
-        outer = cross = prior = 0.0
+        outer: Any = 0.0  # Tensors from the first batch on
+        cross: Any = 0.0
+        prior: Any = 0.0
         for counts, first, means, covariances in batches:
             extended = torch.cat([means, means.new_ones(len(means), 1)], dim=1)
             second = extended[:, :, None] * extended[:, None, :]
