@@ -66,7 +66,7 @@ class Evolver:
         self.dev = rnn.blocks([dev.features[utt].ravel() for utt in dev.utterances])
         self.dev_genuine = dev.both_classes().genuine
         self.position = EvolutionState()
-        self.population: neat.Population | None = None
+        self.population: neat.Population  # from `run` on
 
     def run(self) -> None:
         """Evolve to the last generation, from the last checkpoint if there is one."""
@@ -82,7 +82,7 @@ class Evolver:
                 self._save()
                 row = self.position.history[-1]
                 shown = ("best_fitness", "mean_fitness", "species", "champion_eer")
-                progress.advance(1, **{name: row[name] for name in shown})
+                progress.advance(1, **{name: value for name in shown if (value := row[name]) is not None})
         at = self.position
         log.info(f"grand champion of generation {at.champion_generation}: dev EER {at.champion_eer:.2f} %")
 

@@ -30,7 +30,7 @@ class Evolved(Protocol):
     seed: int
     genome: Genome
     network: Network
-    history: list[dict[str, float | None]]
+    history: list[dict[str, Any]]
 
     def trace(self, features: np.ndarray) -> np.ndarray: ...
 
@@ -155,16 +155,16 @@ def draw_network(path: Path, graph: Graph, title: str) -> None:
 def _arrow(
     panel: Axes, start: np.ndarray, end: np.ndarray, weight: float, strength: float, back: bool, bend: float
 ) -> None:
-    style = {
+    style: dict[str, Any] = {
         "arrowstyle": "-|>", "mutation_scale": 11, "linewidth": 0.6 + 2.4 * strength, "zorder": 2,
         "color": POSITIVE if weight > 0 else NEGATIVE, "linestyle": (0, (4, 2)) if back else "-",
     }  # fmt: skip
     if np.array_equal(start, end):  # a loop above the node
         left, right = start + (-0.7 * RADIUS, RADIUS), start + (0.7 * RADIUS, RADIUS)
-        panel.add_patch(FancyArrowPatch(left, right, connectionstyle="arc3,rad=-1.6", **style))
+        panel.add_patch(FancyArrowPatch(left, right, connectionstyle="arc3,rad=-1.6", **style))  # type: ignore[arg-type]  # takes arrays
     else:
         panel.add_patch(
-            FancyArrowPatch(start, end, connectionstyle=f"arc3,rad={bend}", shrinkA=26, shrinkB=26, **style)
+            FancyArrowPatch(start, end, connectionstyle=f"arc3,rad={bend}", shrinkA=26, shrinkB=26, **style)  # type: ignore[arg-type]
         )
 
 
@@ -175,7 +175,7 @@ def _label(panel: Axes, start: np.ndarray, end: np.ndarray, weight: float, bend:
     if not along.any():
         place = start + (0, 2.6 * RADIUS)
     frame = {"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.8}
-    panel.text(*place, f"{weight:+.2f}", fontsize=7, ha="center", va="center", bbox=frame, zorder=4)
+    panel.text(place[0], place[1], f"{weight:+.2f}", fontsize=7, ha="center", va="center", bbox=frame, zorder=4)
 
 
 def draw_utterance(path: Path, samples: np.ndarray, outputs: np.ndarray, rate: int, title: str) -> None:

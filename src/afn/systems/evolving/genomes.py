@@ -40,6 +40,8 @@ class Reproduction(neat.DefaultReproduction):
     large by more than one genome for each species that can lose one.
     """
 
+    reproduction_config: Any
+
     def reproduce(self, config: Any, species: Any, pop_size: int, generation: int) -> dict[int, Genome]:
         whole, largest = self.reproduction_config, pop_size // len(species.species)
         self.reproduction_config = copy.copy(whole)

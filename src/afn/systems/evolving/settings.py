@@ -32,7 +32,7 @@ class Evolution:
             raise ValueError(f"crop: {self.crop} must be above 0, or null")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Evolving:
     """Evolved recurrent networks over the waveform."""
 

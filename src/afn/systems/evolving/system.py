@@ -33,10 +33,10 @@ class EvolvingSystem(System):
 
     def __init__(self, settings: Evolving, seed: int):
         super().__init__(settings, seed)
-        self.config: neat.Config | None = None
-        self.genome: genomes.Genome | None = None
-        self.network: rnn.Network | None = None
-        self.history: list[dict[str, float | None]] = []  # a row per generation, for figures
+        self.config: neat.Config  # these three: from `load` on
+        self.genome: genomes.Genome
+        self.network: rnn.Network
+        self.history: list[dict[str, Any]] = []  # a row per generation, for figures
 
     def fit(self, train: Subset, dev: Subset, directory: Path) -> None:
         # A copy: the trained network depends on it, and conf/ may change.
