@@ -18,7 +18,7 @@ def choose() -> torch.device:
         torch.backends.cudnn.benchmark = False
         torch.use_deterministic_algorithms(True, warn_only=True)
         warnings.filterwarnings("ignore", "max_pool2d_with_indices_backward_cuda")
-        torch.utils.deterministic.fill_uninitialized_memory = False  # a debugging aid that writes all results twice
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # a debugging aid that writes all results twice
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False  # float32 means float32
         return torch.device("cuda")
     allocator.keep_freed()
@@ -35,7 +35,7 @@ def room_for_features(device: torch.device) -> float:
 
 def placed(model: torch.nn.Module, device: torch.device) -> torch.nn.Module:
     """`model` on `device`, its convolution weights channels-last: the fastest layout on CPU and GPU."""
-    return model.to(device=device, memory_format=torch.channels_last)
+    return model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def resolved(precision: str, device: torch.device | None = None) -> str:

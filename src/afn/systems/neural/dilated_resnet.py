@@ -107,7 +107,8 @@ def xavier_convolutions(module: nn.Module) -> None:
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.xavier_normal_(layer.weight)
-            nn.init.zeros_(layer.bias)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
 
 
 def check_input(x: Tensor, frames: int, bins: int = BINS) -> None:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from afn.systems.neural.batches import Tiled
+from afn.systems.neural.light_cnn import OriginalLightCNN
 from afn.systems.subset import in_order
 
 RIDGE = 0.01  # fraction of the mean variance added to the diagonal: a class may have fewer utterances than dimensions
@@ -18,7 +19,10 @@ class EmbeddingGaussians(nn.Module):
     `dims` is the size D of the embedding.
     """
 
-    def __init__(self, network: nn.Module, dims: int):
+    means: Tensor
+    factors: Tensor
+
+    def __init__(self, network: OriginalLightCNN, dims: int):
         super().__init__()
         self.network = network
         self.register_buffer("means", torch.zeros(2, dims, dtype=torch.float64))
@@ -26,7 +30,7 @@ class EmbeddingGaussians(nn.Module):
 
     @classmethod
     @torch.inference_mode()
-    def fitted(cls, network: nn.Module, train: Tiled, device: torch.device) -> "EmbeddingGaussians":
+    def fitted(cls, network: OriginalLightCNN, train: Tiled, device: torch.device) -> "EmbeddingGaussians":
         """Fit both Gaussians, with full covariances, on the embeddings of the training utterances."""
         network.eval()
         embeddings = torch.cat(
@@ -61,6 +65,10 @@ class EmbeddingGaussians(nn.Module):
 
 class PlainGaussians(nn.Module):
     """EmbeddingGaussians by matrix products, for export: ONNX has no triangular solver."""
+
+    means: Tensor
+    whitening: Tensor
+    logs: Tensor
 
     def __init__(self, scorer: EmbeddingGaussians):
         super().__init__()

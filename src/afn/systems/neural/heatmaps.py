@@ -125,8 +125,10 @@ def draw_class_means(path: Path, means: dict[str, np.ndarray], deviations: dict[
 
 def common(systems: Mapping[str, Maps], per_class: int) -> list[str]:
     """Up to `per_class` genuine, then as many replayed utterances for which every system (title -> maps) has a mask."""
-    first = next(iter(systems.values()), None)
-    found = [utt for utt in first.labels if all(utt in system.masks for system in systems.values())] if first else []
+    if not systems:
+        return []
+    first = next(iter(systems.values()))
+    found = [utt for utt in first.labels if all(utt in system.masks for system in systems.values())]
     return [utt for label in CLASS_COLOURS for utt in [utt for utt in found if first.labels[utt] == label][:per_class]]
 
 

@@ -43,7 +43,7 @@ def write(path: Path, maps: Maps) -> None:
         arrays[f"mean_{label}"] = np.asarray(mean, dtype=np.float32)
         arrays[f"deviation_{label}"] = np.asarray(deviation, dtype=np.float32)
     with files.whole(path, "wb") as file:
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # none is allow_pickle
 
 
 def read(path: Path) -> Maps:

@@ -82,7 +82,7 @@ class Training:
             raise ValueError(f"learning_rate: {self.learning_rate} must be above 0")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Neural:
     """A network on a feature matrix."""
 

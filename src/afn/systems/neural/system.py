@@ -23,8 +23,10 @@ from afn.systems.subset import Subset, in_order
 
 GAUSSIANS = "gaussians.pt"
 
+Network = AttentiveFilteringNetwork | DilatedResNet | light_cnn.LightCNN | light_cnn.OriginalLightCNN
+
 # `model.kind` -> the network of its settings, freshly initialised. ValueError where its parts do not fit.
-NETWORKS: dict[str, Callable[[Any], nn.Module]] = {
+NETWORKS: dict[str, Callable[[Any], Network]] = {
     "attentive_filtering": lambda of: AttentiveFilteringNetwork(
         of.attention, of.temperature, of.residual, of.channels, of.frames
     ),
@@ -42,6 +44,7 @@ class NeuralSystem(System):
     """
 
     settings: Neural
+    frames: int
 
     def __init__(self, settings: Neural, seed: int):
         super().__init__(settings, seed)
@@ -58,7 +61,7 @@ class NeuralSystem(System):
         self.gaussian = getattr(settings.model, "back_end", "") == "gaussian"
         self.averages = "scores" if self.gaussian else "sigmoids"
 
-    def network(self) -> nn.Module:
+    def network(self) -> Network:
         """The network that the settings describe, freshly initialised. ValueError where its parts do not fit."""
         return NETWORKS[self.settings.model.kind](self.settings.model)
 
@@ -77,6 +80,7 @@ class NeuralSystem(System):
         tiled, selecting = (Tiled(subset.both_classes(), self.frames, self.bins) for subset in (train, dev))
         training.Trainer(self.model, tiled, selecting, self.settings.train, self.seed, directory).run()
         if self.gaussian:
+            assert isinstance(self.model, light_cnn.OriginalLightCNN)
             self._load_network(directory / training.BEST)
             gaussians = EmbeddingGaussians.fitted(self.model, tiled, self.device)
             checkpoints.save(directory / GAUSSIANS, {"model": gaussians.state_dict()})
@@ -86,6 +90,7 @@ class NeuralSystem(System):
 
     def load(self, directory: Path) -> None:
         if self.gaussian:
+            assert isinstance(self.model, light_cnn.OriginalLightCNN)
             self.scorer = EmbeddingGaussians(self.model, light_cnn.EMBEDDING)
         self._load_network(self.weights(directory))
 
@@ -144,7 +149,8 @@ class NeuralSystem(System):
 
     def exportable(self) -> Exportable:
         scorer = self.scorer.plain() if isinstance(self.scorer, EmbeddingGaussians) else self.scorer
-        return Exportable(scorer.cpu().to(memory_format=torch.contiguous_format).eval(), self.bins, self.frames)
+        scorer = scorer.cpu().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        return Exportable(scorer.eval(), self.bins, self.frames)
 
 
 SYSTEM = NeuralSystem
