@@ -114,12 +114,14 @@ def from_arguments(options: argparse.Namespace, marker: Path | None = None) -> S
     for_corpus = [text.removeprefix(CORPUS_PREFIX) for text in options.set if text.startswith(CORPUS_PREFIX)]
     for_system = [text for text in options.set if not text.startswith(CORPUS_PREFIX)]
     path = find("corpora", options.corpus)
-    corpus = config.load(corpora.Corpus, path, for_corpus)
+    corpus: corpora.Corpus = config.load(corpora.Corpus, path, for_corpus)
     names_folder(path, corpus.name)
     if not all(isinstance(changes, dict) for changes in corpus.systems.values()):
         raise UserError(f"{path}: systems: it holds `key: value` lines below the kind of a system; see simulated.yaml")
     layout = Layout(options.data.resolve(), options.exp.resolve(), corpus.name)
-    name, settings, seeds, adapted = "", None, (), {}
+    name, settings = "", None
+    seeds: tuple[int, ...] = ()
+    adapted: dict[str, tuple[Any, Any]] = {}
     if hasattr(options, "system"):
         path, seeds = find("systems", options.system), parse_seeds(options.seeds)
         name, (settings, adapted) = path.stem, row(path, corpus, for_system)

@@ -75,7 +75,7 @@ def converted(of: Exportable) -> Any:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # of what it could do besides
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = torch.onnx.export(
+        program = torch.onnx.export(
             of.network,
             (torch.zeros(2, 1, of.bins, of.frames),),
             dynamo=True,
@@ -83,7 +83,9 @@ def converted(of: Exportable) -> Any:
             input_names=[INPUT],
             output_names=[OUTPUT],
             verbose=False,
-        ).model_proto
+        )
+    assert program is not None  # the result of dynamo=True
+    model = program.model_proto
     graph = model.graph
     for marked in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
         marked.ClearField("metadata_props")

@@ -44,7 +44,7 @@ def draw(here: Stage, utterances: list[str] | None) -> None:
         print(f"attention: {out} is up to date; --force draws it again")
         return
     labels = ChainMap({}, *(dict(one.labels) for one in subsets.values()))
-    features = ChainMap({}, *(one.features for one in subsets.values()))  # type: ignore[arg-type]
+    features: ChainMap[str, np.ndarray] = ChainMap({}, *(one.features for one in subsets.values()))  # type: ignore[arg-type]
     with locks.hold(out):
         system.load(trained.directory)
         record.remove(out)

@@ -95,7 +95,8 @@ def _alike(directory: Path) -> tuple[dict[int, Trained], tuple[str, ...]]:
 
     It is the identity of the averaged scores, else the one that most seeds have, else that of the first.
     """
-    scored, groups = [folder for folder in seeds(directory).values() if record.exists(folder / "scores")], []
+    scored = [folder for folder in seeds(directory).values() if record.exists(folder / "scores")]
+    groups: list[list[Trained]] = []
     for folder in scored:
         trained = provenance.read(folder)
         for group in groups:

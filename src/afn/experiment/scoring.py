@@ -55,7 +55,10 @@ def score_seed(here: Stage, seed: int, subsets: list[str]) -> None:
     trained = trained_seed(here, seed)
     weights = sha256(registry.build(trained.settings, seed).weights(trained.directory))
     made = {name: features(here, trained, name) for name in subsets}
-    identity = {"weights": weights, "features": {name: found["content"] for name, found in made.items()}}
+    identity: dict[str, Any] = {
+        "weights": weights,
+        "features": {name: found["content"] for name, found in made.items()},
+    }
     directory = trained.directory / "scores"
     if here.current(directory, identity):
         print(f"score: {directory} is up to date; --force computes it again")

@@ -104,6 +104,6 @@ def log_to(path: Path) -> logging.Logger:
     return log
 
 
-def refused(_: logging.LogRecord) -> None:
+def refused(record: logging.LogRecord) -> None:
     """Let a line that cannot be written, as on a full disk, end the training; logging would print its traceback."""
     raise  # noqa: PLE0704  # the error that is being handled where this is called

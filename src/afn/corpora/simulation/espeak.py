@@ -7,7 +7,7 @@ its output would depend on earlier utterances. Each utterance therefore gets a f
 import _ctypes
 import ctypes
 import math
-import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,8 +25,12 @@ DONT_EXIT = 0x8000  # espeakINITIALIZE_DONT_EXIT: report missing data instead of
 CHARS_UTF8, POS_CHARACTER = 1, 1
 RATE, PITCH = 1, 3  # espeak_PARAMETER
 EE_OK = 0
-unload = _ctypes.FreeLibrary if os.name == "nt" else _ctypes.dlclose  # ctypes itself never unloads a library
 FIX = "Install the pinned packages again (pip install --force-reinstall espeakng-loader)."
+
+if sys.platform == "win32":  # ctypes itself never unloads a library
+    unload = _ctypes.FreeLibrary
+else:
+    unload = _ctypes.dlclose
 
 Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 SIGNATURES = {
