@@ -35,7 +35,7 @@ def room_for_features(device: torch.device) -> float:
 
 def placed(model: torch.nn.Module, device: torch.device) -> torch.nn.Module:
     """`model` on `device`, its convolution weights channels-last: the fastest layout on CPU and GPU."""
-    return model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def resolved(precision: str, device: torch.device | None = None) -> str:
