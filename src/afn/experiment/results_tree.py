@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from afn.common import config, record
 from afn.common.errors import UserError
 from afn.common.files import sha256
@@ -150,16 +152,19 @@ def _curves(path: Path) -> dict[str, list[float]]:
 
 def load(experiment: Experiment, title: str, trials: Mapping[str, Trials]) -> ScoredSystem:
     """The scores of an experiment in the order of the trials; UserError where they are not of these utterances."""
-    system = ScoredSystem(experiment.name, title, {}, {}, experiment.trained_on, probabilities=experiment.probabilities)
+    averaged: dict[str, np.ndarray] = {}
+    by_seed: dict[str, dict[int, np.ndarray]] = {}
     for (subset, seed), path in experiment.files.items():
         if subset not in trials:
             raise UserError(f"{path}: scores of a subset that is not prepared. Run stage -2 first, or remove them.")
         vector = trials[subset].vector(score_files.read(path), path)
         if seed is None:
-            system.averaged[subset] = vector  # type: ignore[index]
+            averaged[subset] = vector
         else:
-            system.seeds.setdefault(subset, {})[seed] = vector  # type: ignore[attr-defined]
-    return system
+            by_seed.setdefault(subset, {})[seed] = vector
+    return ScoredSystem(
+        experiment.name, title, averaged, by_seed, experiment.trained_on, probabilities=experiment.probabilities
+    )
 
 
 def read_maps(found: Mapping[str, Experiment]) -> dict[str, Maps]:

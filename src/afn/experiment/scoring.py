@@ -16,6 +16,7 @@ from afn.experiment.command_line import Stage, prepared, subset
 from afn.experiment.layout import Layout, seeds
 from afn.experiment.provenance import Trained
 from afn.experiment.training import finished
+from afn.features.archives import FeatureArchive
 from afn.metrics import eer, score_files
 from afn.metrics.trials import SCORED_SUBSETS
 from afn.systems import registry
@@ -118,7 +119,8 @@ def score_part(unit: Unit) -> None:
     """Score one unit and write its scores."""
     whole = subset(unit.layout, unit.subset, unit.feature)
     chosen = whole.utterances[unit.start : unit.start + PART]
-    part = Subset(whole.name, {utt: whole.labels[utt] for utt in chosen}, whole.features.only(chosen))  # type: ignore[attr-defined]
+    assert isinstance(whole.features, FeatureArchive)
+    part = Subset(whole.name, {utt: whole.labels[utt] for utt in chosen}, whole.features.only(chosen))
     weights = registry.build(provenance.read(unit.trained).settings, 0).weights(unit.trained)
     score_files.write(unit.out, _loaded(unit.trained, weights.stat().st_mtime_ns).score(part))
 
