@@ -66,9 +66,6 @@ source utils/environment.sh # sets python
 source utils/stage.sh # defines stage
 export PYTHONPATH=$repository/src${PYTHONPATH:+:$PYTHONPATH}
 
-# Why glibc's cache is off and it asks for huge pages: src/afn/common/allocator.py.
-export GLIBC_TUNABLES=${GLIBC_TUNABLES:+$GLIBC_TUNABLES:}glibc.malloc.tcache_count=0:glibc.malloc.hugetlb=1
-
 case $command in
   bench)
     cd -- "$here" # where relative paths start

@@ -38,9 +38,7 @@ FRAMES = 1091
 CPU, GPU = "CPU", "GPU"
 PLAIN = "plain PyTorch"
 REFERENCE, SINGLE, OURS = "reference", "reference, single", "ours"
-# Ours on a CPU with less of what run.sh and afn.common.allocator set.
-UNTUNED, DEFAULT_MALLOC = "ours, no GLIBC_TUNABLES", "ours, default malloc"
-TUNABLES = "glibc.malloc.tcache_count=0:glibc.malloc.hugetlb=1"  # as in run.sh
+DEFAULT_MALLOC = "ours, default malloc"  # without afn.common.allocator
 
 
 def measure(repeats: int = 3, threads: int | None = None) -> list[Row]:
@@ -51,13 +49,12 @@ def measure(repeats: int = 3, threads: int | None = None) -> list[Row]:
 
 
 def allocators(repeats: int, threads: int) -> list[Row]:
-    """A training step and its peak beside the same without the allocator settings: do they still pay?"""
-    steps, peaks = rounds("train", (OURS, UNTUNED, DEFAULT_MALLOC), CPU, threads, repeats)
+    """A training step and its peak beside the same with the default allocator: do the settings still pay?"""
+    steps, peaks = rounds("train", (OURS, DEFAULT_MALLOC), CPU, threads, repeats)
     name = f"AFN: training, a step of {BATCH} (CPU, {threads} threads)"
-    others = (UNTUNED, DEFAULT_MALLOC)
     return [
-        *(Row(name, "s", steps[OURS], steps[other], other) for other in others),
-        *(Row("AFN: its peak memory", "GB", peaks[OURS], peaks[other], other) for other in others),
+        Row(name, "s", steps[OURS], steps[DEFAULT_MALLOC], DEFAULT_MALLOC),
+        Row("AFN: its peak memory", "GB", peaks[OURS], peaks[DEFAULT_MALLOC], DEFAULT_MALLOC),
     ]
 
 
@@ -93,9 +90,6 @@ class Worker:
     def __init__(self, side: str, work: str, where: str, threads: int):
         command = [sys.executable, str(Path(__file__).resolve()), "--worker", side, work, "--threads", str(threads)]
         environment = os.environ | ({"CUDA_VISIBLE_DEVICES": ""} if where == CPU else {})
-        environment.pop("GLIBC_TUNABLES", None)
-        if side == OURS:
-            environment["GLIBC_TUNABLES"] = TUNABLES
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )

@@ -13,10 +13,7 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # results are compared byte for byte across processes
 
 import warm_python  # noqa: E402
-from afn.common import allocator  # noqa: E402
 
-if "GLIBC_TUNABLES" in os.environ:  # set by run.sh; without it, memory that is kept becomes fragmented
-    allocator.keep_freed()
 signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored; some tests send it
 pytest_plugins = ["score_fixtures"]
 GOLDEN = Path(__file__).parent / "golden"
