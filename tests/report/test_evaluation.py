@@ -13,9 +13,10 @@ import pytest
 
 import evaluate
 import made_up_corpus
-from afn.common import errors, record
+from afn.common import errors, owned, record
 from afn.common.errors import UserError
 from afn.metrics import eer, score_files
+from afn.report import evaluation
 from made_up_corpus import AFN, Tree, row, sure
 
 SCRIPT = Path(__file__).parents[2] / "src" / "evaluate.py"
@@ -134,6 +135,13 @@ def tree(tmp_path):
     return made_up_corpus.two_systems(tmp_path)
 
 
+def test_a_users_file_of_the_same_name_is_not_overwritten(main, tree):
+    (tree.exp / "RESULTS.md").write_text("mine\n")
+    with pytest.raises(UserError, match=r"contains RESULTS\.md, which this project did not make; nothing was changed"):
+        main(*tree.arguments)
+    assert (tree.exp / "RESULTS.md").read_text() == "mine\n" and not (tree.exp / "results.json").exists()
+
+
 def test_results_of_two_systems_with_three_seeds(main, tree):
     printed = main(*tree.arguments)
     content = tree.json
@@ -228,6 +236,7 @@ def test_scores_that_are_not_complete_do_not_count(main, tree):
 def test_absent_averaged_scores_are_pointed_out(main, tmp_path):
     tree = Tree(tmp_path)
     tree.system("afn", 1.5, title=AFN, averaged=False)
+    owned.claim(tree.exp, evaluation.OURS)
     (tree.exp / "det.png").write_bytes(b"of older scores")
     main(*tree.arguments)
     assert row(tree.page, AFN)[5:] == ["–", "–"]

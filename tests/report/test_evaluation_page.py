@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import made_up_corpus
-from afn.common import config, record
+from afn.common import config, owned, record
 from afn.common.errors import UserError
 from afn.metrics import eer, fusion, score_files, tdcf
 from afn.report import evaluation
@@ -211,6 +211,7 @@ def test_a_fusion_is_not_drawn_on_the_dev_scores_that_trained_it(main, tree, mon
 
 
 def test_the_folder_of_fusions_is_no_system(main, tree):
+    owned.claim(tree.exp, evaluation.OURS)
     tree.system("fusion", 1.0)
     main(*tree.arguments)
     assert [system["name"] for system in tree.json["systems"]] == ["afn", "drn"]
@@ -225,6 +226,9 @@ def test_resamples_are_counted(main, tree, text):
 # The page
 
 
+FILES = ["RESULTS.md", "det.png", "report.html", "results.json"]
+
+
 def test_the_same_scores_give_the_same_bytes(main, tree):
     tree.fusion("both", "all")
 
@@ -236,7 +240,7 @@ def test_the_same_scores_give_the_same_bytes(main, tree):
     first = outputs()
     main(*tree.arguments, "--force")
     assert outputs() == first
-    assert sorted(name for name in first if "/" not in name) == ["RESULTS.md", "det.png", "report.html", "results.json"]
+    assert sorted(name for name in first if "/" not in name) == [".afn", *FILES]
     assert {"fusion/both/fusion.json", "fusion/both/scores/eval.txt", "afn/calibrated/dev.txt"} < first.keys()
     assert not any(str(tree.root).encode() in content for content in first.values())
 

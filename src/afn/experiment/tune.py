@@ -91,6 +91,7 @@ class Walk:
             "recordings": {name: datadir.recordings_hash(self.here.layout.subset(name)) for name in LEARNT_FROM},
         }
         at = {name: self._own(name) for name in self.grids}
+        owned.claim(self.here.layout.system(self.here.system_name))
         with locks.hold(self.directory):
             if not self.here.current(self.directory, identity):
                 shutil.rmtree(self.directory, ignore_errors=True)

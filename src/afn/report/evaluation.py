@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from afn.common import config, files
+from afn.common import config, files, owned
 from afn.common.errors import UserError
 from afn.common.labels import GENUINE, SPOOF
 from afn.common.paths import ROOT
@@ -37,6 +37,7 @@ from afn.report.results import Results
 
 CONF = ROOT / "conf"
 FIGURE = "det.png"
+OURS = ("RESULTS.md", "results.json", "report.html", FIGURE, FUSION)  # in exp/<corpus>, which the user may share
 PATIENCE = 60.0  # seconds to wait while another run writes, which takes a moment
 
 
@@ -124,6 +125,7 @@ def of_corpus(here: command_line.Stage, resamples: int, verifier: tdcf.Verifier 
         {title: e.environments for title, e in by_title.items() if e.environments},
     )
     with locks.hold(directory, PATIENCE):
+        owned.claim(directory, OURS)
         written = write(directory, of_all, exhibits)
         keep_ratios(directory, here.corpus.name, systems, deep, trials)
     print(f"evaluate: wrote {', '.join(map(str, written))} in {time.monotonic() - started:.1f} s")
