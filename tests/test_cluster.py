@@ -178,7 +178,10 @@ def test_a_cluster_without_workers_is_one_line(start, monkeypatch):
 @pytest.mark.parametrize(
     ("lost", "message"),
     [
-        ("package", "the Dask scheduler or its workers lack the Python module afn. Install this package there"),
+        (
+            "package",
+            "the Dask scheduler or its workers lack the Python module (afn|for_workers). Install this package there",
+        ),
         ("scheduler", "the Dask scheduler is gone. Start it again, then run the same command again."),
     ],
 )

@@ -199,8 +199,16 @@ def test_a_second_run_is_refused_where_a_first_is_at_work(run, monkeypatch, numb
     assert run.contents() == finished
 
 
+@pytest.fixture
+def hangups():
+    """SIGHUP as in a terminal, also where nohup has it ignored."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
-def test_signals_end_a_stage_in_order(tmp_path, monkeypatch, number, code):
+def test_signals_end_a_stage_in_order(tmp_path, monkeypatch, hangups, number, code):
     run, write = Pipeline(tmp_path), files.write_text
 
     def interrupted(path, text):
