@@ -1,4 +1,4 @@
-"""Seeds of a system: each ends as if trained alone, with a log of its own."""
+"""Seeds of a system: each ends as if trained alone, with a separate log."""
 
 import pytest
 import torch
