@@ -1,10 +1,11 @@
 """Folders of the project's own: only there it writes and deletes."""
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from afn.common import files, owned
+from afn.common import owned
 from afn.common.errors import UserError
 
 
@@ -35,10 +36,20 @@ def test_a_file_in_the_place_of_a_folder_is_refused(tmp_path):
         owned.claim(tmp_path / "file")
 
 
-def test_a_claim_that_was_interrupted_is_completed(tmp_path):
-    files.temporary_name(tmp_path / owned.MARKER).write_text("afn out")
-    owned.claim(tmp_path)
-    assert owned.is_ours(tmp_path)
+def test_a_claim_that_was_interrupted_is_completed_and_its_remains_are_removed_with_the_folder(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / f"{owned.TEMPORARY}1").write_text("afn out")
+    owned.claim(tmp_path / "mine")
+    assert owned.is_ours(tmp_path / "mine")
+    assert owned.remove(tmp_path / "mine") == []
+    assert not (tmp_path / "mine").exists()
+
+
+def test_several_may_claim_a_folder_at_once(tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        for name in range(100):
+            list(pool.map(owned.claim, [tmp_path / str(name)] * 8))
+    assert all(owned.is_ours(tmp_path / str(name)) for name in range(100))
 
 
 def test_a_copy_under_another_name_is_the_users(tmp_path, folder):

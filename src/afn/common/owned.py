@@ -5,13 +5,14 @@ so that a copy under another name, which is the user's, does not count. A tree o
 """
 
 import shutil
+import uuid
 from collections.abc import Iterable
 from pathlib import Path
 
-from afn.common import files
 from afn.common.errors import UserError
 
 MARKER = ".afn"
+TEMPORARY = ".afn-tmp-"  # how a marker's name begins while it is written
 SCHEMA = "afn output folder, schema 1"
 
 
@@ -30,7 +31,7 @@ def check(folder: Path, only: Iterable[str] = ()) -> None:
     if not folder.is_dir():
         raise UserError(f"{folder}: a file is where a folder belongs. Move it away.")
     only = tuple(only)
-    entries = sorted(path.name for path in folder.iterdir() if path.name != files.temporary_name(folder / MARKER).name)
+    entries = sorted(path.name for path in folder.iterdir() if not path.match(f"{TEMPORARY}*"))
     foreign = [name for name in entries if not only or name in only]
     if foreign:
         raise UserError(
@@ -46,7 +47,11 @@ def claim(folder: Path, only: Iterable[str] = ()) -> None:
     check(folder, only)
     if not is_ours(folder):
         lines = [SCHEMA, _names(folder)[is_ours(folder.absolute().parent)], *(f"only {name}" for name in only)]
-        files.write_text(folder / MARKER, "".join(f"{line}\n" for line in lines))
+        folder.mkdir(parents=True, exist_ok=True)
+        # Several processes may claim a folder at once: each renames a file of its own, and all write the same.
+        temporary = folder / f"{TEMPORARY}{uuid.uuid4().hex}"
+        temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        temporary.replace(folder / MARKER)
 
 
 def remove(folder: Path, patterns: Iterable[str] = ("*",)) -> list[Path]:
@@ -60,6 +65,9 @@ def remove(folder: Path, patterns: Iterable[str] = ("*",)) -> list[Path]:
     patterns, left = tuple(patterns), []
     for path in sorted(folder.iterdir()):
         if path.name == MARKER:
+            continue
+        if path.match(f"{TEMPORARY}*"):  # of a killed process
+            path.unlink(missing_ok=True)
             continue
         if not any(path.match(pattern) for pattern in patterns) or (only and path.name not in only):
             left.append(path)
