@@ -33,7 +33,7 @@ def check(folder: Path, only: Iterable[str] = ()) -> None:
     only = tuple(only)
     entries = sorted(path.name for path in folder.iterdir() if not path.match(f"{TEMPORARY}*"))
     foreign = [name for name in entries if not only or name in only]
-    if foreign:
+    if foreign and not is_ours(folder):  # another process may have claimed it just now
         raise UserError(
             f"{folder}: contains {foreign[0]}{f' and {len(foreign) - 1} more' if foreign[1:] else ''}, which this "
             f"project did not make; nothing was changed. Choose another name: in the YAML or another --data or --exp, "
