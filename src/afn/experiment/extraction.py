@@ -31,7 +31,7 @@ def extract(here: Stage, subset: str, jobs: int) -> None:
     settings: Features = here.system.features
     listed, directory = here.layout.subset(subset), here.layout.features(subset, settings.name)
     description = front_end.describe(settings)
-    _check_recordings(listed)
+    check_recordings(listed)
     identity = {"features": description, "recordings": datadir.recordings_hash(listed)}
     if _current(here, directory, identity):
         return
@@ -75,7 +75,8 @@ def _held(directory: Path) -> Iterator[None]:
         yield
 
 
-def _check_recordings(listed: Path) -> None:
+def check_recordings(listed: Path) -> None:
+    """Raise UserError, which names some, if recordings of the data directory `listed` have changed since stage -2."""
     if changed := datadir.changed(listed):
         more = f" and {len(changed) - NAMED} more" if len(changed) > NAMED else ""
         names = ", ".join(changed[:NAMED]) + more

@@ -30,6 +30,10 @@ class Layout:
     def results(self) -> Path:
         return self.exp / self.corpus
 
+    def on(self, other: str) -> Path:
+        """The results of this corpus' systems on the corpus `other`."""
+        return self.results / f"on_{other}"
+
     def system(self, system: str) -> Path:
         return self.results / system
 
