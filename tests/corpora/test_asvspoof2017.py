@@ -91,7 +91,9 @@ def test_a_tree_is_read_in_the_order_of_its_protocols(root, said):
         "eval": ["E_1000001", "E_1000002"],
     }
     wav = paths.portable(root / "ASVspoof2017_V2_dev" / "D_1000002.wav")
-    assert found["dev"][1] == Utterance("D_1000002", wav, "M0011", "spoof", "E16", "P07", "R06")
+    assert found["dev"][1] == Utterance(
+        "D_1000002", wav, "M0011", "spoof", {"environment": "E16", "playback": "P07", "recorder": "R06"}
+    )
     assert said == []
 
 

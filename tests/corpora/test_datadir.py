@@ -11,12 +11,13 @@ from afn.common.errors import UserError
 from afn.corpora import datadir
 from afn.corpora.datadir import Content, Utterance
 
+GENUINE, REPLAYED = {"room": "-", "loud_speaker": "-"}, {"room": "E03", "loud_speaker": "P01"}
 LISTED = [
-    Utterance("b_2", "/corpora/a folder/b_2.wav", "M02", "spoof", "E03", "P01", "R01"),
-    Utterance("B_1", "data/B_1.wav", "M01", "genuine"),
-    Utterance("a-1", "data/a-1.wav", "m10", "genuine"),
-    Utterance("b1", "data/b1.wav", "M02", "spoof", "E03", "P02", "R01"),
-    Utterance("é", "data/é.wav", "M01", "genuine"),
+    Utterance("b_2", "/corpora/a folder/b_2.wav", "M02", "spoof", REPLAYED),
+    Utterance("B_1", "data/B_1.wav", "M01", "genuine", GENUINE),
+    Utterance("a-1", "data/a-1.wav", "m10", "genuine", GENUINE),
+    Utterance("b1", "data/b1.wav", "M02", "spoof", {"room": "E03", "loud_speaker": "P02"}),
+    Utterance("é", "data/é.wav", "M01", "genuine", GENUINE),
 ]
 BYTEWISE = ["B_1", "a-1", "b1", "b_2", "é"]  # LC_ALL=C: capitals, then digits before "_", then what is not ASCII
 
@@ -45,7 +46,7 @@ def test_the_tables_are_those_of_kaldi(directory):
     assert (directory / "utt2spk").read_text().splitlines()[3] == "b_2 M02"
     assert (directory / "spk2utt").read_text() == "M01 B_1 é\nM02 b1 b_2\nm10 a-1\n"
     assert (directory / "utt2label").read_text().splitlines()[:2] == ["B_1 genuine", "a-1 genuine"]
-    assert (directory / "utt2cond").read_text().splitlines()[2:4] == ["b1 E03 P02 R01", "b_2 E03 P01 R01"]
+    assert (directory / "utt2cond").read_text().splitlines()[::3] == ["#utt room loud_speaker", "b1 E03 P02"]
     names = sorted(path.name for path in directory.iterdir())
     assert names == ["spk2utt", "utt2cond", "utt2label", "utt2spk", "wav.scp"]
 
@@ -73,9 +74,13 @@ def test_a_missing_table_is_named_with_the_stage_to_run(directory, name):
 @pytest.mark.parametrize("lacking", [True, False], ids=["lacking", "extra"])
 def test_tables_that_disagree_name_the_utterance(directory, name, lacking):
     path = directory / name
-    lines = path.read_text().splitlines()
-    lines = lines[1:] if lacking else [*lines, lines[0].replace("B_1", "x_1")]
-    path.write_text("\n".join(lines))
+    lines = path.read_text().splitlines(keepends=True)
+    line = next(line for line in lines if line.startswith("B_1"))
+    path.write_text(
+        "".join(
+            [line for line in lines if not line.startswith("B_1")] if lacking else [*lines, line.replace("B_1", "x_1")]
+        )
+    )
     message = refusal(directory, fix="Correct it.")
     assert message == f"{directory}: wav.scp and {name} disagree about {'B_1' if lacking else 'x_1'}. Correct it."
 
@@ -83,7 +88,7 @@ def test_tables_that_disagree_name_the_utterance(directory, name, lacking):
 MALFORMED = {
     "duplicate": ("utt2spk", "B_1 M01", ":6: B_1 is in line 1 already"),
     "one field": ("utt2label", "x_1", ":6: 1 instead of 2 fields"),
-    "few conditions": ("utt2cond", "x_1 E01 P01", ":6: 3 instead of 4 fields"),
+    "few conditions": ("utt2cond", "x_1 E01", ":7: 2 instead of 3 fields. A line is `utt room loud_speaker`."),
 }
 
 
@@ -104,7 +109,8 @@ UNFIT = {
     "unknown label": ({"label": "fake"}, "'fake'. Use genuine or spoof"),
     "blank in an id": ({"utt": "a 1"}, "'a 1' contains white space"),
     "no speaker": ({"speaker": ""}, "'' contains white space or is empty"),
-    "blank in a code": ({"playback": "P 1"}, "'P 1' contains white space"),
+    "blank in a code": ({"conditions": {"room": "P 1", "loud_speaker": "-"}}, "'P 1' contains white space"),
+    "other conditions": ({"conditions": {"room": "E1"}}, "have conditions of other names"),
     "a path for an id": ({"utt": "../a"}, "may not contain '/'"),
     "a pipe": ({"wav": "sph2pipe a.sph |"}, "a shell command that the author of the list would run here"),
     "a pipe at the front": ({"wav": "|cat"}, "a shell command that the author of the list would run here"),
@@ -131,9 +137,32 @@ def test_speakers_and_conditions_are_filled_in_where_that_is_asked_for(directory
     (directory / "utt2spk").unlink()
     (directory / "utt2cond").unlink()
     found = datadir.read(directory, fill=True)
-    assert [(u.utt, u.speaker, u.environment, u.playback, u.recorder) for u in found] == [
-        (utt, utt, "-", "-", "-") for utt in BYTEWISE
-    ]
+    assert [(u.utt, u.speaker, u.conditions) for u in found] == [(utt, utt, {}) for utt in BYTEWISE]
+
+
+def test_conditions_without_names_are_those_of_asvspoof_2017(directory):
+    (directory / "utt2cond").write_text("".join(f"{utt} E01 P02 R03\n" for utt in BYTEWISE))
+    found = datadir.read(directory)
+    assert {str(u.conditions) for u in found} == {"{'environment': 'E01', 'playback': 'P02', 'recorder': 'R03'}"}
+
+
+@pytest.mark.parametrize(
+    ("first", "reason"),
+    [
+        ("B_1 E01 P02", ":1: 3 instead of 4 fields. Name the columns in a first line: #utt NAME …"),
+        ("#utt room room", ":1: the same name for two columns"),
+    ],
+)
+def test_conditions_need_names(directory, first, reason):
+    (directory / "utt2cond").write_text("".join(f"{line}\n" for line in [first, *(f"{u} a b" for u in BYTEWISE)]))
+    assert refusal(directory).startswith(f"{directory / 'utt2cond'}{reason}")
+
+
+def test_a_data_directory_without_conditions_is_read_back(tmp_path):
+    listed = [Utterance(name, f"{name}.wav", "s", "genuine") for name in "ab"]
+    datadir.write(tmp_path, listed)
+    assert (tmp_path / "utt2cond").read_text() == "#utt\na\nb\n"
+    assert datadir.read(tmp_path) == listed
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def test_speakers_and_conditions_are_read_where_they_stand(directories):
     (directories["eval"] / "utt2spk").write_text("e_1 anna\ne_2 bert\n")
     (directories["eval"] / "utt2cond").write_text("e_1 E01 P02 R03\ne_2 - - -\n")
     found = own.utterances(directories, say=[].append)["eval"]
-    assert [(u.speaker, u.environment, u.playback, u.recorder) for u in found] == [
+    assert [(u.speaker, *u.conditions.values()) for u in found] == [
         ("anna", "E01", "P02", "R03"),
         ("bert", "-", "-", "-"),
     ]

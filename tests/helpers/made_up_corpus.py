@@ -43,7 +43,8 @@ class Tree:
         """Six speakers; replays in four configurations."""
         number = int(utt.split("_")[1])
         condition = (f"E0{number % 2}", "P01", f"R0{number % 4}") if label == "spoof" else ("-", "-", "-")
-        return Utterance(utt, f"/nowhere/{utt}.wav", f"{utt[0]}{number % 6}", label, *condition)
+        conditions = dict(zip(datadir.CONDITIONS, condition, strict=True))
+        return Utterance(utt, f"/nowhere/{utt}.wav", f"{utt[0]}{number % 6}", label, conditions)
 
     def write(self, name, text):
         path = self.root / name

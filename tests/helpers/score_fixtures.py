@@ -16,11 +16,11 @@ def crossed():
     def make(speakers, configurations, genuine=2, spoof=1):
         listed = []
         for s in range(speakers):
-            common = {"speaker": f"S{s:02d}", "label": "genuine", "environment": "-", "playback": "-", "recorder": "-"}
+            common = {"speaker": f"S{s:02d}", "label": "genuine", "conditions": {}}
             listed += [SimpleNamespace(utt=f"G{s}_{i}", **common) for i in range(genuine)]
             for c in range(configurations):
                 codes = {"environment": f"E{c:02d}", "playback": f"P{c // 2:02d}", "recorder": "R01"}
-                own = common | {"label": "spoof"} | codes
+                own = common | {"label": "spoof", "conditions": codes}
                 listed += [SimpleNamespace(utt=f"X{s}_{c}_{i}", **own) for i in range(spoof)]
         return Trials.of(listed)
 

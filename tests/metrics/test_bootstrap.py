@@ -109,7 +109,7 @@ def alone(trials):
     """The same trials as if each had a different speaker, and all the same configuration."""
     for utt, genuine in zip(trials.utts, trials.genuine, strict=True):
         label = "genuine" if genuine else "spoof"
-        yield SimpleNamespace(utt=utt, speaker=utt, label=label, environment="-", playback="-", recorder="-")
+        yield SimpleNamespace(utt=utt, speaker=utt, label=label, conditions={})
 
 
 # Comparison
@@ -151,9 +151,8 @@ def test_what_cannot_be_resampled_is_left_alone(crossed, noisy, speakers, config
 
 def test_classes_of_different_speakers(noisy):
     """A resample without a genuine speaker is sampled again."""
-    common = {"environment": "-", "playback": "-", "recorder": "-"}
     trials = Trials.of(
-        SimpleNamespace(utt=f"{s}{i}", speaker=f"{s}", label="genuine" if s < 2 else "spoof", **common)
+        SimpleNamespace(utt=f"{s}{i}", speaker=f"{s}", label="genuine" if s < 2 else "spoof", conditions={})
         for s in range(7)
         for i in range(4)
     )

@@ -23,11 +23,10 @@ PER_THREAT = {
 
 def trials_of(*conditions, genuine=2):
     """Genuine trials, and one replay of each of `conditions`, as E01P01R01."""
-    common = {"speaker": "S", "environment": "-", "playback": "-", "recorder": "-"}
-    listed = [SimpleNamespace(utt=f"g{i}", label="genuine", **common) for i in range(genuine)]
+    listed = [SimpleNamespace(utt=f"g{i}", label="genuine", speaker="S", conditions={}) for i in range(genuine)]
     for i, text in enumerate(conditions):
         codes = dict(zip(("environment", "playback", "recorder"), (text[:3], text[3:6], text[6:]), strict=True))
-        listed.append(SimpleNamespace(utt=f"s{i}", label="spoof", **common | codes))
+        listed.append(SimpleNamespace(utt=f"s{i}", label="spoof", speaker="S", conditions=codes))
     return Trials.of(listed)
 
 
@@ -78,9 +77,10 @@ def test_the_evaluation_sets_configurations_come_by_number():
 
 
 def test_what_is_not_known_is_left_out_or_said():
-    common = {"speaker": "S", "playback": "-", "recorder": "-"}
-    listed = [SimpleNamespace(utt="g", label="genuine", environment="-", **common)]
-    listed += [SimpleNamespace(utt=e, label="spoof", environment=e, **common) for e in ("kitchen", "-")]
+    listed = [SimpleNamespace(utt="g", label="genuine", speaker="S", conditions={})]
+    listed += [
+        SimpleNamespace(utt=e, label="spoof", speaker="S", conditions={"environment": e}) for e in ("kitchen", "-")
+    ]
     groups = breakdown.breakdown(Trials.of(listed), {"a": np.arange(3.0)})
     assert [g.label for g in by_factor(groups, "environment")] == ["unknown", "kitchen"]
     assert [g.label for g in by_factor(groups, "configuration")] == ["unknown", "kitchen - -"]

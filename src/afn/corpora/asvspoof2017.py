@@ -18,7 +18,7 @@ from afn.common import files, labels, tables
 from afn.common.errors import UserError
 from afn.common.labels import LABELS
 from afn.corpora import recordings
-from afn.corpora.datadir import Utterance
+from afn.corpora.datadir import CONDITIONS, Conditions, Utterance
 
 PROTOCOL_FOLDER = "protocol_V2"
 PROTOCOLS = {
@@ -140,13 +140,13 @@ def read_protocol(path: Path) -> list[Utterance]:
     Raises UserError, naming file and line, for missing columns, unknown labels, duplicates and unusable file names.
     """
     hints = {2: f"A list without labels is Version 1's evaluation list. {GET_VERSION_2}"}
-    listed = []
+    listed, conditions = [], Conditions(CONDITIONS)
     for where, fields in tables.rows(path, LINE, fix=FETCH_PROTOCOL, hints=hints):
-        name, label, speaker, _phrase, environment, playback, recorder = fields
+        name, label, speaker, _phrase, *codes = fields
         utt = name.removesuffix(".wav")
         if utt in ("", name) or "/" in name or "\\" in name:
             raise UserError(f"{where}: {name!r} is not the bare name of a .wav file. {FETCH_PROTOCOL}")
-        listed.append(Utterance(utt, name, speaker, labels.parse(label, where), environment, playback, recorder))
+        listed.append(Utterance(utt, name, speaker, labels.parse(label, where), conditions.of(codes)))
     return listed
 
 

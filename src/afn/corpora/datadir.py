@@ -1,6 +1,7 @@
 """Kaldi data directories: `wav.scp utt2spk spk2utt utt2label utt2cond`, sorted bytewise, and `utt2hash`.
 
-`utt2hash` is ours: `utt sha256 bytes mtime_ns` of every recording's file, by which a replaced recording is noticed.
+Two tables are ours. `utt2cond` names its columns in a first line, `#utt room device`; without one it has the three of
+ASVspoof 2017. `utt2hash` has `utt sha256 bytes mtime_ns` of every recording's file: a replaced recording is noticed.
 """
 
 import hashlib
@@ -17,6 +18,9 @@ from afn.common.progress import Progress
 RUN_STAGE = "Run stage -2 first."
 TABLES = ("wav.scp", "utt2spk", "spk2utt", "utt2label", "utt2cond", "utt2hash")
 BLOCK = 1 << 20  # bytes read at a time
+HEADER = "#utt"  # begins the first line of utt2cond, which names its columns
+CONDITIONS = ("environment", "playback", "recorder")  # the columns of a utt2cond that does not name them
+UNKNOWN = "-"  # an unknown condition
 
 
 class Content(NamedTuple):
@@ -42,31 +46,49 @@ class Content(NamedTuple):
         return cls(digest.hexdigest(), status.st_size, status.st_mtime_ns)
 
 
-@dataclass(frozen=True, order=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Utterance:
-    """One recording: its id (no `.wav`), the file, the speaker, the label and how it was replayed.
+    """One recording: its id (no `.wav`), the file, the speaker, the label and how it was recorded or replayed.
 
-    `environment`, `playback` and `recorder` are `-` for genuine speech and where they are unknown. `content` is that of
-    the file, once it has been checked.
+    `conditions` maps the columns of utt2cond to codes, `-` where unknown; all utterances of a corpus have the same
+    columns in the same order. `channel`, `start` and `end` say which part of `wav` is meant, until the recordings have
+    been checked. `content` is that of the file, once it has been checked.
     """
 
     utt: str
     wav: str
     speaker: str
     label: str
-    environment: str = "-"
-    playback: str = "-"
-    recorder: str = "-"
+    conditions: Mapping[str, str] = field(default_factory=dict, hash=False)
+    channel: int | None = None  # 1 for the first
+    start: float | None = None  # s
+    end: float | None = None  # s
     content: Content | None = field(default=None, compare=False, repr=False)
+
+
+class Conditions:
+    """Makes `Utterance.conditions` of codes; utterances with the same codes share one mapping, which saves memory."""
+
+    def __init__(self, columns: Iterable[str]):
+        self.columns = tuple(columns)
+        self._known: dict[tuple[str, ...], Mapping[str, str]] = {}
+
+    def of(self, codes: Iterable[str]) -> Mapping[str, str]:
+        """The conditions of one utterance, from its codes in the order of the columns."""
+        key = tuple(codes)
+        if key not in self._known:
+            self._known[key] = dict(zip(self.columns, key, strict=True))
+        return self._known[key]
 
 
 def write(directory: Path, utterances: Iterable[Utterance]) -> None:
     """Write a data directory; utt2hash if the content of all recordings is known.
 
-    Raises UserError for duplicate ids, unknown labels and names with white space.
+    Raises UserError for duplicate ids, unknown labels, names with white space and other conditions than the first's.
     """
     utterances = sorted(utterances, key=lambda u: u.utt.encode())
     check(utterances, str(directory))
+    columns = tuple(utterances[0].conditions)
     spk2utt: dict[str, list[str]] = {}
     for u in utterances:
         spk2utt.setdefault(u.speaker, []).append(u.utt)
@@ -75,7 +97,7 @@ def write(directory: Path, utterances: Iterable[Utterance]) -> None:
         "utt2spk": [f"{u.utt} {u.speaker}" for u in utterances],
         "spk2utt": [f"{speaker} {' '.join(spk2utt[speaker])}" for speaker in sorted(spk2utt, key=str.encode)],
         "utt2label": [f"{u.utt} {u.label}" for u in utterances],
-        "utt2cond": [f"{u.utt} {u.environment} {u.playback} {u.recorder}" for u in utterances],
+        "utt2cond": [" ".join((HEADER, *columns)), *(" ".join((u.utt, *u.conditions.values())) for u in utterances)],
     }
     for name, table in lines.items():
         files.write_text(directory / name, "".join(f"{line}\n" for line in table))
@@ -89,7 +111,7 @@ def write(directory: Path, utterances: Iterable[Utterance]) -> None:
 def read(directory: Path, *, fill: bool = False, pipes: bool = False, fix: str = RUN_STAGE) -> list[Utterance]:
     """The utterances of a data directory, sorted bytewise by id; their content is not read.
 
-    With `fill`, utt2spk and utt2cond may be missing: every utterance is then its own speaker, its condition unknown.
+    With `fill`, utt2spk and utt2cond may be missing: every utterance is then its own speaker, without conditions.
     With `pipes`, a `wav` may be a pipe as Kaldi has them, `program … |`; it is not run. `fix` tells the user what to do
     about missing or contradicting files.
 
@@ -97,19 +119,17 @@ def read(directory: Path, *, fill: bool = False, pipes: bool = False, fix: str =
     """
     wav = tables.table(directory / "wav.scp", "utt file", fix=fix, blanks=True)
     label = labels.read(directory / "utt2label", fix)
-    speaker, condition = {utt: [utt] for utt in wav}, {utt: ["-", "-", "-"] for utt in wav}
+    speaker = {utt: [utt] for utt in wav}
+    condition: Mapping[str, Mapping[str, str]] = dict.fromkeys(wav, {})
     if not fill or (directory / "utt2spk").exists():
         speaker = tables.table(directory / "utt2spk", "utt speaker", fix=fix)
     if not fill or (directory / "utt2cond").exists():
-        condition = tables.table(directory / "utt2cond", "utt environment playback recorder", fix=fix)
+        condition = _read_conditions(directory / "utt2cond", fix)
     others: dict[str, Mapping[str, Any]] = {"utt2spk": speaker, "utt2label": label, "utt2cond": condition}
     for name, other in others.items():
         if odd := sorted(wav.keys() ^ other.keys(), key=str.encode):
             raise UserError(f"{directory}: wav.scp and {name} disagree about {odd[0]}. {fix}")
-    utterances = []
-    for utt, (file,) in wav.items():
-        environment, playback, recorder = condition[utt]
-        utterances.append(Utterance(utt, file, speaker[utt][0], label[utt], environment, playback, recorder))
+    utterances = [Utterance(u, file, speaker[u][0], label[u], condition[u]) for u, (file,) in wav.items()]
     utterances.sort(key=lambda u: u.utt.encode())
     check(utterances, str(directory), pipes)
     return utterances
@@ -191,11 +211,31 @@ def check(utterances: list[Utterance], where: str, pipes: bool = False) -> None:
         if u.label not in LABELS:
             raise UserError(f"{where}: utterance {u.utt} has label {u.label!r}. Use genuine or spoof.")
         _check_recording(u.utt, u.wav, where, pipes)
-        for name in (u.utt, u.speaker, u.environment, u.playback, u.recorder):
+        for name in (u.utt, u.speaker, *u.conditions, *u.conditions.values()):
             if not name or name.split() != [name]:
                 raise UserError(f"{where}: utterance {u.utt}: {name!r} contains white space or is empty. Rename it.")
+        if tuple(u.conditions) != tuple(utterances[0].conditions):
+            raise UserError(f"{where}: utterances {utterances[0].utt} and {u.utt} have conditions of other names.")
     if not utterances:
         raise UserError(f"{where}: no utterances. List at least one.")
+
+
+def _read_conditions(path: Path, fix: str) -> dict[str, Mapping[str, str]]:
+    """The conditions of every utterance in a utt2cond, the columns named by its first line."""
+    where, (line,) = next(tables.rows(path, "line", fix=fix, blanks=True))
+    first, *columns = line.split()
+    if first != HEADER:
+        if len(columns) != len(CONDITIONS):
+            fields = f"{len(columns) + 1} instead of {len(CONDITIONS) + 1} fields"
+            raise UserError(f"{where}: {fields}. Name the columns in a first line: {HEADER} NAME …")
+        columns = list(CONDITIONS)
+    if len(set(columns)) < len(columns):
+        raise UserError(f"{where}: the same name for two columns. Rename one of them.")
+    conditions, found = Conditions(columns), {}
+    for row in tables.rows(path, " ".join(("utt", *columns)), fix=fix):
+        if first != HEADER or row.where != where:
+            found[row.fields[0]] = conditions.of(row.fields[1:])
+    return found
 
 
 def _check_recording(utt: str, wav: str, where: str, pipes: bool = False) -> None:

@@ -7,8 +7,9 @@
     eval: /corpora/mine/eval
 
 Each directory holds `wav.scp` (id and file) and `utt2label` (id and `genuine` or `spoof`). `utt2spk` and `utt2cond`
-(environment, playback device, recorder) are read if they exist; else every utterance is its own speaker, and its
-condition is unknown. With --allow-pipes a line of wav.scp may be a pipe, `id program … |` (corpora/pipes.py).
+(environment, playback device and recorder, or what its first line `#utt NAME …` names) are read if they exist; else
+every utterance is its own speaker, and its conditions are unknown. With --allow-pipes a line of wav.scp may
+be a pipe, `id program … |` (corpora/pipes.py).
 """
 
 from collections.abc import Callable, Mapping
@@ -93,5 +94,5 @@ def _read(subset: str, directory: Path, allow_pipes: bool, say: Callable[[str], 
     if not (directory / "utt2spk").exists():
         say(f"{subset}: no utt2spk; every utterance counts as its own speaker")
     if not (directory / "utt2cond").exists():
-        say(f"{subset}: no utt2cond; environment, playback and recorder are unknown")
+        say(f"{subset}: no utt2cond; conditions are unknown")
     return [u if datadir.is_pipe(u.wav) else replace(u, wav=paths.portable(recordings.located(u.wav))) for u in listed]

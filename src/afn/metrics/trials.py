@@ -24,11 +24,7 @@ class Described(Protocol):
     @property
     def speaker(self) -> str: ...
     @property
-    def environment(self) -> str: ...
-    @property
-    def playback(self) -> str: ...
-    @property
-    def recorder(self) -> str: ...
+    def conditions(self) -> Mapping[str, str]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +43,8 @@ class Trials:
     def of(cls, utterances: Iterable[Described]) -> "Trials":
         """The trials of `utterances`, in their order."""
         listed = list(utterances)
-        conditions = [(u.environment, u.playback, u.recorder) for u in listed]
+        names = ("environment", "playback", "recorder")
+        conditions = [tuple(u.conditions.get(name, UNKNOWN) for name in names) for u in listed]
         environments, playbacks, recorders = (np.array([c[i] for c in conditions], dtype=str) for i in range(3))
         return cls(
             tuple(u.utt for u in listed),
