@@ -1,5 +1,7 @@
-"""One run at a time: the second is refused and told whose the first is; what a killed run left does not matter."""
+"""One run at a time: a second one is refused, and the message names the first; a killed run locks nothing."""
 
+import errno
+import fcntl
 import os
 import signal
 import socket
@@ -35,13 +37,13 @@ def other(tmp_path):
     process.stdout.close()
 
 
-def test_a_second_run_is_refused_and_told_whose_the_first_is(other, tmp_path):
+def test_a_second_run_is_refused_and_the_message_names_the_first(other, tmp_path):
     with pytest.raises(UserError) as refused, locks.hold(tmp_path / "seed1"):
         pass
     message = str(refused.value)
     assert message.startswith(f"{tmp_path / 'seed1'}: process {other.pid} on {socket.gethostname()} since ")
     assert "(-c " in message
-    assert message.endswith("is at work here; wait for it to end, or end it")
+    assert message.endswith("is at work here. Wait for it to end, or end it.")
     with locks.hold(tmp_path / "seed2"):
         pass
 
@@ -63,13 +65,6 @@ def test_what_a_killed_holder_left_is_taken_over(other, tmp_path):
     with locks.hold(tmp_path / "seed1"):
         assert f"process {os.getpid()} " in stale.read_text()
     assert not stale.exists()
-
-
-def test_the_number_of_a_living_process_in_a_stale_file_keeps_nobody_out(tmp_path):
-    stale = f"process {os.getppid()} on {socket.gethostname()} since 2020-01-01 00:00:00: train.py\n"
-    (tmp_path / ".seed1.lock").write_text(stale)
-    with locks.hold(tmp_path / "seed1"):
-        pass
 
 
 def test_a_patient_run_waits_for_the_other_to_end(other, tmp_path):
@@ -106,10 +101,20 @@ for _ in range(20):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_file_system_without_locks_is_used_unguarded(tmp_path, monkeypatch):
-    def unsupported(*_):
-        raise OSError(locks.errno.ENOSYS, "Function not implemented")
+def test_one_of_several_folders_is_the_first_free_one(other, tmp_path):
+    folders = [tmp_path / "seed1", tmp_path / "seed2"]
+    with pytest.raises(UserError, match="an error of the block"), locks.hold_one(folders) as index:
+        assert index == 1
+        raise UserError("an error of the block")
+    other.stdin.close()
+    with locks.hold(folders[1]), locks.hold_one(folders) as index:
+        assert index == 0
 
-    monkeypatch.setattr(locks.fcntl, "flock", unsupported)
+
+def test_a_file_system_without_locks_is_used_without_protection(tmp_path, monkeypatch):
+    def unsupported(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", unsupported)
     with locks.hold(tmp_path / "seed1"), locks.hold(tmp_path / "seed1"):
         pass

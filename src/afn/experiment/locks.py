@@ -1,13 +1,13 @@
-"""One run at a time in a folder: a second one is refused, and told whose it is.
+"""One run at a time in a folder. A second run is refused, and the message names the first.
 
-The lock is flock(2) on a file `.NAME.lock` beside the folder NAME. It belongs to an open file and so vanishes with the
-process that holds it, however that ends: a lock file without a living holder is stale, and is taken over. The file says
-who holds it. On file systems without flock a folder is not guarded.
+The lock is `filelock`'s on a file `.NAME.lock` beside the folder NAME; the file holds the process, host, start and
+command. The system releases the lock when that process ends, however it ends: a file that a killed run left locks
+nothing. File systems without locks are not protected.
 """
 
 import contextlib
 import errno
-import fcntl
+import math
 import os
 import shlex
 import socket
@@ -16,11 +16,13 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from afn.common.errors import UserError
 
 UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
-BUSY = (errno.EAGAIN, errno.EACCES)
 PAUSE = 0.1  # seconds between attempts
+LONGEST = 100  # characters of a command in the message
 
 
 def name(folder: Path) -> Path:
@@ -30,86 +32,52 @@ def name(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def hold(folder: Path, patience: float = 0.0) -> Iterator[None]:
-    """Let no other run work in `folder` within the block.
+    """Lock `folder` for the block, after waiting for another run up to `patience` seconds.
 
-    A run that another one keeps out waits up to `patience` seconds, then raises UserError, which names the other's
-    process, host, start and command.
+    Raises UserError, with process, host, start and command of the other run, if that run still holds the lock then.
     """
     path = name(folder)
     path.parent.mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + patience
-    while (file := _taken(path)) is None:
-        if time.monotonic() >= deadline:
-            raise UserError(f"{folder}: {_holder(path)} is at work here; wait for it to end, or end it")
-        time.sleep(PAUSE)
+    lock = FileLock(path, timeout=-1 if patience == math.inf else patience, poll_interval=PAUSE, fallback_to_soft=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UserError(f"{folder}: {_holder(path)} is at work here. Wait for it to end, or end it.") from None
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+    if lock.is_locked:
+        command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+        text = f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%F %T')}: {command}\n"
+        with contextlib.suppress(OSError):  # a full disk is reported where a result is written
+            path.write_text(text, encoding="utf-8", errors="backslashreplace")
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)  # while it is still held: nobody can have taken it over
-        os.close(file)
+        if lock.is_locked:
+            path.unlink(missing_ok=True)  # before the release: filelock does not take over a file without a name
+            lock.release()
 
 
 @contextlib.contextmanager
 def hold_one(folders: Sequence[Path]) -> Iterator[int]:
-    """Hold the first of `folders` that is free, for the block; yields its place. Waits until one is free."""
+    """Lock the first of `folders` that is free, for the block; yields its index. Waits until one is free."""
     while True:
-        for place, folder in enumerate(folders):
-            if (file := _taken(name(folder))) is None:
-                continue
-            try:
-                yield place
-            finally:
-                name(folder).unlink(missing_ok=True)
-                os.close(file)
-            return
+        for index, folder in enumerate(folders):
+            with contextlib.ExitStack() as stack:
+                try:
+                    stack.enter_context(hold(folder))
+                except UserError:
+                    continue
+                yield index
+                return
         time.sleep(PAUSE)
 
 
-def _taken(path: Path) -> int | None:
-    """The locked file, open, with this process's name in it; None while another holds it."""
-    while True:
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            if not _locked(file):
-                os.close(file)
-                return None
-            if _is(file, path):
-                command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
-                text = f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%F %T')}: {command}\n"
-                with contextlib.suppress(OSError):  # a full disk is met where something is written that matters
-                    os.ftruncate(file, 0)
-                    os.write(file, text.encode(errors="backslashreplace"))
-                return file
-        except BaseException:
-            os.close(file)
-            raise
-        os.close(file)  # its holder removed it between our opening and our locking it; the next is another file
-
-
-def _locked(file: int) -> bool:
-    """Whether `file` is ours now; False where another process has it."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in BUSY:
-            return False
-        if error.errno not in UNSUPPORTED:
-            raise
-    return True
-
-
-def _is(file: int, path: Path) -> bool:
-    """Whether `path` still names the open `file`."""
-    try:
-        return os.path.samestat(os.fstat(file), path.stat())
-    except FileNotFoundError:
-        return False
-
-
 def _holder(path: Path) -> str:
-    """Who holds a lock, in words; its file is empty for the instant before the holder has written there."""
+    """The run that holds a lock, in words. Its file is empty for a moment before the holder has written to it."""
     with contextlib.suppress(OSError):
         if text := path.read_text(encoding="utf-8", errors="replace").strip():
             process, _, command = text.partition(": ")
-            return f"{process} ({command if len(command) <= 100 else command[:99] + '…'})"
+            return f"{process} ({command if len(command) <= LONGEST else command[: LONGEST - 1] + '…'})"
     return "another process"
