@@ -2,12 +2,9 @@
 
 from collections.abc import Sequence
 
-import matplotlib
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.patches import Rectangle
 
-from afn.common.figures import plain, png
+from afn.common.figures import Axes, Rectangle, colormaps, png
 from afn.metrics.breakdown import ALL, CONFIGURATION, TITLES, Group
 from afn.metrics.conditions import HIGH, LOW, MEDIUM
 
@@ -46,7 +43,7 @@ def breakdown_png(groups: Sequence[Group]) -> bytes:
         axes.set(xlim=(0, width), ylim=(height, 0))
         axes.axis("off")
         if len(systems) == 1:
-            axes.text(0, head - 0.05, plain(systems[0]), fontsize=11.5, va="bottom")
+            axes.text(0, head - 0.05, systems[0], fontsize=11.5, va="bottom")
         left = 0.0
         for column, label in zip(columns, labels, strict=True):
             y, cells, factor = head, left + label, ""
@@ -80,7 +77,7 @@ def _systems(axes: Axes, x: float, y: float, systems: Sequence[str], cell: float
         return
     for index, name in enumerate(systems):
         middle = x + (index + 0.5) * cell
-        axes.text(middle - 0.05, y + 0.1, plain(name), fontsize=8.5, rotation=np.degrees(SLANT), ha="left", va="bottom",
+        axes.text(middle - 0.05, y + 0.1, name, fontsize=8.5, rotation=np.degrees(SLANT), ha="left", va="bottom",
                   rotation_mode="anchor")  # fmt: skip
 
 
@@ -89,7 +86,7 @@ def _line(axes: Axes, left: float, cells: float, y: float, group: Group, cell: f
     for index, threat in enumerate(group.threats):
         if threat:
             _sign(axes, left + index * SIGN, middle, threat)
-    axes.text(left + _indent(group), middle, plain(group.label), fontsize=8.5, va="center_baseline")
+    axes.text(left + _indent(group), middle, group.label, fontsize=8.5, va="center_baseline")
     axes.text(cells - 0.1, middle, f"{group.replays:,}", fontsize=8, color="#555555", ha="right",
               va="center_baseline")  # fmt: skip
     for index, rate in enumerate(group.eers.values()):
@@ -108,7 +105,7 @@ def _sign(axes: Axes, x: float, middle: float, threat: str) -> None:
 
 
 def _shade(rate: float, top: float) -> tuple[float, ...]:
-    return matplotlib.colormaps[COLOURS](LIGHTEST + (DARKEST - LIGHTEST) * rate / top)
+    return colormaps[COLOURS](LIGHTEST + (DARKEST - LIGHTEST) * rate / top)
 
 
 def _legend(axes: Axes, y: float, top: float, with_threats: bool) -> None:

@@ -6,13 +6,9 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from matplotlib.artist import Artist
-from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
-from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
-from afn.common.figures import CLASS_COLOURS, plain, png
+from afn.common import figures
+from afn.common.figures import CLASS_COLOURS, Axes, Line2D, png
 from afn.metrics import det, eer
 
 # The palette of Okabe and Ito for colour-blind readers, without its yellow, which is too pale for lines on white
@@ -74,8 +70,8 @@ def histograms_png(panels: Mapping[str, Sequence[Scores]]) -> bytes:
                 axes.set_xlabel("score")
             if index == 0:
                 axes.text(0.5, 1.34, name, transform=axes.transAxes, ha="center", fontsize=12)
-        handles: list[Artist] = [
-            Patch(facecolor=c, edgecolor=c, alpha=0.6, label=label) for label, c in CLASS_COLOURS.items()
+        handles: list[figures.Artist] = [
+            figures.Patch(facecolor=c, edgecolor=c, alpha=0.6, label=label) for label, c in CLASS_COLOURS.items()
         ]
         handles.append(Line2D([], [], **THRESHOLD, label="threshold of the EER"))
         figure.tight_layout(h_pad=0.8, w_pad=1.5)
@@ -103,13 +99,13 @@ def curves_png(curves: Mapping[str, Mapping[int, Mapping[str, Sequence[float]]]]
                 rate.plot(epochs, rates, color=colour, linestyle=style, linewidth=1.6, label=f"seed {seed}")
                 best = int(np.argmin(rates))
                 rate.plot(epochs[best], rates[best], "o", color=colour, markeredgecolor="white", markersize=7)
-            loss.set_title(plain(title), loc="left", fontsize=10)
+            loss.set_title(title, loc="left", fontsize=10)
             loss.set_ylabel("loss")
             rate.set_ylabel("dev EER (%)")
             rate.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
             rate.set_ylim(bottom=0)
             for axes in (loss, rate):
-                axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+                axes.xaxis.set_major_locator(figures.MaxNLocator(integer=True))
                 _light(axes)
         for axes in grid[-1]:
             axes.set_xlabel("epoch")
@@ -137,7 +133,7 @@ def _histogram(axes: Axes, scores: Scores, low: float, high: float) -> None:
     threshold = np.clip(eer.official_threshold(scores.genuine, scores.spoof), low, high)
     axes.axvline(threshold, **THRESHOLD)
     rate = 100 * eer.linear_roc_eer(scores.genuine, scores.spoof)
-    axes.set_title(plain(scores.title), loc="left", fontsize=10)
+    axes.set_title(scores.title, loc="left", fontsize=10)
     axes.set_title(f"EER {rate:.2f} %", loc="right", fontsize=9, color="#444444")
     axes.set(xlim=(low, high), ylim=(0, None), ylabel="% of class")
     _light(axes)
@@ -167,8 +163,8 @@ def _axes(axes: Axes, name: str, low: float, high: float) -> None:
         if not ticks or np.diff(det.normal_deviate([ticks[-1], tick])) > NARROWEST * np.diff(ends):
             ticks.append(tick)
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(FixedLocator(det.normal_deviate(ticks).tolist()))
-        axis.set_minor_locator(NullLocator())
+        axis.set_major_locator(figures.FixedLocator(det.normal_deviate(ticks).tolist()))
+        axis.set_minor_locator(figures.NullLocator())
         axis.set_ticklabels([f"{100 * tick:g}" for tick in ticks])
     axes.set(xlim=ends, ylim=ends, aspect="equal", title=name, axisbelow=True)
     axes.set_xlabel("false alarms: replayed speech accepted (%)")
@@ -190,5 +186,5 @@ def _draw(axes: Axes, scores: Scores, index: int, low: float, high: float) -> No
     axes.plot(point, point, color=colour, marker=marker, markersize=7, markeredgecolor="white", clip_on=False, zorder=4)
     axes.plot(
         [], [], color=colour, linestyle=style, marker=marker, markeredgecolor="white", markersize=7, linewidth=1.6,
-        label=f"{plain(scores.title)}  {100 * rate:.2f} %",
+        label=f"{scores.title}  {100 * rate:.2f} %",
     )  # fmt: skip

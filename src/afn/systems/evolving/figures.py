@@ -6,12 +6,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import FancyArrowPatch
 
-from afn.common.figures import CLASS_COLOURS, save
+from afn.common.figures import CLASS_COLOURS, Axes, FancyArrowPatch, Line2D, png_file
 from afn.common.progress import Progress
 from afn.systems.evolving.genomes import Genome
 from afn.systems.evolving.rnn import ACTIVATIONS, Network
@@ -125,31 +121,30 @@ def draw_network(path: Path, graph: Graph, title: str) -> None:
         places[of_column, 0] = column
         places[of_column, 1] = distance * ((len(of_column) - 1) / 2 - np.arange(len(of_column)))
     low, high = places[:, 1].min() - 0.6, places[:, 1].max() + 0.8
-    figure = Figure(figsize=(2.2 * (columns.max() + 1), 1 + 2 * (high - low)), layout="constrained")
-    panel = figure.subplots()
-    strongest = max((abs(weight) for _, _, weight in graph.edges), default=1.0) or 1.0
-    pairs = {(source, target) for source, target, _ in graph.edges}
-    for source, target, weight in graph.edges:
-        back = columns[source] >= columns[target]
-        bend = 0.35 if back or (target, source) in pairs or columns[target] - columns[source] > 1 else 0.0
-        if places[source, 1] + places[target, 1] > 0:
-            bend = -bend  # outwards
-        _arrow(panel, places[source], places[target], weight, abs(weight) / strongest, back, bend)
-        if len(graph.edges) <= LABELLED:
-            _label(panel, places[source], places[target], weight, bend)
-    for (x, y), text in zip(places, graph.nodes, strict=True):
-        box = {"boxstyle": "circle,pad=0.35", "facecolor": "white", "edgecolor": "black"}
-        panel.text(x, y, text, ha="center", va="center", fontsize=8, bbox=box, zorder=3)
-    panel.set(xlim=(-0.5, columns.max() + 0.5), ylim=(low, high), aspect="equal")
-    panel.set_axis_off()
-    handles = [
-        Line2D([], [], color=POSITIVE, label="weight above 0"),
-        Line2D([], [], color=NEGATIVE, label="below 0"),
-        Line2D([], [], color=NEUTRAL, linestyle="--", label="recurrent"),
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False, fontsize=8)
-    figure.suptitle(title, fontsize=10)
-    save(figure, path)
+    with png_file(path, 2.2 * (columns.max() + 1), 1 + 2 * (high - low), "constrained") as figure:
+        panel = figure.subplots()
+        strongest = max((abs(weight) for _, _, weight in graph.edges), default=1.0) or 1.0
+        pairs = {(source, target) for source, target, _ in graph.edges}
+        for source, target, weight in graph.edges:
+            back = columns[source] >= columns[target]
+            bend = 0.35 if back or (target, source) in pairs or columns[target] - columns[source] > 1 else 0.0
+            if places[source, 1] + places[target, 1] > 0:
+                bend = -bend  # outwards
+            _arrow(panel, places[source], places[target], weight, abs(weight) / strongest, back, bend)
+            if len(graph.edges) <= LABELLED:
+                _label(panel, places[source], places[target], weight, bend)
+        for (x, y), text in zip(places, graph.nodes, strict=True):
+            box = {"boxstyle": "circle,pad=0.35", "facecolor": "white", "edgecolor": "black"}
+            panel.text(x, y, text, ha="center", va="center", fontsize=8, bbox=box, zorder=3)
+        panel.set(xlim=(-0.5, columns.max() + 0.5), ylim=(low, high), aspect="equal")
+        panel.set_axis_off()
+        handles = [
+            Line2D([], [], color=POSITIVE, label="weight above 0"),
+            Line2D([], [], color=NEGATIVE, label="below 0"),
+            Line2D([], [], color=NEUTRAL, linestyle="--", label="recurrent"),
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False, fontsize=8)
+        figure.suptitle(title, fontsize=10)
 
 
 def _arrow(
@@ -196,28 +191,27 @@ def draw_utterance(path: Path, samples: np.ndarray, outputs: np.ndarray, rate: i
     counts = np.minimum(width, len(samples) - begins)
     share = np.add.reduceat(passed, begins, dtype=float) / counts
     sums = np.add.reduceat(np.where(passed, score, 0.0), begins)
-    figure = Figure(figsize=(9, 6.5), layout="constrained")
-    wave, gated, scored = figure.subplots(3, 1, sharex=True)
-    wave.fill_between(
-        seconds, np.minimum.reduceat(samples, begins), np.maximum.reduceat(samples, begins), color="black", linewidth=0
-    )
-    wave.set(xlim=(0, len(samples) / rate), ylabel="whitened waveform")
-    gated.fill_between(seconds, 0, 100 * share, color=NEUTRAL, alpha=0.5, linewidth=0, label="open")
-    gated.plot(seconds, 100 * np.add.reduceat(gate, begins) / counts, color="black", linewidth=0.8, label="gate output")
-    gated.set(ylim=(-2, 125), yticks=(0, 25, 50, 75, 100), ylabel="gate: % of 10 ms")
-    gated.legend(frameon=False, ncols=2, fontsize=8, loc="upper right")
-    opened = share > 0
-    scored.scatter(
-        seconds[opened], sums[opened] / (share * counts)[opened], s=6 * share[opened], color=CLASS_COLOURS["genuine"],
-        label="mean of the samples that passed in 10 ms",
-    )  # fmt: skip
-    whole = float(score[passed].mean()) if passed.any() else 0.5
-    scored.axhline(whole, color="black", linestyle="--", linewidth=0.8, label=f"the utterance's: {whole:.4f}")
-    scored.margins(y=0.3)
-    scored.set(ylabel="score output", xlabel="time (s)")
-    scored.legend(frameon=False, ncols=2, fontsize=8, loc="upper right")
-    figure.suptitle(title)
-    save(figure, path)
+    with png_file(path, 9, 6.5, "constrained") as figure:
+        wave, gated, scored = figure.subplots(3, 1, sharex=True)
+        lowest, highest = np.minimum.reduceat(samples, begins), np.maximum.reduceat(samples, begins)
+        wave.fill_between(seconds, lowest, highest, color="black", linewidth=0)
+        wave.set(xlim=(0, len(samples) / rate), ylabel="whitened waveform")
+        gated.fill_between(seconds, 0, 100 * share, color=NEUTRAL, alpha=0.5, linewidth=0, label="open")
+        gate_mean = 100 * np.add.reduceat(gate, begins) / counts
+        gated.plot(seconds, gate_mean, color="black", linewidth=0.8, label="gate output")
+        gated.set(ylim=(-2, 125), yticks=(0, 25, 50, 75, 100), ylabel="gate: % of 10 ms")
+        gated.legend(frameon=False, ncols=2, fontsize=8, loc="upper right")
+        opened = share > 0
+        scored.scatter(
+            seconds[opened], sums[opened] / (share * counts)[opened], s=6 * share[opened],
+            color=CLASS_COLOURS["genuine"], label="mean of the samples that passed in 10 ms",
+        )  # fmt: skip
+        whole = float(score[passed].mean()) if passed.any() else 0.5
+        scored.axhline(whole, color="black", linestyle="--", linewidth=0.8, label=f"the utterance's: {whole:.4f}")
+        scored.margins(y=0.3)
+        scored.set(ylabel="score output", xlabel="time (s)")
+        scored.legend(frameon=False, ncols=2, fontsize=8, loc="upper right")
+        figure.suptitle(title)
 
 
 def draw_evolution(
@@ -231,18 +225,17 @@ def draw_evolution(
         tried: generation and lowest dev EER in percent, where the fittest were tried on dev.
         title: shown above.
     """
-    figure = Figure(figsize=(9, 3.4), layout="constrained")
-    fitness, errors = figure.subplots(1, 2)
-    generations = np.arange(1, len(best) + 1)
-    fitness.plot(generations, best, color=CLASS_COLOURS["genuine"], label="fittest")
-    fitness.plot(generations, mean, color=NEUTRAL, label="mean")
-    fitness.set(xlabel="generation", ylabel="fitness on the mini-batch")
-    numbers, eers = np.array(tried, dtype=float).reshape(-1, 2).T
-    errors.plot(numbers, eers, color=CLASS_COLOURS["spoof"], marker=".", linewidth=0.8, label="best of those tried")
-    errors.step(numbers, np.minimum.accumulate(eers), where="post", color="black", label="grand champion")
-    errors.set(xlabel="generation", ylabel="dev EER (%)", ylim=(0, None))
-    for panel in (fitness, errors):
-        panel.legend(frameon=False, fontsize=8)
-        panel.grid(alpha=0.3)
-    figure.suptitle(title)
-    save(figure, path)
+    with png_file(path, 9, 3.4, "constrained") as figure:
+        fitness, errors = figure.subplots(1, 2)
+        generations = np.arange(1, len(best) + 1)
+        fitness.plot(generations, best, color=CLASS_COLOURS["genuine"], label="fittest")
+        fitness.plot(generations, mean, color=NEUTRAL, label="mean")
+        fitness.set(xlabel="generation", ylabel="fitness on the mini-batch")
+        numbers, eers = np.array(tried, dtype=float).reshape(-1, 2).T
+        errors.plot(numbers, eers, color=CLASS_COLOURS["spoof"], marker=".", linewidth=0.8, label="best of those tried")
+        errors.step(numbers, np.minimum.accumulate(eers), where="post", color="black", label="grand champion")
+        errors.set(xlabel="generation", ylabel="dev EER (%)", ylim=(0, None))
+        for panel in (fitness, errors):
+            panel.legend(frameon=False, fontsize=8)
+            panel.grid(alpha=0.3)
+        figure.suptitle(title)

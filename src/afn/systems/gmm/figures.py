@@ -5,10 +5,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from afn.common.figures import CLASS_COLOURS, save
+from afn.common.figures import CLASS_COLOURS, Axes, png_file
 from afn.common.progress import Progress
 from afn.systems.protocol import Chosen
 
@@ -61,47 +59,45 @@ def draw_utterance(path: Path, ratios: np.ndarray, contributions: np.ndarray, bl
         blocks: the number of equal parts of the dimensions: 1 statics alone, 2 with deltas, 3 with delta-deltas.
         title: shown above.
     """
-    figure = Figure(figsize=(9, 6.5), layout="constrained")
-    over_time, over_dimensions = figure.subplots(2, 1)
-    width = min(SMOOTHED, len(ratios))
-    mean = np.convolve(ratios, np.ones(width) / width, mode="valid")
-    over_time.plot(ratios, color=NEUTRAL, linewidth=0.6, label="each frame")
-    over_time.plot(np.arange(len(mean)) + (width - 1) / 2, mean, color="black", label=f"mean of {width} frames")
-    over_time.axhline(ratios.mean(), color=CLASS_COLOURS["genuine"], linestyle="--", label=f"mean {ratios.mean():+.3f}")
-    # A few frames far out (clicks, digital silence) must not flatten the rest.
-    low, high = np.quantile(ratios, (0.005, 0.995))
-    margin = 0.1 * max(high - low, 1e-6)
-    over_time.set(
-        xlim=(0, max(len(ratios) - 1, 1)), ylim=(low - margin, high + margin), xlabel="frame",
-        ylabel="log-likelihood ratio (nats)",
-    )  # fmt: skip
-    over_time.axhline(0, color="black", linewidth=0.8)
-    over_time.legend(frameon=False, ncols=3, loc="upper right")
-    _bars(over_dimensions, contributions, blocks)
-    figure.suptitle(title)
-    save(figure, path)
+    with png_file(path, 9, 6.5, "constrained") as figure:
+        over_time, over_dimensions = figure.subplots(2, 1)
+        width = min(SMOOTHED, len(ratios))
+        mean = np.convolve(ratios, np.ones(width) / width, mode="valid")
+        over_time.plot(ratios, color=NEUTRAL, linewidth=0.6, label="each frame")
+        over_time.plot(np.arange(len(mean)) + (width - 1) / 2, mean, color="black", label=f"mean of {width} frames")
+        whole = ratios.mean()
+        over_time.axhline(whole, color=CLASS_COLOURS["genuine"], linestyle="--", label=f"mean {whole:+.3f}")
+        # A few frames far out (clicks, digital silence) must not flatten the rest.
+        low, high = np.quantile(ratios, (0.005, 0.995))
+        margin = 0.1 * max(high - low, 1e-6)
+        over_time.set(
+            xlim=(0, max(len(ratios) - 1, 1)), ylim=(low - margin, high + margin), xlabel="frame",
+            ylabel="log-likelihood ratio (nats)",
+        )  # fmt: skip
+        over_time.axhline(0, color="black", linewidth=0.8)
+        over_time.legend(frameon=False, ncols=3, loc="upper right")
+        _bars(over_dimensions, contributions, blocks)
+        figure.suptitle(title)
 
 
 def draw_class_means(
     path: Path, means: Mapping[str, np.ndarray], deviations: Mapping[str, np.ndarray], blocks: int, title: str
 ) -> None:
     """What every dimension adds to the scores of each class, label -> float[D + 1]: mean and standard deviation."""
-    figure = Figure(figsize=(9, 5), layout="constrained")
-    panel = figure.subplots()
-    for label, mean in means.items():
-        dimensions, deviation = np.arange(len(mean) - 1), deviations[label][:-1]
-        weights = f"{label} (weights and entropy {mean[-1]:+.3f})"
-        panel.plot(dimensions, mean[:-1], color=CLASS_COLOURS[label], marker=".", label=weights)
-        panel.fill_between(
-            dimensions, mean[:-1] - deviation, mean[:-1] + deviation, color=CLASS_COLOURS[label], alpha=0.2, linewidth=0
-        )
-    size = (len(next(iter(means.values()))) - 1) // blocks
-    for block in range(1, blocks):
-        panel.axvline(block * size - 0.5, color=NEUTRAL, linestyle=":")
-    _label(panel)
-    panel.legend(frameon=False)
-    figure.suptitle(title)
-    save(figure, path)
+    with png_file(path, 9, 5, "constrained") as figure:
+        panel = figure.subplots()
+        for label, mean in means.items():
+            dimensions, deviation = np.arange(len(mean) - 1), deviations[label][:-1]
+            weights = f"{label} (weights and entropy {mean[-1]:+.3f})"
+            panel.plot(dimensions, mean[:-1], color=CLASS_COLOURS[label], marker=".", label=weights)
+            around = mean[:-1] - deviation, mean[:-1] + deviation
+            panel.fill_between(dimensions, *around, color=CLASS_COLOURS[label], alpha=0.2, linewidth=0)
+        size = (len(next(iter(means.values()))) - 1) // blocks
+        for block in range(1, blocks):
+            panel.axvline(block * size - 0.5, color=NEUTRAL, linestyle=":")
+        _label(panel)
+        panel.legend(frameon=False)
+        figure.suptitle(title)
 
 
 def _bars(panel: Axes, contributions: np.ndarray, blocks: int) -> None:

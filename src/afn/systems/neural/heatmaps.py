@@ -7,12 +7,9 @@ from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from afn.common.figures import CLASS_COLOURS, plain, png, save
+from afn.common.figures import CLASS_COLOURS, Axes, colormaps, png, png_file
 from afn.common.progress import Progress
 from afn.systems.neural import maps
 from afn.systems.neural.maps import Maps
@@ -29,7 +26,7 @@ def draw_recording(path: Path, spectrogram: np.ndarray, found: Attended, heading
     length = min(len(spectrogram), found.mask.shape[1])
     mask, filtered = found.mask[:, :length], found.filtered[:, :length]
     limits = float(np.quantile(mask, 0.005)), float(np.quantile(mask, 0.995))
-    draw_utterance(path, spectrogram.T[:, :length], mask, filtered, plain(heading), limits)
+    draw_utterance(path, spectrogram.T[:, :length], mask, filtered, heading, limits)
 
 
 def draw(system: System, chosen: Chosen, out: Path) -> None:
@@ -85,16 +82,16 @@ def draw_utterance(
         title: shown above.
         limits: the colour range of the mask; the same for all utterances, so that their figures are comparable.
     """
-    figure = Figure(figsize=(9, 7.5))  # fixed margins: matplotlib would draw everything twice to find them
-    panels = figure.subplots(3, 1, sharex=True, gridspec_kw={**MARGINS, "left": 0.07, "right": 0.99, "hspace": 0.09})
-    span = float(np.quantile(np.abs(spectrogram), 0.995)) or 1.0
-    _image(panels[0], spectrogram, "log power S, mean removed", "magma", (-span, span))
-    _image(panels[1], mask, "attention A", "viridis", limits)
-    span = float(np.quantile(np.abs(filtered), 0.995)) or 1.0
-    _image(panels[2], filtered, "filtered S*", "magma", (-span, span))
-    panels[2].set_xlabel("time (s)")
-    figure.suptitle(title, y=0.98)
-    save(figure, path)
+    margins = {**MARGINS, "left": 0.07, "right": 0.99, "hspace": 0.09}  # a layout engine would draw everything twice
+    with png_file(path, 9, 7.5) as figure:
+        panels = figure.subplots(3, 1, sharex=True, gridspec_kw=margins)
+        span = float(np.quantile(np.abs(spectrogram), 0.995)) or 1.0
+        _image(panels[0], spectrogram, "log power S, mean removed", "magma", (-span, span))
+        _image(panels[1], mask, "attention A", "viridis", limits)
+        span = float(np.quantile(np.abs(filtered), 0.995)) or 1.0
+        _image(panels[2], filtered, "filtered S*", "magma", (-span, span))
+        panels[2].set_xlabel("time (s)")
+        figure.suptitle(title, y=0.98)
 
 
 def draw_class_means(path: Path, means: dict[str, np.ndarray], deviations: dict[str, np.ndarray], title: str) -> None:
@@ -106,21 +103,20 @@ def draw_class_means(path: Path, means: dict[str, np.ndarray], deviations: dict[
         deviations: label -> float[257], the standard deviation over utterances of the mask's mean over time.
         title: shown above.
     """
-    figure = Figure(figsize=(11, 7))
-    grid = figure.add_gridspec(len(means), 2, **MARGINS, left=0.045, right=0.985, width_ratios=(2, 1), wspace=0.24)
-    profile = figure.add_subplot(grid[:, 1])
-    limits = (min(m.min() for m in means.values()), max(m.max() for m in means.values()))
-    for row, (label, mean) in enumerate(means.items()):
-        panel = figure.add_subplot(grid[row, 0])
-        _image(panel, mean, f"mean A, {label}", "viridis", limits)
-        panel.set_xlabel("time in the tiled input (s)")
-        _profile(profile, mean.mean(axis=1), deviations[label], label, label)
-    profile.set(ylim=(0, NYQUIST), ylabel="frequency (kHz)", xlabel="mean A over time (± sd over utterances)")
-    profile.locator_params(axis="x", nbins=4)
-    profile.legend(frameon=False)
-    profile.grid(alpha=0.3)
-    figure.suptitle(title, y=0.98)
-    save(figure, path)
+    with png_file(path, 11, 7) as figure:
+        grid = figure.add_gridspec(len(means), 2, **MARGINS, left=0.045, right=0.985, width_ratios=(2, 1), wspace=0.24)
+        profile = figure.add_subplot(grid[:, 1])
+        limits = (min(m.min() for m in means.values()), max(m.max() for m in means.values()))
+        for row, (label, mean) in enumerate(means.items()):
+            panel = figure.add_subplot(grid[row, 0])
+            _image(panel, mean, f"mean A, {label}", "viridis", limits)
+            panel.set_xlabel("time in the tiled input (s)")
+            _profile(profile, mean.mean(axis=1), deviations[label], label, label)
+        profile.set(ylim=(0, NYQUIST), ylabel="frequency (kHz)", xlabel="mean A over time (± sd over utterances)")
+        profile.locator_params(axis="x", nbins=4)
+        profile.legend(frameon=False)
+        profile.grid(alpha=0.3)
+        figure.suptitle(title, y=0.98)
 
 
 def common(systems: Mapping[str, Maps], per_class: int) -> list[str]:
@@ -147,14 +143,13 @@ def side_by_side_png(systems: Mapping[str, Maps], utt: str) -> bytes:
         panels.append((title, system.masks[utt].astype(np.float32), "viridis", limits))
     rows = -(-len(panels) // ACROSS)
     columns = -(-len(panels) // rows)
-    with png(0.4 + 3.9 * columns, 0.3 + 2.5 * rows, dpi=110) as (figure, buffer):
-        figure.set_layout_engine("constrained")
+    with png(0.4 + 3.9 * columns, 0.3 + 2.5 * rows, dpi=110, layout="constrained") as (figure, buffer):
         grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
         for axes in grid.ravel()[len(panels) :]:
             axes.set_visible(False)
         for index, (axes, (title, values, colours, limits)) in enumerate(zip(grid.ravel(), panels, strict=False)):
             _image(axes, values, "", colours, limits)
-            axes.set_title(plain(title), loc="left", fontsize=10)
+            axes.set_title(title, loc="left", fontsize=10)
             axes.set_ylabel("frequency (kHz)" if index % columns == 0 else "")
             if index + columns >= len(panels):
                 axes.set_xlabel("time (s)")
@@ -166,8 +161,7 @@ def profiles_png(systems: Mapping[str, Maps]) -> bytes:
     """A panel per system: its attention to each frequency, mean ± sd over the utterances of each class."""
     rows = -(-len(systems) // ACROSS)
     columns = -(-len(systems) // rows)
-    with png(0.4 + 3.1 * columns, 0.3 + 3.4 * rows, dpi=110) as (figure, buffer):
-        figure.set_layout_engine("constrained")
+    with png(0.4 + 3.1 * columns, 0.3 + 3.4 * rows, dpi=110, layout="constrained") as (figure, buffer):
         grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
         for axes in grid.ravel()[len(systems) :]:
             axes.set_visible(False)
@@ -175,7 +169,7 @@ def profiles_png(systems: Mapping[str, Maps]) -> bytes:
             axes = grid[row, column]
             for label, (mean, deviation) in system.profiles.items():
                 _profile(axes, mean, deviation, label, f"{label} ({system.averaged[label]})")
-            axes.set_title(plain(title), loc="left", fontsize=10)
+            axes.set_title(title, loc="left", fontsize=10)
             axes.set(ylim=(0, NYQUIST), xlabel="mean A over time")
             axes.set_ylabel("frequency (kHz)" if column == 0 else "")
             axes.locator_params(axis="x", nbins=4)
@@ -198,7 +192,7 @@ def _image(axes: Axes, values: np.ndarray, label: str, colours: str, limits: tup
         origin="lower",
         aspect="auto",
         interpolation="nearest",
-        cmap=mpl.colormaps[colours],
+        cmap=colormaps[colours],
         vmin=limits[0],
         vmax=limits[1],
         extent=(0, values.shape[1] * FRAME_SHIFT, 0, NYQUIST),
