@@ -6,7 +6,7 @@ import pytest
 import soundfile
 
 from afn.common.errors import UserError
-from afn.corpora import own, pipes
+from afn.corpora import own, pipes, recordings
 from afn.corpora.datadir import Utterance
 
 WHERE = "wav.scp of dev, utterance u"
@@ -98,5 +98,6 @@ def test_a_program_that_fails_is_named_and_leaves_nothing(tmp_path, command, com
 
 def test_output_that_is_no_recording_is_named(lists, tmp_path):
     (lists / "wav.scp").write_text("".join(f"u{n} echo hello |\n" for n in range(4)))
+    found = own.utterances({"dev": lists}, piped=tmp_path / "piped", say=[].append)
     with pytest.raises(UserError, match=r"u0\.wav: not a readable recording.*3 more"):
-        own.utterances({"dev": lists}, piped=tmp_path / "piped", say=[].append)
+        recordings.check("dev", found["dev"])

@@ -1,13 +1,12 @@
 """Stage -2: what it refuses to touch, when it works again, and what it leaves as it is."""
 
-import os
 import shutil
 import sys
 
 import pytest
+import soundfile
 
 import prepare
-from afn import corpora
 from afn.common import config, owned
 from afn.common.errors import UserError
 from afn.corpora import datadir
@@ -254,15 +253,21 @@ def test_ids_that_two_subsets_share_are_refused_before_anything_is_written(corpu
     assert not list(corpus.data.glob("**/wav.scp"))
 
 
-def test_the_original_of_a_copy_that_was_replaced_is_noticed(tmp_path):
-    root, directory = tmp_path / "corpus", tmp_path / "data" / "official"
-    original, copy = root / "ASVspoof2017_V2_dev" / "D_1.wav", directory / "copies" / "dev" / "D_1.wav"
-    for path in (original, copy):
-        path.parent.mkdir(parents=True)
-    original.write_text("float")
-    shutil.copy2(original, copy)
-    settings = {"kind": "asvspoof2017", "name": "official", "root": str(root)}
-    official = config.build(corpora.Corpus, settings, "official.yaml")
-    assert not official.outdated(directory)
-    os.utime(original, ns=(1, 1))
-    assert official.outdated(directory)
+def test_the_original_of_a_converted_recording_is_what_counts(corpus):
+    original = corpus.root / "wav" / "eval_000.wav"
+    samples = soundfile.read(original, dtype="int16")[0]
+    soundfile.write(original, samples / 2**15, 16000, subtype="FLOAT")
+    corpus.run()
+    copy = corpus.data / "noise" / "audio" / "eval" / "eval_000.wav"
+    assert (corpus.data / "noise" / "eval" / "wav.scp").read_text().startswith(f"eval_000 {copy}\n")
+    assert (corpus.data / "noise" / "eval" / "utt2source").read_text() == f"eval_000 {original}\n"
+    assert (soundfile.read(copy, dtype="int16")[0] == samples).all()
+    assert "is up to date" in corpus.run()
+    copy.unlink()
+    assert "replaced or gone (eval_000)" in corpus.run() and copy.exists()
+    soundfile.write(original, samples[:-1] / 2**15, 16000, subtype="FLOAT")
+    assert "replaced or gone (eval_000)" in corpus.run()
+    assert (soundfile.read(copy, dtype="int16")[0] == samples[:-1]).all()
+    soundfile.write(original, samples, 16000)
+    corpus.run()
+    assert not (corpus.data / "noise" / "eval" / "utt2source").exists()

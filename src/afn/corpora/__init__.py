@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol
 
 from afn.common.errors import UserError
 from afn.common.labels import SUBSETS
+from afn.corpora import recordings
 from afn.corpora.asvspoof2017 import ASVspoof2017
 from afn.corpora.datadir import Utterance
 from afn.corpora.own import OwnCorpus
@@ -39,13 +40,10 @@ class CorpusKind(Protocol):
     def identity(self) -> dict[str, Any]:
         """Everything that decides what the data directories contain, without paths; recordings by their names only."""
 
-    def outdated(self, directory: Path) -> bool:
-        """Whether recordings in FOLDERS below `directory`, data/<corpus>, were made from inputs that have changed."""
-
     def utterances(
         self, directory: Path, *, jobs: int, force: bool, allow_pipes: bool, say: Callable[[str], None]
     ) -> dict[str, list[Utterance]]:
-        """The utterances of `train`, `dev` and `eval`, their recordings checked; subsets may be absent.
+        """The utterances of `train`, `dev` and `eval`; subsets may be absent. Their recordings are not read yet.
 
         Args:
             directory: data/<corpus>; recordings that the corpus makes go to FOLDERS below it.
@@ -58,7 +56,7 @@ class CorpusKind(Protocol):
 
 def check_apart(corpus: CorpusKind, directory: Path) -> None:
     """Raise UserError if an input of `corpus` is, contains or lies in a folder that stage -2 writes in `directory`."""
-    outputs = [directory / name for name in (*SUBSETS, *corpus.FOLDERS)]
+    outputs = [directory / name for name in (*SUBSETS, *corpus.FOLDERS, recordings.FOLDER)]
     for name, given in corpus.inputs().items():
         try:
             source, targets = given.resolve(), {output: output.resolve() for output in outputs}

@@ -28,7 +28,6 @@ PROTOCOLS = {
 }
 RECORDINGS = {subset: f"ASVspoof2017_V2_{subset}" for subset in PROTOCOLS}
 LINE = "file genuine|spoof speaker phrase environment playback recorder"
-COPIES = "copies"  # the folder below data/<corpus> for 16-bit copies of recordings that hold floating point
 
 # The lines of the published protocols, and the files' own hashes.
 COUNTS = {
@@ -59,7 +58,7 @@ class ASVspoof2017:
     allow_missing: bool = False  # work with those of the recordings that are there
     systems: dict[str, Any] = field(default_factory=dict)  # settings that systems take on this corpus
 
-    FOLDERS: ClassVar[tuple[str, ...]] = (COPIES,)
+    FOLDERS: ClassVar[tuple[str, ...]] = ()
 
     @property
     def folder(self) -> Path:
@@ -80,19 +79,10 @@ class ASVspoof2017:
                                    for subset, folder in RECORDINGS.items()}  # fmt: skip
         return identity | {"protocols": {key: files.sha256(path) for key, path in protocols(self.folder).items()}}
 
-    def outdated(self, directory: Path) -> bool:
-        """Whether the original of a 16-bit copy is gone or was replaced."""
-        for copy in (directory / COPIES).glob("*/*.wav"):
-            original = self.folder / RECORDINGS.get(copy.parent.name, "") / copy.name
-            if not original.is_file() or original.stat().st_mtime_ns != copy.stat().st_mtime_ns:
-                return True
-        return False
-
     def utterances(
         self, directory: Path, *, say: Callable[[str], None] = print, **options: Any
     ) -> dict[str, list[Utterance]]:
-        copies = directory / COPIES
-        return utterances(self.folder, official=True, allow_missing=self.allow_missing, copies=copies, say=say)
+        return utterances(self.folder, official=True, allow_missing=self.allow_missing, say=say)
 
 
 def protocols(root: Path) -> dict[str, Path]:
@@ -106,18 +96,16 @@ def utterances(
     *,
     official: bool,
     allow_missing: bool = False,
-    copies: Path | None = None,
     say: Callable[[str], None] = print,
 ) -> dict[str, list[Utterance]]:
-    """The utterances of `train`, `dev` and `eval`, in the order of the protocols, their recordings checked.
+    """The utterances of `train`, `dev` and `eval`, in the order of the protocols.
 
     With `official` the protocols must have the published counts; a hash that differs is reported through `say`. With
     `allow_missing`, recordings and protocols may be absent: `say` is told how many are there, and a subset without any
-    is left out of the result. The recordings that are there must still be usable. `copies` is a folder for 16-bit
-    copies of recordings that hold 16-bit samples as floating point; without it they are refused.
+    is left out of the result.
 
     Raises UserError for a missing tree, Version 1 of the corpus, malformed protocols, other counts, and recordings that
-    are missing, unreadable, cut short, empty or not 16 kHz mono 16-bit PCM.
+    are missing.
     """
     found = _found(root, official, allow_missing, say)
     listed = {subset: read_protocol(path) for subset, path in found.items()}
@@ -129,8 +117,7 @@ def utterances(
     if not present:
         raise UserError(f"{root}: holds none of the recordings that its protocols list. {_fix(official)}")
     for subset, chosen in present.items():
-        listed_files = [replace(u, wav=str(root / RECORDINGS[subset] / u.wav)) for u in chosen]
-        present[subset] = recordings.check(subset, listed_files, copies=copies, say=say)
+        present[subset] = [replace(u, wav=str(root / RECORDINGS[subset] / u.wav)) for u in chosen]
     return present
 
 

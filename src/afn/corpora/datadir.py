@@ -1,7 +1,8 @@
 """Kaldi data directories: `wav.scp utt2spk spk2utt utt2label utt2cond`, sorted bytewise, and `utt2hash`.
 
-Two tables are ours. `utt2cond` names its columns in a first line, `#utt room device`; without one it has the three of
-ASVspoof 2017. `utt2hash` has `utt sha256 bytes mtime_ns` of every recording's file: a replaced recording is noticed.
+Three tables are ours. `utt2cond` names its columns in a first line, `#utt room device`; without one it has the three of
+ASVspoof 2017. `utt2source` has the original of every recording that stage -2 has converted. `utt2hash` has `utt sha256
+bytes mtime_ns` of every original: a replaced recording is noticed.
 """
 
 import hashlib
@@ -16,6 +17,7 @@ from afn.common.labels import LABELS
 from afn.common.progress import Progress
 
 RUN_STAGE = "Run stage -2 first."
+SOURCES = "utt2source"  # exists if a recording was converted
 TABLES = ("wav.scp", "utt2spk", "spk2utt", "utt2label", "utt2cond", "utt2hash")
 BLOCK = 1 << 20  # bytes read at a time
 HEADER = "#utt"  # begins the first line of utt2cond, which names its columns
@@ -52,7 +54,7 @@ class Utterance:
 
     `conditions` maps the columns of utt2cond to codes, `-` where unknown; all utterances of a corpus have the same
     columns in the same order. `channel`, `start` and `end` say which part of `wav` is meant, until the recordings have
-    been checked. `content` is that of the file, once it has been checked.
+    been checked. After that, `content` is that of the user's file, and `source` names it if `wav` is a converted copy.
     """
 
     utt: str
@@ -64,6 +66,7 @@ class Utterance:
     start: float | None = None  # s
     end: float | None = None  # s
     content: Content | None = field(default=None, compare=False, repr=False)
+    source: str | None = field(default=None, compare=False, repr=False)
 
 
 class Conditions:
@@ -82,7 +85,7 @@ class Conditions:
 
 
 def write(directory: Path, utterances: Iterable[Utterance]) -> None:
-    """Write a data directory; utt2hash if the content of all recordings is known.
+    """Write a data directory; utt2hash if the content of all recordings is known, utt2source if some were converted.
 
     Raises UserError for duplicate ids, unknown labels, names with white space and other conditions than the first's.
     """
@@ -101,6 +104,10 @@ def write(directory: Path, utterances: Iterable[Utterance]) -> None:
     }
     for name, table in lines.items():
         files.write_text(directory / name, "".join(f"{line}\n" for line in table))
+    if sources := [f"{u.utt} {u.source}\n" for u in utterances if u.source is not None]:
+        files.write_text(directory / SOURCES, "".join(sources))
+    else:
+        (directory / SOURCES).unlink(missing_ok=True)
     contents = {u.utt: u.content for u in utterances if u.content is not None}
     if len(contents) == len(utterances):
         _write_hashes(directory, contents)
@@ -169,17 +176,25 @@ def recordings_hash(directory: Path) -> str:
 def changed(directory: Path, *, refresh: bool = False) -> list[str]:
     """The ids whose file is gone or no longer has the recorded content; only files that look changed are read.
 
+    Of a converted recording, the original is compared and the copy must exist.
+
     With `refresh`, new times of change of files with the old content are written into utt2hash. Raises UserError for
     missing or malformed tables.
     """
     recorded, wavs = hashes(directory), dict(recordings(directory))
     if odd := sorted(wavs.keys() ^ recorded.keys(), key=str.encode):
         raise UserError(f"{directory}: wav.scp and utt2hash disagree about {odd[0]}. {RUN_STAGE}")
+    originals = {}
+    if (directory / SOURCES).exists():
+        originals = tables.table(directory / SOURCES, "utt file", fix=RUN_STAGE, blanks=True)
     now: dict[str, Content] = {}
     other = []
     with Progress(f"comparing {directory.name}", len(wavs)) as progress:
         for utt, wav in wavs.items():
             try:
+                if utt in originals:
+                    paths.located(wav).stat()
+                    (wav,) = originals[utt]
                 now[utt] = Content.of(paths.located(wav), recorded[utt])
             except OSError:
                 other.append(utt)

@@ -58,9 +58,6 @@ class OwnCorpus:
                  for table in INPUTS if (path := directory / table).is_file()}  # fmt: skip
         return {"kind": self.kind, "name": self.name, "lists": {key: files.sha256(lists[key]) for key in lists}}
 
-    def outdated(self, directory: Path) -> bool:
-        return False
-
     def utterances(
         self, directory: Path, *, allow_pipes: bool = False, say: Callable[[str], None] = print, **options: Any
     ) -> dict[str, list[Utterance]]:
@@ -70,18 +67,18 @@ class OwnCorpus:
 def utterances(
     directories: Mapping[str, Path], *, piped: Path | None = None, say: Callable[[str], None] = print
 ) -> dict[str, list[Utterance]]:
-    """The utterances of each subset, sorted bytewise by id, their recordings checked.
+    """The utterances of each subset, sorted bytewise by id.
 
     A relative path in a wav.scp starts at the repository. `say` is told what was filled in. `piped` is a folder for the
     output of the pipes in a wav.scp; without it pipes are refused.
 
-    Raises UserError for missing, malformed or contradicting tables, for segments, for pipes that are refused or fail,
-    and for recordings that are missing, unreadable, cut short, empty or not 16 kHz mono 16-bit PCM.
+    Raises UserError for missing, malformed or contradicting tables, for segments, and for pipes that are refused or
+    fail.
     """
     found = {subset: _read(subset, directory, piped is not None, say) for subset, directory in directories.items()}
     if piped:
         found = {subset: pipes.run(listed, piped / subset, subset) for subset, listed in found.items()}
-    return {subset: recordings.check(subset, listed, say=say) for subset, listed in found.items()}
+    return found
 
 
 def _read(subset: str, directory: Path, allow_pipes: bool, say: Callable[[str], None]) -> list[Utterance]:

@@ -13,6 +13,7 @@ from afn.common.progress import Progress
 from afn.corpora.datadir import Content, Utterance
 from afn.features import audio
 
+FOLDER = "audio"  # below data/<corpus>, for converted copies
 SAMPLE_RATE = 16000  # Hz; ASVspoof 2017, and every feature of this repository
 
 
@@ -47,7 +48,8 @@ def check(
             try:
                 used = _checked(path, copies and copies / subset)
                 copied += used != path
-                checked.append(replace(utterance, wav=portable(used), content=Content.of(used)))
+                source = portable(path) if used != path else None
+                checked.append(replace(utterance, wav=portable(used), content=Content.of(path), source=source))
             except UserError as fault:
                 faults.append(str(fault))
             progress.advance()

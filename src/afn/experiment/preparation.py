@@ -12,7 +12,7 @@ from afn import corpora
 from afn.common import owned, paths, record
 from afn.common.errors import UserError
 from afn.common.labels import GENUINE, SUBSETS
-from afn.corpora import datadir, overlaps
+from afn.corpora import datadir, overlaps, recordings
 from afn.corpora.datadir import Utterance
 from afn.experiment import locks
 from afn.experiment.layout import Layout
@@ -56,7 +56,9 @@ def prepare(
     _check_folders(corpus, layout)
     with locks.hold(layout.corpus_data):
         record.remove(layout.corpus_data)
-        utterances = corpus.utterances(layout.corpus_data, jobs=jobs, force=force, allow_pipes=allow_pipes, say=say)
+        found = corpus.utterances(layout.corpus_data, jobs=jobs, force=force, allow_pipes=allow_pipes, say=say)
+        copies = layout.corpus_data / recordings.FOLDER
+        utterances = {name: recordings.check(name, listed, copies=copies, say=say) for name, listed in found.items()}
         overlaps.check(utterances, say)
         owned.claim(layout.corpus_data, OURS)
         for subset in SUBSETS:
@@ -88,8 +90,6 @@ def _up_to_date(corpus: corpora.Corpus, layout: Layout, made_from: dict[str, Any
     written = [subset for subset in SUBSETS if subset in found.get("subsets", ())]
     if not all((layout.subset(subset) / table).is_file() for subset in written for table in datadir.TABLES):
         return False
-    if corpus.outdated(layout.corpus_data):
-        return False
     for subset in written:
         try:
             changed = datadir.changed(layout.subset(subset), refresh=True)
@@ -106,7 +106,7 @@ def _check_folders(corpus: corpora.Corpus, layout: Layout) -> None:
     """Raise UserError if a folder that would be written is not the project's."""
     owned.check(layout.corpus_data, OURS)
     subsets = [layout.subset(subset) for subset in corpus.names_of_subsets()]
-    for folder in (*subsets, *(layout.corpus_data / name for name in corpus.FOLDERS)):
+    for folder in (*subsets, *(layout.corpus_data / name for name in (*corpus.FOLDERS, recordings.FOLDER))):
         owned.check(folder)
 
 
@@ -117,4 +117,4 @@ def _remove(directory: Path) -> list[Path]:
     features = [path for path in directory.iterdir() if path.is_dir() and owned.is_ours(path)]
     for folder in features:
         owned.remove(folder)
-    return owned.remove(directory, (*datadir.TABLES, ".*.lock", ".*.tmp"))
+    return owned.remove(directory, (*datadir.TABLES, datadir.SOURCES, ".*.lock", ".*.tmp"))

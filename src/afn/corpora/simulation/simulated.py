@@ -88,9 +88,6 @@ class Simulated:
             recipe[name] = {str(path.relative_to(folder)): path.stat().st_size for path in found}
         return recipe
 
-    def outdated(self, directory: Path) -> bool:
-        return False
-
     def utterances(
         self, directory: Path, *, jobs: int, force: bool = False, say: Callable[[str], None] = print, **options: Any
     ) -> dict[str, list[Utterance]]:
