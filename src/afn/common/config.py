@@ -1,32 +1,77 @@
-"""YAML files as dataclasses, strictly: every key is known, every value has its type, every mistake is named.
+"""YAML files as pydantic models, strictly: every key is known, every value has its type, every mistake is named.
 
 A YAML may begin with `extends: other.yaml` (relative to itself) and state only what differs. `name=value` overrides
-reach any value by its dotted name. A choice between several dataclasses is made by their `kind`.
+reach any value by its dotted name. A choice between several models is made by their `kind`.
 """
 
-import dataclasses
 import difflib
-import math
+import re
 import types
 import typing
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
+from afn.common import dataclass_settings
 from afn.common.errors import UserError
 
 T = TypeVar("T")
 
-# More than any configuration needs; what is beyond was made to exhaust memory or stack.
-MOST_BYTES = 4 << 20
-MOST_VALUES = 200_000  # with every alias written out
-MOST_LEVELS = 50
-MOST_EXTENDS = 20
+KIND = "kind"  # the key that chooses one of several models
 INTEGERS = 2**53  # beyond, a float is not the same number
 SHOWN = 80  # characters of a wrong value in a message
-GROUP = "group"  # key of a dataclass field's metadata: what the value can change
+
+
+@dataclass(frozen=True)
+class Group:
+    """Marks a setting that cannot change a number, by what it changes instead."""
+
+    name: str
+
+
+# Types of settings.
+Execution = Annotated[T, Group("execution")]  # how work is done
+Presentation = Annotated[T, Group("presentation")]  # what is shown
+Share = Annotated[float, Field(gt=0, lt=1)]
+Ends = Annotated[tuple[T, T], Field(strict=False)]  # not strict: a YAML has lists, no tuples
+
+
+def _ascending(ends: tuple[Any, Any]) -> tuple[Any, Any]:
+    if ends[0] > ends[1]:
+        raise ValueError("must be in ascending order")
+    return ends
+
+
+Range = Annotated[tuple[T, T], Field(strict=False), AfterValidator(_ascending)]  # [smallest, largest]
+
+
+class Settings(BaseModel):
+    """Base class of what a YAML can say: frozen, with known keys only, values of exactly their type, finite numbers.
+
+    A check of several values is a `model_validator(mode="after")`; its ValueError begins with the name of a setting.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, values: Any) -> Any:
+        for key, value in values.items() if isinstance(values, dict) else ():
+            if key not in cls.model_fields:
+                raise PydanticCustomError("unknown_key", "unknown key", {"key": key, "known": list(cls.model_fields)})
+            if type(value) is int and abs(value) > INTEGERS:
+                raise ValueError(f"{key}: {value:.3g} must be a whole number of at most fifteen digits")
+        return values
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with other values, which are checked."""
+        return type(self)(**{**dict(self), **changes})
 
 
 def read(path: Path | str) -> dict[str, Any]:
@@ -52,17 +97,15 @@ def _layers(path: Path, below: tuple[Path, ...]) -> list[tuple[Path, dict[str, A
     if path in below:
         chain = " -> ".join(p.name for p in (*below, path))
         raise UserError(f"{path}: `extends` runs in a circle ({chain}); take one of these lines out")
-    if len(below) > MOST_EXTENDS:
-        raise UserError(f"{path}: `extends` runs through more than {MOST_EXTENDS} files; write the settings out")
-    if path.stat().st_size > MOST_BYTES:
-        raise UserError(f"{path}: larger than {MOST_BYTES >> 20} MB, which no configuration is; name another file")
     try:
         content = _parse(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not a text file in UTF-8. Save it as UTF-8, or name another file.") from None
     except ValueError as error:
         raise UserError(f"{path}: not a YAML file: {error}; correct the line it names") from None
     if content is None:
         content = {}
-    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+    if not isinstance(content, dict):
         raise UserError(f"{path}: the file must hold `key: value` lines")
     base = content.pop("extends", None)
     if base is None:
@@ -72,50 +115,54 @@ def _layers(path: Path, below: tuple[Path, ...]) -> list[tuple[Path, dict[str, A
     return [*_layers(path.parent / base, (*below, path)), (path, content)]
 
 
+# Plain scalars that are not text: those of YAML 1.2 which everybody reads in the same way. PyYAML, which knows YAML
+# 1.1, reads 010 as 8, 1:30 as 90 and `on` as true. They are text here, as 0x10 and 1_000 are, and so no numbers.
+INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
+FLOAT = re.compile(
+    r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
+)
+WORDS: dict[str, bool | None] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
+WORDS |= {word: value for value in (True, False) for word in (str(value), str(value).lower(), str(value).upper())}
+
+
 def _parse(text: str) -> Any:
-    """What a YAML text says; raises ValueError for what is no YAML."""
+    """What a YAML text says; raises ValueError for what is no YAML, and for tags and aliases, which nothing needs."""
     try:
-        loader = yaml.SafeLoader(text)
-        try:
-            node = loader.get_single_node()
-            if node is None:
-                return None
-            _measure(node, {}, 0)
-            return loader.construct_document(node)
-        finally:
-            loader.dispose()
+        node = yaml.compose(text, Loader=yaml.BaseLoader)
+        return None if node is None else _value(node, set())
     except RecursionError:
-        raise ValueError(f"it nests more than {MOST_LEVELS} levels deep") from None
-    except (ValueError, yaml.YAMLError) as error:
+        raise ValueError("it nests too deep") from None
+    except yaml.YAMLError as error:
         raise ValueError(" ".join(str(error).split())) from None
-    except (ArithmeticError, AttributeError, LookupError, TypeError):  # PyYAML's, of a `!!tag` before a value unlike it
-        raise ValueError("a value is not what its `!!` tag says") from None
 
 
-def _measure(node: yaml.Node, sizes: dict[yaml.Node, int], level: int) -> int:
-    """The values in `node` with every alias written out; `sizes` remembers. ValueError for too many, or a key twice."""
-    if node in sizes:
-        if not sizes[node]:
-            raise ValueError(f"an alias of itself, line {node.start_mark.line + 1}")
-        return sizes[node]
-    if level > MOST_LEVELS:
-        raise ValueError(f"it nests more than {MOST_LEVELS} levels deep, line {node.start_mark.line + 1}")
-    sizes[node] = 0  # under way
-    size = 1
+def _value(node: yaml.Node, seen: set[int]) -> Any:
+    line = f"line {node.start_mark.line + 1}"
+    if id(node) in seen:
+        raise ValueError(f"aliases such as *name are not read, see the value that is named in {line}")
+    seen.add(id(node))
+    if node.tag.rpartition(":")[2] not in ("str", "seq", "map"):
+        raise ValueError(f"tags such as {node.tag} are not read, {line}")
     if isinstance(node, yaml.MappingNode):
-        seen = set()
+        found: dict[str, Any] = {}
         for key, value in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value != "<<":
-                if (key.tag, key.value) in seen:
-                    raise ValueError(f"{key.value} is there a second time, line {key.start_mark.line + 1}")
-                seen.add((key.tag, key.value))
-            size += _measure(key, sizes, level + 1) + _measure(value, sizes, level + 1)
-    elif isinstance(node, yaml.SequenceNode):
-        size += sum(_measure(item, sizes, level + 1) for item in node.value)
-    if size > MOST_VALUES:
-        raise ValueError(f"its aliases stand for more than {MOST_VALUES} values, line {node.start_mark.line + 1}")
-    sizes[node] = size
-    return size
+            if not isinstance(key, yaml.ScalarNode):
+                raise ValueError(f"a key is not text, {line}")
+            if key.value in found:
+                raise ValueError(f"{key.value} is there a second time, line {key.start_mark.line + 1}")
+            found[key.value] = _value(value, seen)
+        return found
+    if isinstance(node, yaml.SequenceNode):
+        return [_value(item, seen) for item in node.value]
+    if node.style is not None:  # quoted
+        return node.value
+    if node.value in WORDS:
+        return WORDS[node.value]
+    if INTEGER.fullmatch(node.value):
+        return int(node.value)
+    if FLOAT.fullmatch(node.value):
+        return float(node.value.lower().replace(".inf", "inf").replace(".nan", "nan"))
+    return node.value
 
 
 def _neighbours(path: Path) -> str:
@@ -147,7 +194,7 @@ def override(settings: Mapping[str, Any], assignments: Iterable[str]) -> dict[st
     merged = dict(settings)
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
-        if not equals or not all(name.split(".")) or name.count(".") > MOST_LEVELS:
+        if not equals or not all(name.split(".")):
             raise UserError(f"--set {assignment}: write it as name=value, for example train.epochs=5")
         try:
             value = _parse(text)
@@ -159,56 +206,78 @@ def override(settings: Mapping[str, Any], assignments: Iterable[str]) -> dict[st
     return merged
 
 
-def build(cls: Any, settings: Mapping[str, Any], where: str) -> Any:
-    """An instance of the dataclass `cls` (or of one of a union of dataclasses, by `kind`) from a mapping.
+def build(kind: Any, settings: Any, where: str) -> Any:
+    """An instance of the model `kind`, or of one of a union of models by the key `kind`, from a mapping.
 
-    `where` names the source in messages. Raises UserError for unknown keys, missing keys and values of a wrong type.
+    `where` names the source in messages. Raises UserError for unknown keys, missing keys and unusable values.
     """
-    return _convert(cls, settings, "", where)
+    if dataclass_settings.takes(kind):
+        return dataclass_settings.build(kind, settings, where)
+    model = _model(kind)
+    try:
+        return model.validate_python(settings)
+    except ValidationError as error:
+        raise UserError(f"{where}: {_explained(model, settings, error)}") from None
 
 
-def load(cls: type[T] | Any, path: Path | str, assignments: Iterable[str] = ()) -> T:
-    """The dataclass `cls` from the YAML at `path`, with `name=value` overrides applied."""
-    loaded: T = build(cls, override(read(path), assignments), str(path))
+@lru_cache
+def _model(kind: Any) -> TypeAdapter[Any]:
+    several = typing.get_origin(kind) in (typing.Union, types.UnionType)
+    return TypeAdapter(Annotated[kind, Field(discriminator=KIND)] if several else kind)
+
+
+def load(kind: type[T] | Any, path: Path | str, assignments: Iterable[str] = ()) -> T:
+    """The model `kind` from the YAML at `path`, with `name=value` overrides applied; errors as for `read`, `build`."""
+    loaded: T = build(kind, override(read(path), assignments), str(path))
     return loaded
 
 
 def execution(**more: Any) -> Any:
-    """A dataclass field that changes how work is done but no number; arguments as for `dataclasses.field`."""
-    return dataclasses.field(metadata={GROUP: "execution"}, **more)
+    return dataclass_settings.execution(**more)
 
 
 def presentation(**more: Any) -> Any:
-    """A dataclass field that only changes what is shown; arguments as for `dataclasses.field`."""
-    return dataclasses.field(metadata={GROUP: "presentation"}, **more)
+    return dataclass_settings.presentation(**more)
 
 
-def groups(config: Any) -> dict[str, dict[str, Any]]:
-    """A dataclass's plain values in three groups: `identity` (can change a number), `execution`, `presentation`.
+def groups(settings: Any) -> dict[str, dict[str, Any]]:
+    """The plain values of settings in three groups: `identity` (can change a number), `execution`, `presentation`.
 
-    Nested dataclasses are divided as well. Each group keeps the nesting of the whole.
+    Nested settings are divided as well. Each group keeps the nesting of the whole.
     """
+    if not isinstance(settings, Settings):
+        return dataclass_settings.groups(settings)
     found: dict[str, dict[str, Any]] = {"identity": {}, "execution": {}, "presentation": {}}
-    for field in dataclasses.fields(config):
-        value, group = getattr(config, field.name), field.metadata.get(GROUP, "identity")
-        if dataclasses.is_dataclass(value) and group == "identity":
+    for key, field in type(settings).model_fields.items():
+        value = getattr(settings, key)
+        group = next((mark.name for mark in field.metadata if isinstance(mark, Group)), "identity")
+        if isinstance(value, Settings) and group == "identity":
             for name, part in groups(value).items():
                 if part or name == "identity":
-                    found[name][field.name] = part
+                    found[name][key] = part
         else:
-            found[group][field.name] = plain(value) if dataclasses.is_dataclass(value) else _plain(value)
+            found[group][key] = plain(value) if isinstance(value, Settings) else _plain(value)
     return found
 
 
-def plain(config: Any) -> dict[str, Any]:
-    """A configuration as plain mappings, lists and values, ready for YAML."""
-    found: dict[str, Any] = _plain(dataclasses.asdict(config))
+def plain(settings: Any) -> dict[str, Any]:
+    """Settings as plain mappings, lists and values, ready for YAML."""
+    if not isinstance(settings, Settings):
+        return dataclass_settings.plain(settings)
+    found: dict[str, Any] = _plain(settings.model_dump())
     return found
+
+
+class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
+    """Quotes text that `read` would take for a number, but not YAML 1.1, which PyYAML writes."""
+
+
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(f"({FLOAT.pattern})$"), None)
 
 
 def dump(settings: Mapping[str, Any]) -> str:
     """YAML text of plain `settings`, in their own order; the same settings give the same text."""
-    text: str = yaml.safe_dump(_plain(settings), sort_keys=False, allow_unicode=True, width=120)
+    text: str = yaml.dump(_plain(settings), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
     return text
 
 
@@ -220,108 +289,73 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _convert(kind: Any, value: Any, name: str, where: str) -> Any:
-    """`value` as the type `kind`, or a UserError that names `name` in `where`."""
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if kind is Any:
-        return value
-    if origin in (typing.Union, types.UnionType):
-        return _choose(arguments, value, name, where)
-    if dataclasses.is_dataclass(kind):
-        return _dataclass(kind, value, name, where)
-    if origin is Literal:
-        if value in arguments and type(value) in {type(choice) for choice in arguments}:
-            return value
-        choices = [str(choice).lower() if isinstance(choice, bool) else str(choice) for choice in arguments]
-        raise _wrong(value, name, where, f"one of: {', '.join(choices)}", choices)
-    if origin in (list, tuple):
-        if not isinstance(value, list | tuple):
-            raise _wrong(value, name, where, "a list")
-        if origin is list or arguments[-1] is Ellipsis:
-            item_types = [arguments[0]] * len(value)
-        elif len(arguments) == len(value):
-            item_types = list(arguments)
-        else:
-            raise _wrong(value, name, where, f"a list of {len(arguments)} values")
-        pairs = zip(item_types, value, strict=True)
-        items = [_convert(t, item, f"{name}[{i}]", where) for i, (t, item) in enumerate(pairs)]
-        return items if origin is list else tuple(items)
-    if origin is dict:
-        if not isinstance(value, dict):
-            raise _wrong(value, name, where, "`key: value` lines")
-        return {
-            _convert(arguments[0], key, f"{name} key", where): _convert(arguments[1], item, f"{name}.{key}", where)
-            for key, item in value.items()
-        }
-    return _scalar(kind, value, name, where)
+# What a value must be, by pydantic's type of error.
+EXPECTED = {
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "string_type": "text (quote it)",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "`key: value` lines",
+    "model_type": "`key: value` lines",
+    "model_attributes_type": "`key: value` lines",
+    "greater_than": "above {gt:g}",
+    "greater_than_equal": "at least {ge:g}",
+    "less_than": "below {lt:g}",
+    "less_than_equal": "at most {le:g}",
+    "multiple_of": "a multiple of {multiple_of:g}",
+    "too_short": "a list of {min_length} or more",
+    "too_long": "a list of {max_length} or fewer",
+    "missing": "a list of two",  # `Ends` and `Range` are the only lists of a given length
+    "literal_error": "one of: {choices}",
+    "union_tag_invalid": "one of: {choices}",
+}
 
 
-def _scalar(kind: Any, value: Any, name: str, where: str) -> Any:
-    if kind is float and isinstance(value, int | float | str) and not isinstance(value, bool):
-        try:  # PyYAML reads 1e-3, without a point, as text
-            if math.isfinite(float(value)):
-                return float(value)
-        except (ValueError, OverflowError):
-            pass
-    elif kind is int and type(value) is int and abs(value) > INTEGERS:
-        raise _wrong(value, name, where, "a whole number of at most fifteen digits")
-    elif kind in (int, bool, str) and type(value) is kind:
-        return value
-    words = {float: "a finite number", int: "a whole number", bool: "true or false", str: "text (quote it)"}
-    raise _wrong(value, name, where, words.get(kind, str(kind)))
-
-
-def _choose(options: tuple[Any, ...], value: Any, name: str, where: str) -> Any:
-    if value is None and type(None) in options:
-        return None
-    options = tuple(option for option in options if option is not type(None))
-    if len(options) == 1:
-        return _convert(options[0], value, name, where)
-    kinds = {typing.get_args(typing.get_type_hints(option)["kind"])[0]: option for option in options}
-    if not isinstance(value, dict) or "kind" not in value:
-        raise UserError(f"{where}: {_label(name, 'kind')} is missing; give one of: {', '.join(kinds)}")
-    if not isinstance(value["kind"], str) or value["kind"] not in kinds:
-        raise _wrong(value["kind"], _label(name, "kind"), where, f"one of: {', '.join(kinds)}", kinds)
-    return _convert(kinds[value["kind"]], value, name, where)
-
-
-def _dataclass(cls: Any, value: Any, name: str, where: str) -> Any:
-    if not isinstance(value, dict):
-        raise _wrong(value, name, where, "`key: value` lines")
-    hints = typing.get_type_hints(cls)
-    fields = {field.name: field for field in dataclasses.fields(cls)}
-    for key in value:
-        if key not in fields:
-            raise UserError(f"{where}: unknown key {_label(name, str(key))}{_meant(str(key), fields)}")
-    missing = [
-        key
-        for key, field in fields.items()
-        if key not in value and field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-    ]
-    if missing:
-        raise UserError(f"{where}: {_label(name, missing[0])} is missing; add it")
-    try:
-        return cls(**{key: _convert(hints[key], item, _label(name, key), where) for key, item in value.items()})
-    except ValueError as error:  # a dataclass's own check, in __post_init__
-        raise UserError(f"{where}: {_label(name, str(error))}") from None
+def _explained(model: TypeAdapter[Any], settings: Any, error: ValidationError) -> str:
+    """The first mistake in `settings`, in one line."""
+    first = error.errors(include_url=False)[0]
+    reason, context, given = first["type"], first.get("ctx", {}), first["input"]
+    path, value = [], settings
+    for item in first["loc"]:
+        try:
+            value = value[item]
+        except (LookupError, TypeError):  # a missing key, or which of several models pydantic chose
+            continue
+        path.append(item)
+    name = "".join(f"[{item}]" if isinstance(item, int) else f".{item}" for item in path).removeprefix(".")
+    if reason == "unknown_key":
+        return f"unknown key {_label(name, context['key'])}{_meant(context['key'], context['known'], True)}"
+    if reason == "union_tag_not_found":  # the message for a wrong kind names the right ones
+        change: dict[str, Any] = {KIND: ""}
+        for item in reversed(path):
+            change = {str(item): change}
+        try:
+            model.validate_python(merge(settings, change))
+        except ValidationError as wrong:
+            return _explained(model, settings, wrong).replace(": '' must be", " is missing; give")
+    if reason == "missing" and isinstance(first["loc"][-1], str):
+        return f"{_label(name, first['loc'][-1])} is missing; add it"
+    if reason == "union_tag_invalid":
+        name, given = _label(name, KIND), given[KIND]
+    shown = repr(given)
+    shown = shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}…"
+    if reason == "value_error":
+        text = str(context["error"])
+        return f"{name}: {shown} {text}" if text.startswith("must") else _label(name, text)
+    choices = re.findall("'([^']*)'", str(context.get("expected_tags") or context.get("expected")))
+    expected = EXPECTED[reason].format(**context, choices=", ".join(choices))
+    return f"{name or 'the file'}: {shown} must be {expected}{_meant(str(given)[:SHOWN], choices)}"
 
 
 def _label(name: str, key: str) -> str:
     return f"{name}.{key}" if name else key
 
 
-def _wrong(value: Any, name: str, where: str, expected: str, choices: Iterable[Any] = ()) -> UserError:
-    try:
-        text, shown = str(value), repr(value)
-    except ValueError:  # Python does not write whole numbers of thousands of digits
-        text = shown = "a number of thousands of digits"
-    shown = shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}…"
-    return UserError(f"{where}: {name or 'the file'}: {shown} must be {expected}{_meant(text[:SHOWN], choices)}")
-
-
-def _meant(word: str, choices: Iterable[Any]) -> str:
-    choices = [str(choice) for choice in choices]
+def _meant(word: str, choices: list[str], listed: bool = False) -> str:
     close = difflib.get_close_matches(word, choices, n=1)
     if close:
         return f"; did you mean {close[0]}?"
-    return f"; known: {', '.join(choices)}" if choices else ""
+    return f"; known: {', '.join(choices)}" if listed else ""
