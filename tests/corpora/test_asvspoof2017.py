@@ -127,9 +127,9 @@ def test_the_configuration_leads_to_the_folder(monkeypatch, tmp_path):
     assert not shipped.allow_missing
     assert shipped.folder == paths.ROOT / "data/asvspoof2017/corpus"
     for root, folder in (("~/corpus", tmp_path / "corpus"), ("/corpora/2017", Path("/corpora/2017"))):
-        assert ASVspoof2017("asvspoof2017", "mine", root).folder == folder
+        assert ASVspoof2017(kind="asvspoof2017", name="mine", root=root).folder == folder
     with pytest.raises(UserError, match="no such home folder"):
-        _ = ASVspoof2017("asvspoof2017", "mine", "~no-such-user-here/corpus").folder
+        _ = ASVspoof2017(kind="asvspoof2017", name="mine", root="~no-such-user-here/corpus").folder
 
 
 # malformed protocols

@@ -306,6 +306,7 @@ EXPECTED = {
     "less_than": "below {lt:g}",
     "less_than_equal": "at most {le:g}",
     "multiple_of": "a multiple of {multiple_of:g}",
+    "string_pattern_mismatch": "text of the form {pattern}",
     "too_short": "a list of {min_length} or more",
     "too_long": "a list of {max_length} or fewer",
     "missing": "a list of two",  # `Ends` and `Range` are the only lists of a given length

@@ -10,11 +10,14 @@ device; the last three are `-` for genuine speech. The simulated corpus has the 
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from pydantic import Field
+
 from afn.common import files, labels, tables
+from afn.common.config import Settings
 from afn.common.errors import UserError
 from afn.common.labels import LABELS
 from afn.corpora import recordings
@@ -48,15 +51,14 @@ GET_VERSION_2 = "Get Version 2.0 with utils/download_asvspoof2017.sh, or set cor
 FETCH_PROTOCOL = "Download the protocol again."
 
 
-@dataclass(frozen=True)
-class ASVspoof2017:
+class ASVspoof2017(Settings):
     """The official corpus in the folder `root`; with `allow_missing`, as much of it as is there."""
 
     kind: Literal["asvspoof2017"]
-    name: str  # its folder under data/ and exp/
-    root: str  # the folder that holds ASVspoof2017_V2_{train,dev,eval}/ and protocol_V2/
-    allow_missing: bool = False  # work with those of the recordings that are there
-    systems: dict[str, Any] = field(default_factory=dict)  # settings that systems take on this corpus
+    name: str = Field(description="its folder under data/ and exp/")
+    root: str = Field(description="the folder that holds ASVspoof2017_V2_{train,dev,eval}/ and protocol_V2/")
+    allow_missing: bool = Field(False, description="use the recordings that exist")
+    systems: dict[str, Any] = Field({}, description="settings that systems take on this corpus, by their kind")
 
     FOLDERS: ClassVar[tuple[str, ...]] = ()
 

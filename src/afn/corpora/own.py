@@ -13,11 +13,14 @@ be a pipe, `id program … |` (corpora/pipes.py).
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
 
 from afn.common import files, paths
+from afn.common.config import Settings
 from afn.common.errors import UserError
 from afn.common.labels import SUBSETS
 from afn.corpora import datadir, pipes, recordings
@@ -27,22 +30,23 @@ PIPED = "piped"  # the folder below data/<corpus> for what pipes put out
 INPUTS = ("wav.scp", "utt2label", "utt2spk", "utt2cond")
 
 
-@dataclass(frozen=True)
-class OwnCorpus:
+class OwnCorpus(Settings):
     """A corpus in existing data directories; a subset that is not given does not exist."""
 
     kind: Literal["datadir"]
-    name: str  # its folder under data/ and exp/
-    train: str | None = None  # a data directory; null: there is none
-    dev: str | None = None  # the same, for selection and calibration
-    eval: str | None = None  # the same, for the results
-    systems: dict[str, Any] = field(default_factory=dict)  # settings that systems take on this corpus
+    name: str = Field(description="its folder under data/ and exp/")
+    train: str | None = Field(None, description="a data directory; null: there is none")
+    dev: str | None = Field(None, description="the same, for selection and calibration")
+    eval: str | None = Field(None, description="the same, for the results")
+    systems: dict[str, Any] = Field({}, description="settings that systems take on this corpus, by their kind")
 
     FOLDERS: ClassVar[tuple[str, ...]] = (PIPED,)
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _some_subset(self) -> Self:
         if not any((self.train, self.dev, self.eval)):
             raise ValueError("train, dev, eval: none is given; name at least one data directory")
+        return self
 
     def inputs(self) -> dict[str, Path]:
         """The data directories that are given, by subset; `~` is expanded, a relative path starts at the repository."""

@@ -41,7 +41,7 @@ def magnitude(device, frequencies):
 
 
 def test_the_reverberation_time_is_the_rooms(settings):
-    long = replace(settings.rooms, order=30)
+    long = settings.rooms.replace(order=30)
     for asked in (0.3, 0.6):
         response = rooms.response(long, asked, 1, "E01", 0, RATE)
         decay = 10 * np.log10(np.cumsum(response[::-1] ** 2)[::-1])
@@ -66,13 +66,13 @@ def test_every_response_begins_with_the_direct_sound(settings):
 
 
 def test_a_room_too_large_for_its_reverberation_time_is_as_dry_as_can_be(settings):
-    large = replace(settings.rooms, length=(20, 20), width=(20, 20), height=(8, 8))
+    large = settings.rooms.replace(length=(20, 20), width=(20, 20), height=(8, 8))
     assert np.isfinite(rooms.response(large, 0.1, 1, "E01", 0, RATE)).all()
 
 
 def test_poor_loudspeakers_have_narrower_bands_and_rougher_responses(settings):
-    good, poor = (devices.draw(replace(settings.loudspeaker, scatter=0), q, 1, "P01", RATE) for q in (0, 1))
-    smooth = replace(settings.loudspeaker, resonances=0, scatter=0)
+    good, poor = (devices.draw(settings.loudspeaker.replace(scatter=0), q, 1, "P01", RATE) for q in (0, 1))
+    smooth = settings.loudspeaker.replace(resonances=0, scatter=0)
     for quality, device in ((0, good), (1, poor)):
         plain = devices.draw(smooth, quality, 1, "P01", RATE)
         edges = np.array([smooth.low_cut[quality], smooth.high_cut[quality]])
@@ -126,14 +126,14 @@ def test_the_recording_does_not_depend_on_what_was_recorded_before(settings, spe
 
 
 def test_the_signal_to_noise_ratio_is_the_one_asked_for(settings, speech):
-    quiet = replace(settings, noise=replace(settings.noise, snr=(20.0, 20.0)))
+    quiet = settings.replace(noise=settings.noise.replace(snr=(20.0, 20.0)))
     recording = RecordingChain(quiet, 1, RATE).record(speech, SPEECH, GENUINE).astype(float)
     signal, noise = recording[SPEECH], recording[:3900]
     assert 20 * np.log10(np.std(signal) / np.std(noise)) == pytest.approx(20, abs=1)
 
 
 def test_loud_settings_turn_the_recording_down_instead_of_clipping_it(settings, speech):
-    loud = replace(settings, level=(-10.0, -10.0))
+    loud = settings.replace(level=(-10.0, -10.0))
     recording = RecordingChain(loud, 1, RATE).record(5 * speech**3, SPEECH, GENUINE)
     assert 0.95 * 32767 < np.abs(recording.astype(int)).max() < 0.99 * 32767
 

@@ -8,7 +8,9 @@ from afn.common.errors import UserError
 from afn.corpora.simulation.random_streams import stream
 from afn.corpora.simulation.speech import Recorded, Synthetic, Voices, spoken_part
 
-VOICES = Voices(["en-us", "en-029"], ["m1", "m2", "f1"], (40, 60), (150, 180), 0.05)
+VOICES = Voices(
+    accents=["en-us", "en-029"], variants=["m1", "m2", "f1"], pitch=(40, 60), rate=(150, 180), variation=0.05
+)
 
 
 def tone(seconds, rate, hertz=300.0):

@@ -4,56 +4,56 @@ Both classes share rooms, microphones, noise and levels, so that only the hop th
 distinguishes them.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import scipy
+from pydantic import Field, PositiveInt
 
-from afn.common.checks import at_least, ranges, within
+from afn.common.config import Ends, Range, Settings
 from afn.common.labels import SPOOF
 from afn.corpora.simulation import devices, impulse_responses, rooms
-from afn.corpora.simulation.devices import Ends, Kind
+from afn.corpora.simulation.devices import Kind
 from afn.corpora.simulation.plan import Trial
-from afn.corpora.simulation.random_streams import Range, between, stream
+from afn.corpora.simulation.random_streams import between, stream
+from afn.corpora.simulation.rooms import Rooms
 
 FULL_SCALE = 0.98  # of 16 bits; louder peaks turn the whole utterance down
 
 
-@dataclass(frozen=True)
-class Noise:
+Quality = Annotated[float, Field(ge=0, le=1)]
+
+
+class Noise(Settings):
     """Stationary noise."""
 
-    snr: Range  # dB at the microphone, speech against noise
-    covert_snr: Ends  # dB of the covert recording, [transparent, poor] recorder
-    tilt: Range  # its spectrum falls as f^-tilt: 0 white, 1 pink, 2 brown
+    snr: Range[Annotated[float, Field(ge=-10, le=60)]] = Field(description="dB at the microphone, speech against noise")
+    covert_snr: Ends[Annotated[float, Field(ge=-10, le=90)]] = Field(
+        description="dB of the covert recording, [transparent, poor] recorder"
+    )
+    tilt: Range[Annotated[float, Field(ge=0, le=2)]] = Field(
+        description="its spectrum falls as f^-tilt: 0 white, 1 pink, 2 brown"
+    )
 
-    def __post_init__(self) -> None:
-        ranges(self, -10, 60, "snr")
-        within(self, -10, 90, "covert_snr")
-        ranges(self, 0, 2, "tilt")
 
-
-@dataclass(frozen=True)
-class Acoustics:
+class Acoustics(Settings):
     """Everything between mouth and file."""
 
-    environments: dict[str, float]  # code -> reverberation time in s
-    playback: dict[str, float]  # code -> quality, 0 (transparent) to 1 (poor)
-    recorders: dict[str, float]  # code -> quality, 0 (transparent) to 1 (poor)
-    microphones: int  # the recogniser's own, the same for all subsets and both classes
-    rooms: rooms.Rooms  # where everything is heard
-    microphone: Kind  # the recogniser's
-    recorder: Kind  # of replays
-    loudspeaker: Kind  # of replays
+    environments: dict[str, Annotated[float, Field(ge=0.05, le=3)]] = Field(
+        description="by code: reverberation time in s"
+    )
+    playback: dict[str, Quality] = Field(description="by code: quality, 0 (transparent) to 1 (poor)")
+    recorders: dict[str, Quality] = Field(description="by code: quality, 0 (transparent) to 1 (poor)")
+    microphones: PositiveInt = Field(description="of the recogniser, the same for all subsets and both classes")
+    rooms: Rooms = Field(description="where everything is heard")
+    microphone: Kind = Field(description="the recogniser's")
+    recorder: Kind = Field(description="of replays")
+    loudspeaker: Kind = Field(description="of replays")
     noise: Noise
-    level: Range  # RMS of the speech in dB below full scale, sampled for each utterance
-
-    def __post_init__(self) -> None:
-        within(self, 0.05, 3, "environments")
-        within(self, 0, 1, "playback", "recorders")
-        at_least(self, microphones=1)
-        ranges(self, -60, -10, "level")
+    level: Range[Annotated[float, Field(ge=-60, le=-10)]] = Field(
+        description="RMS of the speech in dB below full scale, sampled for each utterance"
+    )
 
     @property
     def codes(self) -> tuple[dict[str, float], dict[str, float], dict[str, float]]:

@@ -1,37 +1,37 @@
 """Simulated microphones, recorders and loudspeakers: a frequency response and soft saturation."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import scipy
+from pydantic import Field, NonNegativeInt, PositiveInt
 
-from afn.common.checks import at_least, within
+from afn.common.config import Ends, Settings
 from afn.corpora.simulation.random_streams import between, stream
 
-Ends = tuple[float, float]  # the value of a transparent device (quality 0) and of a poor one (quality 1)
 LONGEST_RESPONSE = 0.5  # s kept of a measured response
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(Settings):
     """A kind of device; pairs are [transparent, poor], and a device of quality q lies q of the way between them."""
 
-    low_cut: Ends  # Hz, lower band edge (-3 dB), between the ends on a logarithmic scale
-    low_order: int  # slope there, 6 dB per octave each
-    high_cut: Ends  # Hz, upper band edge
-    high_order: int  # slope there
-    resonances: int  # peaks or dips
-    resonance_gain: Ends  # dB, how high they may be
-    drive: Ends  # RMS level at the input of the saturation tanh(x): 0.1 hardly bends speech, 1 does so plainly; 0: none
-    scatter: float  # relative deviation of one device's band edges from its kind's, at most
-
-    def __post_init__(self) -> None:
-        within(self, 10, 2000, "low_cut")
-        within(self, 2500, 7900, "high_cut")  # the Nyquist frequency is 8000
-        within(self, 0, 30, "resonance_gain")
-        within(self, 0, 10, "drive")
-        within(self, 0, 0.5, "scatter")
-        at_least(self, resonances=0, low_order=1, high_order=1)
+    low_cut: Ends[Annotated[float, Field(ge=10, le=2000)]] = Field(
+        description="Hz, lower band edge (-3 dB), between the ends on a logarithmic scale"
+    )
+    low_order: PositiveInt = Field(description="of the filter there, 6 dB per octave each")
+    high_cut: Ends[Annotated[float, Field(ge=2500, le=7900)]] = Field(  # the Nyquist frequency is 8000
+        description="Hz, upper band edge"
+    )
+    high_order: PositiveInt = Field(description="of the filter there")
+    resonances: NonNegativeInt = Field(description="number of peaks or dips")
+    resonance_gain: Ends[Annotated[float, Field(ge=0, le=30)]] = Field(description="dB, maximum height of one")
+    drive: Ends[Annotated[float, Field(ge=0, le=10)]] = Field(
+        description="RMS level at the input of the saturation tanh(x): 0.1 hardly distorts speech, 1 clearly; 0: none"
+    )
+    scatter: float = Field(
+        ge=0, le=0.5, description="maximum relative deviation of a device's band edges from its kind's"
+    )
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,9 @@ def from_peak(response: np.ndarray, sample_rate: int) -> np.ndarray:
     return kept / np.sqrt((kept**2).sum())
 
 
-def _linear(ends: Ends, quality: float) -> float:
+def _linear(ends: tuple[float, float], quality: float) -> float:
     return ends[0] + quality * (ends[1] - ends[0])
 
 
-def _geometric(ends: Ends, quality: float) -> float:
+def _geometric(ends: tuple[float, float], quality: float) -> float:
     return float(ends[0] * (ends[1] / ends[0]) ** quality)

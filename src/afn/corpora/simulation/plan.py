@@ -1,38 +1,31 @@
 """The plan of a simulated corpus: for every utterance its speaker, phrase, room, microphone and replay devices."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field, PositiveInt
 
-from afn.common.checks import at_least
+from afn.common.config import Settings
 from afn.common.labels import GENUINE, SPOOF
 from afn.corpora.simulation.random_streams import deal, stream
 
-CONFIGURATION = re.compile(r"(E\d\d)(P\d\d)(R\d\d)")
+Configuration = Annotated[str, Field(pattern="^E[0-9]{2}P[0-9]{2}R[0-9]{2}$")]
 LETTERS = {"train": "T", "dev": "D", "eval": "E"}  # of the file names: T_1000001 ...
 SHUFFLED = ("eval",)  # genuine and spoof interleaved; the others list the genuine first, as the real corpus does
 PHRASES = 10
 
 
-@dataclass(frozen=True)
-class SubsetPlan:
+class SubsetPlan(Settings):
     """Size of one subset: utterances by class, speakers, and its replay configurations (as E01P01R01)."""
 
-    genuine: int  # utterances
-    spoof: int  # replayed utterances
-    speakers: int  # no other subset has them
-    configurations: list[str]  # environment, playback device, recorder, as E01P01R01; `acoustics` describes them
-
-    def __post_init__(self) -> None:
-        at_least(self, genuine=1, spoof=1, speakers=1)
-        if not self.configurations:
-            raise ValueError("configurations: name at least one, for example E01P01R01")
-        for configuration in self.configurations:
-            if not CONFIGURATION.fullmatch(configuration):
-                raise ValueError(f"configurations: {configuration!r} is not of the form E01P01R01")
+    genuine: PositiveInt = Field(description="utterances")
+    spoof: PositiveInt = Field(description="replayed utterances")
+    speakers: PositiveInt = Field(description="no other subset has them")
+    configurations: list[Configuration] = Field(
+        min_length=1, description="environment, playback device, recorder, as E01P01R01; `acoustics` describes them"
+    )
 
 
 @dataclass(frozen=True)
@@ -63,9 +56,7 @@ class Trial:
 
 def parts(configuration: str) -> tuple[str, str, str]:
     """Environment, playback and recorder of a configuration: `E01P01R02` -> E01, P01, R02."""
-    match = CONFIGURATION.fullmatch(configuration)
-    assert match, configuration
-    return match[1], match[2], match[3]
+    return configuration[:3], configuration[3:6], configuration[6:]
 
 
 def plan(subset: str, sizes: SubsetPlan, first_speaker: int, microphones: int, seed: int) -> list[Trial]:

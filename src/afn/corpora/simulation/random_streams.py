@@ -7,7 +7,6 @@ from typing import TypeVar
 import numpy as np
 
 T = TypeVar("T")
-Range = tuple[float, float]
 
 
 def stream(seed: int, *names: str | int) -> np.random.Generator:
@@ -16,7 +15,7 @@ def stream(seed: int, *names: str | int) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()))
 
 
-def between(rng: np.random.Generator, ends: Range) -> float:
+def between(rng: np.random.Generator, ends: tuple[float, float]) -> float:
     """A uniform sample from a range, ends included."""
     return float(rng.uniform(*ends))
 

@@ -1,33 +1,31 @@
 """Simulated rooms: the impulse response from a mouth or loudspeaker to a microphone, by the image source method."""
 
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field, PositiveInt
 
-from afn.common.checks import at_least, ranges, within
-from afn.corpora.simulation.random_streams import Range, between, stream
+from afn.common.config import Range, Settings
+from afn.corpora.simulation.random_streams import between, stream
 
 SOUND = 343.0  # m/s, as pyroomacoustics has it
 WALL = 0.4  # m that people and microphones keep from walls, floor and ceiling
 
 
-@dataclass(frozen=True)
-class Rooms:
+Size = Annotated[float, Field(ge=2, le=30)]
+Distance = Annotated[float, Field(ge=0.05, le=1.1)]  # fits into the smallest room wherever the microphone is
+
+
+class Rooms(Settings):
     """The rooms; sizes are sampled for each."""
 
-    length: Range  # m
-    width: Range  # m
-    height: Range  # m
-    distance: Range  # m from source to microphone
-    places: int  # of source and microphone in a room
-    order: int  # highest image order: reflections one after the other
-
-    def __post_init__(self) -> None:
-        ranges(self, 2, 30, "length", "width", "height")
-        ranges(self, 0.05, 1.1, "distance")  # fits into the smallest room wherever the microphone is
-        at_least(self, places=1)
-        within(self, 0, 30, "order")
+    length: Range[Size] = Field(description="m")
+    width: Range[Size] = Field(description="m")
+    height: Range[Size] = Field(description="m")
+    distance: Range[Distance] = Field(description="m from source to microphone")
+    places: PositiveInt = Field(description="pairs of positions of source and microphone in a room")
+    order: int = Field(ge=0, le=30, description="highest image order: number of successive reflections")
 
 
 @lru_cache(maxsize=512)
@@ -65,7 +63,9 @@ def attainable(size: np.ndarray, reverberation: float) -> float:
     return max(reverberation, 1.01 * fully_absorbing)
 
 
-def _positions(rng: np.random.Generator, size: np.ndarray, distance: Range) -> tuple[np.ndarray, np.ndarray]:
+def _positions(
+    rng: np.random.Generator, size: np.ndarray, distance: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
     """Microphone and source (m), the source that far away in some direction, both clear of the walls."""
     apart = between(rng, distance)
     while True:

@@ -4,16 +4,16 @@ It lets everything run without the real recordings. Results on it say nothing ab
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
+from pydantic import Field, model_validator
 
 from afn.common import config, files, owned
-from afn.common.checks import ranges
+from afn.common.config import Range, Settings
 from afn.common.labels import SUBSETS
 from afn.common.parallel import ordered_map
 from afn.common.progress import Progress
@@ -24,7 +24,7 @@ from afn.corpora.recordings import SAMPLE_RATE, located
 from afn.corpora.simulation import source_audio
 from afn.corpora.simulation.acoustics import Acoustics, RecordingChain
 from afn.corpora.simulation.plan import LETTERS, SubsetPlan, Trial, parts, plan
-from afn.corpora.simulation.random_streams import Range, between, stream
+from afn.corpora.simulation.random_streams import between, stream
 from afn.corpora.simulation.speech import Recorded, Synthetic, Voices
 from afn.features import audio
 
@@ -33,34 +33,39 @@ SETTINGS = "settings.yaml"  # beside the recordings: the settings they were made
 UNIT = 8  # recordings that a worker generates at a time
 
 
-@dataclass(frozen=True)
-class Simulated:
+class Simulated(Settings):
     """A generated corpus: genuine and replayed speech in simulated or measured rooms; ranges are [least, most]."""
 
     kind: Literal["simulated"]
-    name: str  # its folder under data/ and exp/
-    seed: int  # another seed: other voices, rooms, devices and positions
+    name: str = Field(description="its folder under data/ and exp/")
+    seed: int = Field(description="another seed: other voices, rooms, devices and positions")
     train: SubsetPlan
     dev: SubsetPlan
     eval: SubsetPlan
-    voices: Voices  # who speaks, unless `speech` is given
-    silence: Range  # s before and after the speech
-    durations: Range  # s, of utterances cut from real speech
+    voices: Voices = Field(description="who speaks, unless `speech` is given")
+    silence: Range[Annotated[float, Field(ge=0, le=5)]] = Field(description="s before and after the speech")
+    durations: Range[Annotated[float, Field(ge=0.5, le=30)]] = Field(
+        description="s, of utterances cut from real speech"
+    )
     acoustics: Acoustics
-    speech: str | None = None  # a folder of real speakers, a folder each, with wav or flac files; null: synthetic ones
-    impulse_responses: str | None = None  # a folder of measured rooms and devices; null: simulated ones
-    systems: dict[str, Any] = field(default_factory=dict)  # settings that systems take on this corpus
+    speech: str | None = Field(
+        None, description="a folder of real speech, wav or flac, a folder each speaker; null: none"
+    )
+    impulse_responses: str | None = Field(
+        None, description="a folder of measured rooms and devices; null: simulated ones"
+    )
+    systems: dict[str, Any] = Field({}, description="settings that systems take on this corpus, by their kind")
 
     FOLDERS: ClassVar[tuple[str, ...]] = (TREE,)
 
-    def __post_init__(self) -> None:
-        ranges(self, 0, 5, "silence")
-        ranges(self, 0.5, 30, "durations")
+    @model_validator(mode="after")
+    def _codes_are_known(self) -> Self:
         for name, subset in self.subsets.items():
             for configuration in subset.configurations:
                 for code, known in zip(parts(configuration), self.acoustics.codes, strict=True):
                     if code not in known:
                         raise ValueError(f"{name}.configurations: {configuration}: acoustics does not describe {code}")
+        return self
 
     @property
     def subsets(self) -> dict[str, SubsetPlan]:

@@ -1,17 +1,18 @@
 """The speakers of a simulated corpus, synthetic or from a folder of real recordings."""
 
 import dataclasses
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Annotated, Self
 
 import numpy as np
+from pydantic import Field, model_validator
 
-from afn.common.checks import ranges, within
+from afn.common.config import Range, Settings
 from afn.common.errors import UserError
 from afn.corpora.simulation import source_audio
 from afn.corpora.simulation.espeak import Voice, speak
-from afn.corpora.simulation.random_streams import Range, between, stream
+from afn.corpora.simulation.random_streams import between, stream
 from afn.features import audio
 
 # RedDots' ten common phrases, S01-S10 of ASVspoof 2017
@@ -32,25 +33,27 @@ FRAME = 0.01  # s
 UNREPEATABLE = ("Reed", "caleb")  # variants of espeak-ng that use the C library's rand(), whose state we cannot set
 
 
-@dataclass(frozen=True)
-class Voices:
+class Voices(Settings):
     """The synthetic voices; no two speakers share accent and variant."""
 
-    accents: list[str]  # voices of espeak-ng by their codes
-    variants: list[str]  # espeak-ng's variants of a voice
-    pitch: Range  # sampled for each speaker; 0 to 99, 50 is the variant's default
-    rate: Range  # words a minute, sampled for each speaker
-    variation: float  # relative deviation of an utterance from its speaker's pitch and rate, at most
+    accents: list[str] = Field(min_length=1, description="voices of espeak-ng by their codes")
+    variants: list[str] = Field(min_length=1, description="espeak-ng's variants of a voice")
+    pitch: Range[Annotated[float, Field(ge=0, le=99)]] = Field(
+        description="sampled for each speaker; 0 to 99, 50 is the variant's default"
+    )
+    rate: Range[Annotated[float, Field(ge=80, le=450)]] = Field(
+        description="words per minute, sampled for each speaker"
+    )
+    variation: float = Field(
+        ge=0, le=0.5, description="maximum relative deviation of an utterance from its speaker's pitch and rate"
+    )
 
-    def __post_init__(self) -> None:
-        ranges(self, 0, 99, "pitch")
-        ranges(self, 80, 450, "rate")
-        within(self, 0, 0.5, "variation")
-        if not self.accents or not self.variants:
-            raise ValueError("accents and variants: name at least one of each")
+    @model_validator(mode="after")
+    def _repeatable(self) -> Self:
         for name in UNREPEATABLE:
             if name in self.variants:
                 raise ValueError(f"variants: {name} is not the same twice; choose another")
+        return self
 
 
 class Synthetic:
@@ -92,7 +95,7 @@ class Recorded:
     missing or holds too few speakers.
     """
 
-    def __init__(self, folder: Path, durations: Range, seed: int, speakers: int, sample_rate: int):
+    def __init__(self, folder: Path, durations: tuple[float, float], seed: int, speakers: int, sample_rate: int):
         self.durations, self.sample_rate = durations, sample_rate
         found: dict[str, list[Path]] = {}
         for path in source_audio.below(folder):
