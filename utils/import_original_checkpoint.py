@@ -2,21 +2,29 @@
 
     python utils/import_original_checkpoint.py --corpus asvspoof2017 --system afn --seeds 1-2 first.pth second.pth
 
-A checkpoint is a file that PyTorch 0.4 saved there: a dictionary with the weights under `state_dict`. Every weight must
-fit by name and shape. A state dict does not contain the attention or activation of its training (AttenResNet2, 4 and 5
-have the same names); --system states it. Each checkpoint becomes exp/<corpus>/<system>/seed<k>, which stages 1 to 3,
-score and export use as if trained here.
+A checkpoint is a file that PyTorch 0.4 saved there, a dictionary with the weights under `state_dict`, or the weights
+alone. Every weight must fit by name, shape and type. A state dict does not contain the attention or activation of its
+training (AttenResNet2, 4 and 5 have the same names); --system states it. Each checkpoint becomes
+exp/<corpus>/<system>/seed<k>, which stages 1 to 3, score and export use as if trained here.
 """
 
 import argparse
+import codecs
+import re
+import shlex
 import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
-from torch import Tensor, nn
+try:
+    import numpy as np
+    import torch
+    from torch import Tensor, nn
 
-from afn.common import errors, files, owned, record
+    from afn.common import errors, files, owned, record
+except ModuleNotFoundError as error:  # not the Python of ./run.sh
+    sys.exit(f"{Path(__file__).name}: error: {sys.executable} lacks the package {error.name}. Use .venv/bin/python.")
 from afn.common.errors import UserError
 from afn.common.paths import portable
 from afn.experiment import command_line, environment, locks, provenance
@@ -33,6 +41,13 @@ from afn.systems.neural.settings import Neural
 STATE = "state_dict"
 PARALLEL = "module."  # prefix of every name, by nn.DataParallel
 COUNTER = "num_batches_tracked"  # absent before PyTorch 0.4.1; nothing depends on it
+# The original computed its dev EER with NumPy and saved it: these types hold a number and cannot run code.
+NUMBERS = [
+    np.dtype,
+    *(type(np.dtype(name)) for name in ("float64", "float32", "int64")),
+    *((np._core.multiarray.scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
+    codecs.encode,
+]
 UNIT = (0, 2, 3, 5)  # batch norm, layer, batch norm, layer of a residual unit here
 
 
@@ -43,7 +58,8 @@ def main() -> None:
     options = parser.parse_args()
     with command_line.stage(options) as here:
         take_over(here, options.checkpoints)
-    print(f"import: next: ./run.sh --corpus {options.corpus} --system {options.system} --seeds {options.seeds} 1 3")
+    rest = [word for word in sys.argv[1:] if word not in ("--force", *map(str, options.checkpoints))]
+    print(f"import: next: ./run.sh {shlex.join([*rest, '1', '3'])}")
 
 
 def take_over(here: Stage, given: list[Path]) -> None:
@@ -91,6 +107,9 @@ def weights(path: Path, model: nn.Module) -> dict[str, Tensor]:
         if not isinstance(tensor, Tensor) or tensor.shape != expected.shape:
             shape = _shape(tensor) if isinstance(tensor, Tensor) else type(tensor).__name__
             raise UserError(f"{path}: {name} is {shape}, this network has {_shape(expected)}. Choose its --system.")
+        if tensor.is_floating_point() != expected.is_floating_point():
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise UserError(f"{path}: {name} has the type {kind}, not float. Save the weights as they were trained.")
         if not tensor.isfinite().all():
             raise UserError(f"{path}: {name} holds NaN or infinity. Use another checkpoint of that training.")
         state[wanted[name]] = tensor.detach().to(expected.dtype).contiguous()
@@ -100,16 +119,20 @@ def weights(path: Path, model: nn.Module) -> dict[str, Tensor]:
 def _given(path: Path) -> dict[str, Tensor]:
     """The state dict in a file, its names without the prefix of parallel training."""
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(NUMBERS):
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UserError(f"{path}: no such checkpoint. Correct the name.") from None
-    except Exception as error:
+    except Exception as error:  # the first line of PyTorch's message recommends to load the file without checks
+        found = re.search(r"GLOBAL ([\w.]+)", str(error))
+        reason = f" (it also holds {found[1]})" if found else ""
         raise UserError(
-            f"{path}: not a checkpoint of tensors and plain values ({checkpoints.first_line(error)}). Use another file."
+            f"{path}: not a checkpoint of tensors and plain values{reason}. Use another file, or save only its {STATE}."
         ) from None
-    if not isinstance(content, Mapping) or not isinstance(content.get(STATE), Mapping):
+    state = content.get(STATE, content) if isinstance(content, Mapping) else None
+    if not isinstance(state, Mapping) or not any(isinstance(value, Tensor) for value in state.values()):
         raise UserError(f"{path}: holds no `{STATE}`. Give a file that the original repository saved.")
-    given = {str(name): tensor for name, tensor in content[STATE].items()}
+    given = {str(name): tensor for name, tensor in state.items()}
     if all(name.startswith(PARALLEL) for name in given):
         given = {name.removeprefix(PARALLEL): tensor for name, tensor in given.items()}
     return given

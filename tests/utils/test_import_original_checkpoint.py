@@ -8,6 +8,7 @@ import sys
 from collections import OrderedDict
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -148,6 +149,8 @@ def broken(name):
         state["features.6.conv_a.filter.weight"] = torch.zeros(64, 32, 1, 3)
     elif name == "no tensor":
         state["fc2.bias"] = 3.0
+    elif name == "type":
+        state["fc2.bias"] = state["fc2.bias"].to(torch.complex64)
     elif name == "nan":
         state["fc1.filter.bias"][5] = torch.nan
     return state
@@ -160,6 +163,7 @@ def broken(name):
         ("unknown", r"fc3\.weight is unknown to this network"),
         ("shape", r"features\.6\.conv_a\.filter\.weight is 64 × 32 × 1 × 3, this network has 64 × 32 × 1 × 1"),
         ("no tensor", r"fc2\.bias is float, this network has 1"),
+        ("type", r"fc2\.bias has the type complex64, not float"),
         ("nan", r"fc1\.filter\.bias holds NaN or infinity"),
     ],
 )
@@ -192,9 +196,16 @@ class Touching:
 
 def test_code_in_a_checkpoint_is_not_run(run, tmp_path):
     path = save(tmp_path / "x.pth", lcnn(), extra=Touching(tmp_path / "ran"))
-    with pytest.raises(UserError, match=r"x\.pth: not a checkpoint of tensors and plain values"):
+    with pytest.raises(UserError, match=r"x\.pth: .* plain values \(it also holds getattr\)\. Use another file"):
         run("--system", "lcnn", path)
     assert not (tmp_path / "ran").exists()
+
+
+def test_numbers_of_numpy_and_weights_alone_are_taken(tool, tmp_path):
+    path = save(tmp_path / "x.pth", lcnn(), best_eer=np.float64(6.5), loss=np.float32(0.2))
+    torch.save(lcnn(), tmp_path / "alone.pth")
+    for found in (path, tmp_path / "alone.pth"):
+        torch.testing.assert_close(tool.weights(found, LightCNN(250))["head.bias"], lcnn()["fc2.bias"])
 
 
 @pytest.mark.parametrize(
@@ -220,7 +231,9 @@ def test_what_is_no_checkpoint_is_refused(tool, tmp_path, content, words):
 def test_an_imported_seed_is_a_trained_one(run, tmp_path, capsys):
     paths = [save(tmp_path / f"{n}.pth", lcnn()) for n in (1, 2)]
     run("--system", "lcnn", "--seeds", "3,5", *paths)
-    assert "next: ./run.sh --corpus simulated --system lcnn --seeds 3,5 1 3" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"next: ./run.sh --data {tmp_path}/data --exp {tmp_path}/exp --system lcnn --seeds 3,5 --set model" in said
+    assert "=250 1 3\n" in said
     options = command_line.Parser()
     finished.add_options(options)
     found = finished.find(options.parse_args(["--system", "lcnn", "--exp", str(tmp_path / "exp")]))

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
+from afn.common.errors import ROOT as ROOT
 from afn.common.errors import UserError
-
-ROOT = Path(__file__).resolve().parents[3]  # the repository
 
 
 def portable(path: Path | str) -> str:

@@ -1,45 +1,35 @@
-"""Progress of long loops: a tqdm bar on a terminal, a plain line now and then in a log."""
+"""Progress of long loops: a tqdm bar on a terminal, a line every 15 seconds in a log."""
 
 import sys
-import time
 
 from tqdm import tqdm
 
 SECONDS_BETWEEN_LINES = 15.0
+LINE = "{desc}: {n_fmt}/{total_fmt}{unit}, {remaining} left{postfix}"
 
 
-class Progress:
+class Progress(tqdm):  # type: ignore[misc]  # tqdm has no types
     """Counts `total` steps of a loop named `label`; use as a context manager and call `advance` after each step.
 
-    On a terminal it is a bar on stderr; anywhere else a line on stdout every 15 seconds and one at the end of a loop
-    that took that long.
+    The bar is on stderr. Without a terminal the lines are on stdout, and a loop shorter than 15 seconds prints none.
     """
 
     def __init__(self, label: str, total: int, unit: str = "utt"):
-        self.label, self.total, self.unit = label, total, unit
-        self.done = 0
-        bar = sys.stderr.isatty()
-        self.bar = tqdm(total=total, desc=label, unit=f" {unit}", dynamic_ncols=True) if bar else None
-        self.started = self.spoken = time.monotonic()
+        self.terminal = sys.stderr.isatty()
+        options = {"dynamic_ncols": True} if self.terminal else {"bar_format": LINE, "leave": False, "miniters": 1}
+        pause = 0.1 if self.terminal else SECONDS_BETWEEN_LINES
+        super().__init__(total=total, desc=label, unit=f" {unit}", mininterval=pause, delay=pause, **options)
 
     def advance(self, steps: int = 1, **figures: float) -> None:
         """Count `steps` more; `figures` (name=value) are shown beside the count, as `loss=0.31`."""
-        self.done += steps
-        if self.bar is not None:
-            if figures:
-                self.bar.set_postfix({name: f"{value:.4g}" for name, value in figures.items()}, refresh=False)
-            self.bar.update(steps)
-            return
-        now = time.monotonic()
-        if now - self.spoken >= SECONDS_BETWEEN_LINES:
-            self.spoken = now
-            shown = "".join(f", {name} {value:.4g}" for name, value in figures.items())
-            rate = self.done / (now - self.started)
-            print(f"{self.label}: {self.done}/{self.total} {self.unit} ({rate:.3g} {self.unit}/s){shown}", flush=True)
+        if figures:
+            self.set_postfix({name: f"{value:.4g}" for name, value in figures.items()}, refresh=False)
+        self.update(steps)
 
-    def __enter__(self) -> "Progress":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.bar is not None:
-            self.bar.close()
+    def display(self, msg: str | None = None, pos: int | None = None) -> bool:
+        """Called by tqdm to show the count."""
+        if self.terminal:
+            return bool(super().display(msg, pos))
+        if msg is None:
+            print(self, flush=True)
+        return False
