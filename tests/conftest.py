@@ -12,8 +12,9 @@ import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # results are compared byte for byte across processes
 
-import warm_python  # noqa: E402
+from afn.common import allocator  # noqa: E402
 
+allocator.keep_freed()  # as the programs do; the golden networks take half the time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored; some tests send it
 pytest_plugins = ["score_fixtures"]
 GOLDEN = Path(__file__).parent / "golden"
@@ -51,13 +52,6 @@ def real_data() -> Path:
     if not os.environ.get("REAL_DATA"):
         pytest.skip("REAL_DATA is not set: it names a folder with asvspoof2017/, scores/, speech/, impulse_responses/")
     return Path(os.environ["REAL_DATA"])
-
-
-@pytest.fixture(scope="session")
-def warm(tmp_path_factory) -> Iterator[Path]:
-    """A `PYTHON` that has imported the packages already; for scripts that are not sent signals."""
-    with warm_python.serving(tmp_path_factory.mktemp("warm")) as program:
-        yield program
 
 
 # The arguments that each program must get; each plays back or passes on what Kaldi itself would write.

@@ -98,6 +98,33 @@ def test_every_page_is_reached_from_the_readme():
     assert set(PAGES) <= reached
 
 
+FOLDERS = ("src", "src/afn", "src/afn/systems", ".")  # where names of files in pages begin
+GENERATED = ("exp/", "data/", "conf/corpora/NAME", "conf/corpora/mine", ".venv")
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=relative)
+def test_files_and_functions_that_a_page_names_exist(page):
+    text = BLOCK.sub("", page.read_text(encoding="utf-8"))
+    for span in re.findall(r"`([\w./-]+(?::[\w.]+)?)(?:\(\))?`", text):
+        file, _, name = span.partition(":")
+        if re.fullmatch(r"[\w.-]+(/[\w.-]+)+\.\w+", file) and not file.startswith((*GENERATED, *made())):
+            (found, *_) = [path for f in FOLDERS if (path := ROOT / f / file).is_file()] or [None]
+            assert found, span
+            assert not name or re.search(rf"\b(def|class) {name.split('.')[-1]}\b", found.read_text()), span
+        elif re.fullmatch(r"afn(\.\w+)+", span):
+            assert resolves(span), span
+
+
+def resolves(name):
+    """Whether a dotted name is a module, or something in one."""
+    module, _, attribute = name.rpartition(".")
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        return hasattr(importlib.import_module(module), attribute)
+    return True
+
+
 @pytest.fixture(scope="module")
 def settings_of():
     """Parses the arguments of a script within this process and returns its options."""
@@ -134,11 +161,11 @@ def check(options):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=relative)
-def test_commands_parse(page, tmp_path, settings_of, warm):
+def test_commands_parse(page, tmp_path, settings_of):
     record = tmp_path / "record"
     interpreter = tmp_path / "python"
     new = " ".join(name.split("/")[-1].removesuffix(".yaml") for name in made())
-    interpreter.write_text(INTERPRETER.format(python=warm, record=record, made=new))
+    interpreter.write_text(INTERPRETER.format(python=sys.executable, record=record, made=new))
     interpreter.chmod(0o755)
     for command in commands(page):
         words = [word for word in shlex.split(command) if "=" not in word or not word.startswith("PYTHON=")]
@@ -214,7 +241,7 @@ def change(path, lines):
 
 
 @pytest.mark.slow
-def test_the_worked_example_works(tmp_path, warm):
+def test_the_worked_example_works(tmp_path):
     for name in ("src", "conf", "utils"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("run.sh", "pyproject.toml"):
@@ -226,7 +253,7 @@ def test_the_worked_example_works(tmp_path, warm):
         if language == "bash":
             for words in map(shlex.split, text.splitlines()):
                 command = words if words[1] == "test" else [*words, *tiny, *next(stages)]
-                environment = os.environ | {"PYTHON": str(warm)}
+                environment = os.environ | {"PYTHON": sys.executable}
                 done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
                 assert done.returncode == 0, done.stdout + done.stderr
             continue

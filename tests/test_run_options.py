@@ -107,61 +107,42 @@ def value(arguments, option):
 # Arguments
 
 
-def test_utterances_may_be_on_several_lines(run):
-    succeeded(run("--utterances", "E_1\nE_2  E_3\n\tE_4\n", "1"))
-    arguments = run.calls()["attention.py"]
-    assert arguments[arguments.index("--utterances") + 1 :] == ["E_1", "E_2", "E_3", "E_4"]
+def test_all_stages_run_by_default_and_several_systems_one_after_the_other(run):
+    succeeded(run("--system", "one+two"))
+    middle = ["extract.py", "train.py", "attention.py", "score.py"]
+    assert [Path(call[3]).name for call in run.lines()] == ["prepare.py", *middle, *middle, "evaluate.py"]
 
 
-def test_relative_paths_start_in_the_users_folder(run, tmp_path):
+@pytest.mark.parametrize("minus", ["-", "−", "–"])
+def test_a_minus_sign_is_taken_for_a_hyphen(run, minus):
+    succeeded(run(f"{minus}2", f"{minus}1", LC_ALL="C"))
+    assert list(run.calls()) == ["prepare.py", "extract.py"]
+
+
+def test_names_stay_names_and_relative_paths_start_in_the_users_folder(run, tmp_path):
+    succeeded(run("--system=drn", "--set=train.epochs=5", "--corpus", "asvspoof2017", "0"))
+    arguments = run.calls()["train.py"]
+    assert [value(arguments, option) for option in ("--system", "--corpus", "--set")] == [
+        "drn",
+        "asvspoof2017",
+        "train.epochs=5",
+    ]
     here = tmp_path / "my folder"
     here.mkdir()
     for name in ("system.yaml", "corpus.yaml"):
         (here / name).touch()
     options = ["--system", "system.yaml", "--corpus", "../my folder/corpus.yaml", "--data", "d", "--exp=e/f", "0"]
-    succeeded(run(*options, cwd=here))
-    arguments = run.calls()["train.py"]
-    assert [value(arguments, option) for option in ("--system", "--corpus", "--data", "--exp")] == [
-        str(here / "system.yaml"),
-        f"{here}/../my folder/corpus.yaml",
-        str(here / "d"),
-        str(here / "e" / "f"),
-    ]
+    succeeded(run(*options, cwd=here, PYTHON="../python"))
+    ((_, _, python, *call),) = run.lines()
+    assert python == f"{here}/../python"
+    found = [value(call, option) for option in ("--system", "--corpus", "--data", "--exp")]
+    assert found == [f"{here}/{name}" for name in ("system.yaml", "../my folder/corpus.yaml", "d", "e/f")]
 
 
-def test_a_relative_interpreter_starts_in_the_users_folder(run, tmp_path):
-    succeeded(run("3", PYTHON="./python"))
-    assert [call[2] for call in run.lines()] == [f"{tmp_path}/./python"]
-    succeeded(run("3", PYTHON="python", PATH=f"{tmp_path}:{os.environ['PATH']}"))  # found on PATH
-    assert "evaluate.py" in run.calls()
-
-
-def test_names_are_passed_on_as_they_are(run):
-    succeeded(run("--system", "drn", "--corpus", "asvspoof2017", "0"))
-    arguments = run.calls()["train.py"]
-    assert (value(arguments, "--system"), value(arguments, "--corpus")) == ("drn", "asvspoof2017")
-
-
-def test_an_option_may_be_joined_to_its_value(run):
-    succeeded(run("--system=drn", "--set=train.epochs=5", "--seeds=1-3", "0"))
-    arguments = run.calls()["train.py"]
-    assert value(arguments, "--system") == "drn"
-    assert value(arguments, "--set") == "train.epochs=5"
-    assert value(arguments, "--seeds") == "1-3"
-
-
-@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
-@pytest.mark.parametrize("minus", ["-", "−", "–"])
-def test_a_minus_sign_is_taken_for_a_hyphen(run, minus, locale):
-    succeeded(run(f"{minus}2", f"{minus}1", LC_ALL=locale))
-    assert list(run.calls()) == ["prepare.py", "extract.py"]
-
-
-def test_all_stages_run_by_default_and_every_system_in_turn(run):
-    succeeded(run("--system", "one+two"))
-    scripts = [Path(call[3]).name for call in run.lines()]
-    middle = ["extract.py", "train.py", "attention.py", "score.py"]
-    assert scripts == ["prepare.py", *middle, *middle, "evaluate.py"]
+def test_utterances_may_be_on_several_lines(run):
+    succeeded(run("--utterances", "E_1\nE_2  E_3\n\tE_4\n", "1"))
+    arguments = run.calls()["attention.py"]
+    assert arguments[arguments.index("--utterances") + 1 :] == ["E_1", "E_2", "E_3", "E_4"]
 
 
 def test_jobs_and_cluster_go_to_the_stages_that_take_them(run):
@@ -192,34 +173,21 @@ def test_tuning_takes_the_place_of_training(run):
     ("arguments", "words"),
     [
         (["0-3"], ["0-3", "./run.sh 0 3"]),
-        (["0 3"], ["0 3", "./run.sh 0 3"]),
         (["-3"], ["-3", "Stages are -2, -1, 0, 1, 2 and 3"]),
-        (["4"], ["unknown stage: 4", "Stages are"]),
         (["2", "-1"], ["stage 2 comes after stage -1"]),
         (["0", "1", "2"], ["three stage numbers"]),
         (["—-system", "drn"], ["hyphen"]),
         (["--sytem", "drn"], ["unknown option: --sytem", "--help"]),
-        (["--force=3"], ["unknown option: --force=3"]),
         (["train"], ["'train'", "--help"]),
         (["--seeds"], ["--seeds needs a value"]),
-        (["--exp", "--force"], ["--exp needs a value"]),
         (["--exp", ""], ["--exp has an empty value"]),
-        (["--exp="], ["--exp has an empty value"]),
-        (["--data", " "], ["--data has an empty value"]),
-        (["--system", ""], ["--system has an empty value"]),
-        (["--utterances", "\n"], ["--utterances has an empty value"]),
         (["--nproc", "2"], ["--nproc no longer exists", "--cluster ADDRESS"]),
-        (["--jobs=2"], ["--jobs no longer exists", "--cluster ADDRESS"]),
-        (["--shard", "1/4"], ["--shard no longer exists", "--cluster ADDRESS"]),
         (["--tune", "3"], ["--tune runs stages -2 and 0", "stage 3"]),
-        (["--tune", "-2", "1"], ["--tune runs stages -2 and 0"]),
-        (["--tune", "-1"], ["--tune runs stages -2 and 0"]),
         (["--corpus", "none.yaml"], ["none.yaml: no such file"]),
         (["--corpus", "mini.yml"], ["mini.yml", "ends in .yaml"]),
         (["--system", "conf/systems/afn"], ["conf/systems/afn", "ends in .yaml"]),
         (["--system", "afn,drn"], ["afn,drn: not one name", "all-neural"]),
         (["--system", "AFN"], ["Did you mean afn?"]),
-        (["--corpus", "Simulated"], ["Did you mean simulated?"]),
         (["score", ""], ["score: an empty file name"]),
         (["--force", "score", "a.wav"], ["score comes before its options"]),
     ],
@@ -241,14 +209,17 @@ def test_help_names_every_option_that_is_taken():
 # Where run.sh is
 
 
-def test_it_runs_from_any_folder_in_a_path_with_spaces(clone, tmp_path):
+def test_it_runs_from_any_folder_by_any_name(clone, tmp_path):
     (tmp_path / "else where").mkdir()
+    (tmp_path / "link").symlink_to("a clone/run.sh")
+    (tmp_path / "twice").symlink_to(tmp_path / "link")
     for command, cwd in (
         (["bash", clone.repository / "run.sh"], tmp_path / "else where"),
         (["bash", "run.sh"], clone.repository),
         (["a clone/run.sh"], tmp_path),
+        (["./twice"], tmp_path),
     ):
-        succeeded(clone("3", command=command, cwd=cwd))
+        succeeded(clone("3", command=command, cwd=cwd, CDPATH=f".:{tmp_path}"))
         assert [(call[1], call[3]) for call in clone.lines()] == [(str(clone.repository), "src/evaluate.py")]
 
 
@@ -261,34 +232,6 @@ def test_paths_of_score_and_bench_start_in_the_users_folder(clone, tmp_path):
     assert bench[3:] == [f"{clone.repository}/bench/run.py", "--out", "bench.json"]
 
 
-def test_links_to_run_sh_lead_to_the_repository(clone, tmp_path):
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    (folder / "absolute").symlink_to(clone.repository / "run.sh")
-    (folder / "relative").symlink_to("../a clone/run.sh")
-    (folder / "twice").symlink_to("relative")
-    for name in ("absolute", "relative", "twice"):
-        succeeded(clone("3", command=[folder / name], cwd=tmp_path))
-        assert [call[1] for call in clone.lines()] == [str(clone.repository)]
-
-
-def test_cdpath_neither_leads_elsewhere_nor_prints(clone, tmp_path):
-    decoy = tmp_path / "decoy" / "a clone"
-    decoy.mkdir(parents=True)
-    for path in (f".:{tmp_path}", str(decoy.parent)):
-        shown = succeeded(clone("--help", command=["bash", "a clone/run.sh"], CDPATH=path)).stdout
-        assert shown.startswith("usage:")
-        succeeded(clone("3", command=["bash", "a clone/run.sh"], CDPATH=path))
-        assert [call[1] for call in clone.lines()] == [str(clone.repository)]
-
-
-def test_the_download_script_does_not_follow_cdpath(clone):
-    script = ["bash", "utils/download_asvspoof2017.sh"]
-    done = clone(command=script, cwd=clone.repository, CDPATH=".", PYTHON=sys.executable)
-    assert done.returncode == 2  # nobody agrees to the licence
-    assert f" into {clone.repository}/data/asvspoof2017/corpus.\n" in done.stdout
-
-
 def test_another_shell_is_refused_in_one_line(run):
     dash = shutil.which("dash")
     if not dash:
@@ -296,29 +239,17 @@ def test_another_shell_is_refused_in_one_line(run):
     refused(run("--help", command=[dash, ROOT / "run.sh"]), "bash run.sh")
 
 
-def test_a_clone_for_windows_has_line_feeds(clone, tmp_path):
-    def git(*arguments):
-        subprocess.run(
-            ["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments], check=True, capture_output=True
-        )
-
-    git("-C", clone.repository, "init")
-    git("-C", clone.repository, "add", "--all")
-    git("-C", clone.repository, "commit", "--message", "all")
-    git("clone", "--config", "core.autocrlf=true", clone.repository, tmp_path / "windows")
-    succeeded(clone("3", command=[tmp_path / "windows" / "run.sh"]))
-    assert "evaluate.py" in clone.calls()
+@pytest.mark.parametrize(
+    "script", ["run.sh", *(f"utils/{path.name}" for path in (ROOT / "utils").glob("*.sh")), ".ci/run"]
+)
+def test_shell_scripts_are_clean(script):
+    subprocess.run(["bash", "-n", ROOT / script], check=True)
+    if not shutil.which("shellcheck"):
+        pytest.skip("shellcheck is not installed")
+    subprocess.run(["shellcheck", "-x", "-P", ROOT, ROOT / script], check=True)
 
 
 # Which Python
-
-
-def test_an_active_environment_is_used_as_it_is(clone, tmp_path):
-    for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
-        python = stub(tmp_path / variable / "bin" / "python3")
-        succeeded(clone("3", PYTHON=None, **{variable: tmp_path / variable}))
-        assert [call[2] for call in clone.lines()] == [str(python)]
-    assert not (clone.repository / ".venv").exists()
 
 
 def environment_of_run_sh(clone):
@@ -328,19 +259,18 @@ def environment_of_run_sh(clone):
     return python
 
 
-def test_condas_base_environment_is_used_only_if_it_has_the_packages(clone, tmp_path):
-    own, conda = environment_of_run_sh(clone), stub(tmp_path / "conda" / "bin" / "python3")
-    base = {"PYTHON": None, "CONDA_PREFIX": tmp_path / "conda", "CONDA_DEFAULT_ENV": "base"}
-    for lacking, python in (("", conda), ("torch", own)):
-        succeeded(clone("3", **base, LACKING=lacking))
+def test_an_active_environment_is_used_as_it_is_but_condas_base_only_if_it_has_the_packages(clone, tmp_path):
+    for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+        python = stub(tmp_path / variable / "bin" / "python3")
+        succeeded(clone("3", PYTHON=None, **{variable: tmp_path / variable}))
         assert [call[2] for call in clone.lines()] == [str(python)]
-    refused(clone("3", **base | {"CONDA_DEFAULT_ENV": "mine"}, LACKING="torch"), "lacks torch", "pip install -r")
-
-
-def test_a_conda_environment_without_python_is_not_used(clone, tmp_path):
-    own = environment_of_run_sh(clone)
-    succeeded(clone("3", PYTHON=None, CONDA_PREFIX=tmp_path / "empty"))
-    assert [call[2] for call in clone.lines()] == [str(own)]
+    assert not (clone.repository / ".venv").exists()
+    own, base = environment_of_run_sh(clone), {"PYTHON": None, "CONDA_PREFIX": tmp_path / "CONDA_PREFIX"}
+    for lacking, used in (("", python), ("torch", own)):
+        succeeded(clone("3", **base, CONDA_DEFAULT_ENV="base", LACKING=lacking))
+        assert [call[2] for call in clone.lines()] == [str(used)]
+    done = clone("3", **base, CONDA_DEFAULT_ENV="mine", LACKING="torch")
+    refused(done, "lacks torch", "pip install -r")
 
 
 def test_an_environment_without_the_packages_is_told_how_to_get_them(clone, tmp_path):
@@ -352,12 +282,6 @@ def test_an_environment_without_the_packages_is_told_how_to_get_them(clone, tmp_
     refused(clone("test", PYTHON=python), "pytest", "requirements-test.txt")
 
 
-def test_installed_packages_are_recognised(clone):
-    """The stage then fails, as this clone has no src."""
-    done = clone("3", PYTHON=sys.executable)
-    assert "lacks" not in done.stderr and "rows.py" in done.stderr
-
-
 def test_what_is_not_a_new_enough_python_is_refused(clone, tmp_path):
     old = tmp_path / "old"
     old.write_text("#!/bin/sh\nexit 1\n")
@@ -366,59 +290,43 @@ def test_what_is_not_a_new_enough_python_is_refused(clone, tmp_path):
         refused(clone("3", PYTHON=python), f"{python} is not Python 3.11 or newer")
 
 
-def test_packages_are_installed_on_first_use_and_those_of_the_tests_on_theirs(clone, tmp_path):
+@pytest.fixture
+def fresh(clone, tmp_path):
+    """A function that runs run.sh of a clone, where no environment is active and python3 is the stub."""
     stub(tmp_path / "bin" / "python3")
-    fresh = {"PYTHON": None, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+    path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
+    return lambda argument, **more: clone(argument, PYTHON=None, PATH=path, **more)
+
+
+def test_packages_are_installed_on_first_use_and_those_of_the_tests_on_theirs(clone, fresh):
+    done = fresh("3", FAILING="-m pip")
+    assert done.returncode == 2 and "requirements.txt could not be installed" in done.stderr.splitlines()[-1]
+    assert [call[4] for call in clone.lines()] == ["venv", "pip"]
     for arguments, installed in (
-        ("3", ["requirements.txt"]),
+        ("3", ["requirements.txt"]),  # tried again
         ("3", []),
         ("test", ["requirements-test.txt"]),
         ("test", []),
     ):
-        succeeded(clone(arguments, **fresh))
+        succeeded(fresh(arguments))
         calls = [call[3:] for call in clone.lines()]
         assert [call[call.index("-r") + 1] for call in calls if "pip" in call] == installed
         assert all(call[-2:] == ["--editable", "."] for call in calls if "pip" in call)
         assert calls[-1][:2] == (["-m", "pytest"] if arguments == "test" else ["src/evaluate.py", "--corpus"])
 
 
-def test_an_installation_that_fails_is_tried_again(clone, tmp_path):
-    stub(tmp_path / "bin" / "python3")
-    fresh = {"PYTHON": None, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
-    done = clone("3", **fresh, FAILING="-m pip")
-    assert done.returncode == 2 and "requirements.txt could not be installed" in done.stderr.splitlines()[-1]
-    succeeded(clone("3", **fresh))
-    assert [call[4] for call in clone.lines() if call[3] == "-m"] == ["venv", "pip", "venv", "pip"]
-
-
-def test_an_environment_whose_python_is_gone_is_rebuilt(clone, tmp_path):
-    stub(tmp_path / "bin" / "python3")
-    fresh = {"PYTHON": None, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+def test_an_environment_whose_python_is_gone_is_rebuilt_but_not_a_folder_of_the_users(clone, fresh):
     python = environment_of_run_sh(clone)
     python.unlink()
     python.symlink_to("/nowhere/python3.9")
-    succeeded(clone("3", **fresh))
+    succeeded(fresh("3"))
     calls = [call[3:] for call in clone.lines()]
-    assert calls[0] == ["-m", "venv", "--clear", ".venv"]
-    assert calls[-1][0] == "src/evaluate.py"
-
-
-def test_a_folder_that_run_sh_did_not_make_is_not_cleared(clone):
-    mine = clone.repository / ".venv" / "mine"
-    mine.parent.mkdir()
-    mine.touch()
+    assert calls[0] == ["-m", "venv", "--clear", ".venv"] and calls[-1][0] == "src/evaluate.py"
+    shutil.rmtree(clone.repository / ".venv")
+    (clone.repository / ".venv").mkdir()
+    (clone.repository / ".venv" / "mine").touch()
     refused(clone("3", PYTHON=None), ".venv has no working Python", "Delete")
-    assert mine.exists()
-
-
-def test_run_shs_own_environment_is_kept_up_to_date_when_it_is_active(clone, tmp_path):
-    stub(tmp_path / "bin" / "python3")
-    environment_of_run_sh(clone)
-    with (clone.repository / "requirements.txt").open("a") as file:
-        file.write("more==1.0\n")
-    path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
-    succeeded(clone("3", PYTHON=None, PATH=path, VIRTUAL_ENV=clone.repository / ".venv"))
-    assert any("pip" in call for call in clone.lines())
+    assert (clone.repository / ".venv" / "mine").exists()
 
 
 # --force
@@ -471,19 +379,6 @@ def test_an_interrupted_forced_run_keeps_its_marker(run, tmp_path):
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 143
     assert forced(run).is_file()
-
-
-def test_one_failed_system_of_several_leaves_the_marker(run):
-    done = run("--exp", "e", "--system", "one+two", "--force", "0", FAILING="--system one")
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == "run.sh: error: these systems failed, see above: one"
-    assert forced(run).is_file()
-
-
-def test_without_force_there_is_no_marker(run, tmp_path):
-    succeeded(run("--exp", "e", "0", AFN_FORCED="left/over"))
-    assert {call[0] for call in run.lines()} == {""}
-    assert not (tmp_path / "e").exists()
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(run, tmp_path):

@@ -314,11 +314,11 @@ def test_a_score_that_is_no_number_is_a_failure(run, golden, tmp_path, attentive
     assert code == 2 and "its score is nan" in err and len(out.splitlines()) == 1
 
 
-def test_run_sh_takes_files_from_the_users_folder(tree, golden, warm):
+def test_run_sh_takes_files_from_the_users_folder(tree, golden):
     done = subprocess.run(
         [ROOT / "run.sh", "score", "g03_short030.wav", "--system", "lcnn", "--seed", "1", *folders(tree)],
         cwd=golden,
-        env={**os.environ, "PYTHON": str(warm)},
+        env={**os.environ, "PYTHON": sys.executable},
         capture_output=True,
         text=True,
         check=False,

@@ -63,6 +63,20 @@ def killed_once(marker: Path) -> int:
     return os.getpid()
 
 
+def session(commands: list[tuple[int, list[str]]], log: str) -> None:
+    """Run stages (number, sys.argv) as programs in a session of their own, as run.sh does, with all output in `log`."""
+    import stages
+
+    os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.stdout.flush()
+    for stream in (1, 2):
+        os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream)
+    for number, words in commands:
+        sys.argv = words
+        errors.run(stages.SCRIPTS[number].main)
+
+
 def main() -> None:
     """Print the process of each unit of a long map."""
     for pid in parallel.ordered_map(busy, range(1000), 2):

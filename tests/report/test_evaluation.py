@@ -24,11 +24,11 @@ REAL_DATA = os.environ.get("REAL_DATA")
 
 
 @pytest.fixture
-def run(warm):
+def run():
     """Run the script in a separate process."""
 
     def run(*arguments):
-        command = [warm, SCRIPT, *map(str, arguments)]
+        command = [sys.executable, SCRIPT, *map(str, arguments)]
         return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
 
     return run
