@@ -1,76 +1,90 @@
 #!/usr/bin/env bash
-# Shows the licence of ASVspoof 2017 Version 2.0, then fetches, verifies and unpacks the corpus.
-# Needs bash and Python 3.11 or newer, nothing else.
+# Shows the licence of ASVspoof 2017 Version 2.0, then downloads, checks and unpacks the corpus.
 set -euo pipefail
 unset CDPATH # with it, cd prints the folder
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=utils/fetch.sh
+source "$root/utils/fetch.sh"
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-home=https://datashare.ed.ac.uk
-folder=$root/data/asvspoof2017/corpus
-agreed=false
-keep=()
+home=https://datashare.ed.ac.uk # https://datashare.ed.ac.uk/handle/10283/3055
+# Folder, its bitstream there, and its protocol. The protocols come first: they list what the others must contain.
+archives=(
+  "protocol_V2 dbf267c4-517e-4193-9cdf-c8eadc82ec78"
+  "ASVspoof2017_V2_train 4c7e2262-fe78-497e-839f-0ceabbbf2d1e ASVspoof2017_V2_train.trn.txt"
+  "ASVspoof2017_V2_dev 4daef0d3-f9e8-49e4-9ffc-a7362842a8f2 ASVspoof2017_V2_dev.trl.txt"
+  "ASVspoof2017_V2_eval 77c52086-76ed-4517-a72a-cc94e54a2c0a ASVspoof2017_V2_eval.trl.txt"
+)
 
 usage() {
-    cat <<EOF
-Usage: utils/download_asvspoof2017.sh [--yes] [--keep-archives] [--base-url URL] [DIR]
+  cat <<HELP
+usage: utils/download_asvspoof2017.sh [--yes] [--base-url URL] [DIR]
 
-Fetches ASVspoof 2017 Version 2.0 (1.4 GB) into DIR, by default data/asvspoof2017/corpus in the repository. Started
-again, it goes on where it was stopped and leaves alone what is complete. An archive that you fetched yourself is taken
-if it lies in DIR under its own name, such as ASVspoof2017_V2_train.zip.
+Downloads ASVspoof 2017 Version 2.0 (1.4 GB) into DIR (data/asvspoof2017/corpus in the repository). An interrupted
+download resumes. Archives that are in DIR already, such as ASVspoof2017_V2_train.zip, are used.
 
   --yes            agree to the licence without being asked
-  --keep-archives  leave the zip files in DIR once they are unpacked
-  --base-url URL   a mirror with the same addresses as $home: https, or http on this machine
+  --base-url URL   a mirror with the same addresses as $home
   --help           this text
-
-PYTHON=FILE in the environment names the Python to use.
-EOF
+HELP
 }
 
-fail() {
-    echo "download_asvspoof2017.sh: error: $1" >&2
-    exit 2
-}
-
-directories=()
+folder="" agreed=false
 while (($#)); do
-    case $1 in
-        --help | -h) usage && exit ;;
-        --yes) agreed=true ;;
-        --keep-archives) keep=(--keep-archives) ;;
-        --base-url=*) home=${1#*=} ;;
-        --base-url) (($# > 1)) || fail "--base-url needs an address" && home=$2 && shift ;;
-        -*) fail "unknown option $1; --help lists them" ;;
-        *) directories+=("$1") ;;
-    esac
-    shift
+  case $1 in
+    --help | -h) usage; exit ;;
+    --yes) agreed=true ;;
+    --base-url) (($# > 1)) || fail "--base-url needs an address. See --help."; home=$2; shift ;;
+    --base-url=*) home=${1#*=} ;;
+    -*) fail "unknown option: $1. See --help." ;;
+    "") fail "an empty folder name. Is a variable unset?" ;;
+    *) [[ -z $folder ]] || fail "two folders: $folder and $1. Give one."; folder=$1 ;;
+  esac
+  shift
 done
-((${#directories[@]} <= 1)) || fail "one folder is enough, not: ${directories[*]}"
-if ((${#directories[@]})); then
-    [[ ${directories[0]} ]] || fail "the folder has no name"
-    folder=${directories[0]}
-fi
+folder=${folder:-$root/data/asvspoof2017/corpus}
 
-python=${PYTHON:-}
-if [[ ! $python ]]; then
-    python=$root/.venv/bin/python
-    [[ -x $python ]] || python=python3
-fi
-"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
-    fail "$python is not a Python 3.11 or newer; name one with PYTHON=FILE"
-
-cat <<EOF
-ASVspoof 2017 Version 2.0 is not part of this repository. It is published by the University of Edinburgh under
+cat <<LICENCE
+ASVspoof 2017 Version 2.0 is not part of this repository. The University of Edinburgh publishes it under
   Creative Commons Attribution-NonCommercial 4.0 (https://creativecommons.org/licenses/by-nc/4.0/):
-  you may use it for non-commercial purposes only, and must credit its makers when you share it or what you make of it:
+  use it for non-commercial purposes only, and credit its authors when you share it or what you make of it:
   T. Kinnunen, M. Sahidullah, H. Delgado, M. Todisco, N. Evans, J. Yamagishi, K. A. Lee: The 2nd Automatic Speaker
   Verification Spoofing and Countermeasures Challenge (ASVspoof 2017) Database, Version 2. https://doi.org/10.7488/ds/2332
-It will be fetched from $home into $folder.
-EOF
-if ! $agreed; then
-    [[ -t 0 ]] || fail "nobody is there to agree to the licence; read it and add --yes"
-    read -r -p "Do you agree to the licence? Type yes: " answer || answer=
-    [[ $answer == [yY][eE][sS] ]] || fail "the licence was not agreed to; nothing was fetched"
-fi
+It will be downloaded from $home into $folder.
+LICENCE
+agree "$agreed"
 
-PYTHONPATH=$root/src exec "$python" "$root/utils/fetch_archives.py" --base-url "$home" "${keep[@]+"${keep[@]}"}" -- "$folder"
+complete() { # NAME PROTOCOL: fail unless the folder has every recording of the protocol
+  [[ -n $2 ]] || return 0
+  local missing
+  missing=$(comm -23 <(tr -d '\r' <"$folder/protocol_V2/$2" | cut -d' ' -f1 | sort) <(find "$folder/$1" -name '*.wav' \
+    -exec basename {} \; | sort) | grep . || true)
+  [[ -z $missing ]] || fail "$folder/$1: $(wc -l <<<"$missing") recordings are missing, ${missing%%$'\n'*} first." \
+    "Move that folder away and run this again."
+}
+
+for archive in "${archives[@]}"; do
+  read -r name bitstream protocol <<<"$archive"
+  zip=$folder/$name.zip
+  if [[ ! -d $folder/$name ]]; then
+    for last in false true; do
+      ours=false
+      if [[ ! -e $zip ]]; then
+        echo "$name.zip: downloading"
+        fetch "$zip" "$home/bitstreams/$bitstream/download" "$home/server/api/core/bitstreams/$bitstream/content"
+        ours=true
+      fi
+      unpack "$zip" "$folder/$name" && break
+      ! $last || fail "$zip: damaged twice. Delete it and try again later."
+      echo "$zip: damaged; downloading it again"
+      rm -- "$zip"
+    done
+    ! $ours || rm -- "$zip"
+  fi
+  complete "$name" "$protocol"
+done
+(cd -- "$folder/protocol_V2" && sha256sum --check --quiet) <<'SUMS' || echo "warning: these are not the published protocols"
+6a84217c6f65146283ab81e39588b4c6e111cc08e193521dda4e99e0137651c8  ASVspoof2017_V2_train.trn.txt
+7ef3740cb4377b5d0f621da1f9c3679569cfa575a9056b711c6bf34e982c15d8  ASVspoof2017_V2_dev.trl.txt
+fbb281ba8195ce6272b6a3aaaeb6c41086349e808a3ad88e1dcfad2575db5557  ASVspoof2017_V2_eval.trl.txt
+SUMS
+echo "$folder: complete. Prepare it: ./run.sh --corpus asvspoof2017 --set corpus.root=$(printf %q "$folder") -2"
