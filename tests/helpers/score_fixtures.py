@@ -1,11 +1,10 @@
 """Trials and scores that several tests of evaluation share."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
 from afn.corpora import asvspoof2017
+from afn.corpora.datadir import Utterance
 from afn.metrics.trials import Trials
 
 
@@ -16,12 +15,11 @@ def crossed():
     def make(speakers, configurations, genuine=2, spoof=1):
         listed = []
         for s in range(speakers):
-            common = {"speaker": f"S{s:02d}", "label": "genuine", "conditions": {}}
-            listed += [SimpleNamespace(utt=f"G{s}_{i}", **common) for i in range(genuine)]
+            unknown = {"environment": "-", "playback": "-", "recorder": "-"}
+            listed += [Utterance(f"G{s}_{i}", "", f"S{s:02d}", "genuine", unknown) for i in range(genuine)]
             for c in range(configurations):
                 codes = {"environment": f"E{c:02d}", "playback": f"P{c // 2:02d}", "recorder": "R01"}
-                own = common | {"label": "spoof", "conditions": codes}
-                listed += [SimpleNamespace(utt=f"X{s}_{c}_{i}", **own) for i in range(spoof)]
+                listed += [Utterance(f"X{s}_{c}_{i}", "", f"S{s:02d}", "spoof", codes) for i in range(spoof)]
         return Trials.of(listed)
 
     return make

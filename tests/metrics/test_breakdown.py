@@ -1,10 +1,9 @@
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
 from afn.common.errors import UserError
 from afn.corpora import asvspoof2017
+from afn.corpora.datadir import Utterance
 from afn.metrics import breakdown, eer
 from afn.metrics.conditions import ASVSPOOF_2017, Conditions
 from afn.metrics.trials import Trials
@@ -21,20 +20,23 @@ PER_THREAT = {
 }
 
 
-def trials_of(*conditions, genuine=2):
-    """Genuine trials, and one replay of each of `conditions`, as E01P01R01."""
-    listed = [SimpleNamespace(utt=f"g{i}", label="genuine", speaker="S", conditions={}) for i in range(genuine)]
-    for i, text in enumerate(conditions):
-        codes = dict(zip(("environment", "playback", "recorder"), (text[:3], text[3:6], text[6:]), strict=True))
-        listed.append(SimpleNamespace(utt=f"s{i}", label="spoof", speaker="S", conditions=codes))
-    return Trials.of(listed)
+def trials_of(*codes, genuine=2, columns=("environment", "playback", "recorder")):
+    """Genuine trials, and a replay of each of `codes`: text with a code of three letters for each column."""
+
+    def of(i, label, text):
+        conditions = dict(zip(columns, (text[at : at + 3] for at in range(0, len(text), 3)), strict=True))
+        return Utterance(f"{label}{i}", "", "S", label, {name: code.strip() for name, code in conditions.items()})
+
+    nothing = genuine if isinstance(genuine, tuple) else [" - " * len(columns)] * genuine
+    replays = [of(i, "spoof", text) for i, text in enumerate(codes)]
+    return Trials.of([of(i, "genuine", text) for i, text in enumerate(nothing)] + replays)
 
 
 def by_factor(groups, factor):
     return [group for group in groups if group.factor == factor]
 
 
-def test_every_group_is_held_against_all_genuine_speech():
+def test_replays_are_compared_with_all_genuine_speech_where_conditions_are_those_of_replays():
     trials = trials_of("E01P01R01", "E01P01R01", "E02P01R02", genuine=4)
     scores = np.array([1.0, 2.0, 3.0, 4.0, 0.0, 2.5, 3.5])
     groups = breakdown.breakdown(trials, {"a": scores, "b": -scores})
@@ -44,11 +46,36 @@ def test_every_group_is_held_against_all_genuine_speech():
     assert (first.code, first.replays, second.code, second.replays) == ("E01", 2, "E02", 1)
     assert first.eers["a"] == eer.linear_roc_eer([1, 2, 3, 4], [0, 2.5])
     assert second.eers == {"a": eer.linear_roc_eer([1, 2, 3, 4], [3.5]), "b": 0.25}
-    (loudspeaker,) = by_factor(groups, "playback")
-    assert loudspeaker.eers == everything.eers
+    assert not by_factor(groups, "playback")  # one device: as all
     assert [g.code for g in by_factor(groups, "configuration")] == ["E01P01R01", "E02P01R02"]
+    assert {g.genuine for g in groups} == {4}
     hulls = breakdown.breakdown(trials, {"a": scores}, compute=eer.convex_hull_eer)
     assert hulls[0].eers["a"] == eer.convex_hull_eer(scores[:4], scores[4:])
+
+
+def test_replays_are_compared_with_genuine_speech_of_the_same_code_where_it_has_one():
+    trials = trials_of(
+        "R1 d1 s2 ", "R1 d2 s3 ", "R2 d1 s2 ", genuine=("R1 D1  - ", "R1 D2  - ", "R2 D1  - "),
+        columns=("room", "talker_distance", "device"),
+    )  # fmt: skip
+    scores = np.array([1.0, 5.0, 3.0, 2.0, 0.0, 4.0])
+    groups = breakdown.breakdown(trials, {"a": scores})
+    first, second = by_factor(groups, "room")
+    assert (first.code, first.genuine, first.eers["a"]) == ("R1", 2, eer.linear_roc_eer([1, 5], [2, 0]))
+    assert (second.code, second.genuine, second.eers["a"]) == ("R2", 1, 1.0)
+    distances = by_factor(groups, "talker_distance")  # genuine speech has other codes there
+    assert [(g.code, g.genuine) for g in distances] == [("d1", 3), ("d2", 3)]
+    assert distances[0].title == "Talker distance"
+    assert [(g.code, g.genuine) for g in by_factor(groups, "device")] == [("s2", 3), ("s3", 3)]
+    assert [g.code for g in by_factor(groups, "configuration")] == ["R1 d1 s2", "R1 d2 s3", "R2 d1 s2"]
+
+
+def test_conditions_with_one_code_or_more_than_sixty_are_left_out():
+    many = trials_of(*(f"{i:03d}X{i % 2}  - " for i in range(61)), columns=("file", "half", "nothing"))
+    factors = {g.factor for g in breakdown.breakdown(many, {"a": np.arange(63.0)})}
+    assert factors == {"all", "half"}
+    sixty = trials_of(*(f"{i:03d}" for i in range(60)), columns=("file",))
+    assert {g.factor for g in breakdown.breakdown(sixty, {"a": np.arange(62.0)})} == {"all", "file"}
 
 
 def test_codes_of_another_corpus_have_no_threat_and_no_number():
@@ -61,7 +88,7 @@ def test_codes_of_another_corpus_have_no_threat_and_no_number():
 
 def test_a_corpus_may_have_threat_groups_of_its_own():
     own = Conditions(threats={"playback": {"P01": "high", "P02": "low"}})
-    groups = breakdown.breakdown(trials_of("E01P01R01", "E01P02R01", "E01P03R01"), {"a": np.arange(5.0)}, own)
+    groups = breakdown.breakdown(trials_of("E01P01R01", "E02P02R01", "E02P03R01"), {"a": np.arange(5.0)}, own)
     assert [(g.code, g.replays) for g in by_factor(groups, "playback threat")] == [("low", 1), ("high", 1)]
     assert [g.threats for g in by_factor(groups, "playback")] == [("high",), ("low",), (None,)]
     assert by_factor(groups, "configuration")[0].threats == (None, "high", None)
@@ -76,15 +103,11 @@ def test_the_evaluation_sets_configurations_come_by_number():
     assert by_factor(groups, "configuration")[2].threats == ("high", "high", "high")
 
 
-def test_what_is_not_known_is_left_out_or_said():
-    listed = [SimpleNamespace(utt="g", label="genuine", speaker="S", conditions={})]
-    listed += [
-        SimpleNamespace(utt=e, label="spoof", speaker="S", conditions={"environment": e}) for e in ("kitchen", "-")
-    ]
-    groups = breakdown.breakdown(Trials.of(listed), {"a": np.arange(3.0)})
-    assert [g.label for g in by_factor(groups, "environment")] == ["unknown", "kitchen"]
-    assert [g.label for g in by_factor(groups, "configuration")] == ["unknown", "kitchen - -"]
-    assert not by_factor(groups, "playback") and not by_factor(groups, "recorder")
+def test_unknown_codes_are_said():
+    trials = trials_of("-  -  -  ", "KI BO -  ")
+    groups = breakdown.breakdown(trials, {"a": np.arange(4.0)})
+    assert [g.label for g in by_factor(groups, "environment")] == ["unknown", "KI"]
+    assert [g.label for g in by_factor(groups, "configuration")] == ["unknown", "KI BO -"]
 
 
 def test_a_missing_class_is_refused():

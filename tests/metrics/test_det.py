@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from afn.metrics import det, eer
+from afn.metrics import det, eer, roc
 from afn.report import plots
 
 
 def test_points_by_hand():
-    false_alarms, misses = det.points([3.0, 2.0, 2.0], [2.0, 1.0])
+    false_alarms, misses = roc.rates([3.0, 2.0, 2.0], [2.0, 1.0])
     assert false_alarms.tolist() == [0.0, 0.0, 0.5, 1.0]  # 3: a hit; 2: two hits and a false alarm at once; 1
     assert misses.tolist() == pytest.approx([1.0, 2 / 3, 0.0, 0.0])
 
@@ -19,7 +19,7 @@ def test_normal_deviate_is_the_quantile_of_the_normal_distribution():
 def test_normal_classes_make_a_straight_line():
     quantiles = (np.arange(20000) + 0.5) / 20000
     genuine, spoof = det.normal_deviate(quantiles) * 2 + 3, det.normal_deviate(quantiles)
-    x, y = det.curve(*det.points(genuine, spoof), 0.01, 0.5)
+    x, y = det.curve(*roc.rates(genuine, spoof), 0.01, 0.5)
     inside = (x > x.min()) & (x < x.max()) & (y > y.min()) & (y < y.max())
     assert y[inside] == pytest.approx((-x[inside] - 3) / 2, abs=0.02)
 
@@ -28,7 +28,7 @@ def test_normal_classes_make_a_straight_line():
 def test_the_curve_passes_through_the_eer_that_is_marked(size):
     rng = np.random.default_rng(size)
     genuine, spoof = rng.normal(1, 1, size), rng.normal(0, 1, size + 1)
-    x, y = det.curve(*det.points(genuine, spoof), 0.001, 0.999)
+    x, y = det.curve(*roc.rates(genuine, spoof), 0.001, 0.999)
     point = det.normal_deviate(np.clip(eer.linear_roc_eer(genuine, spoof), 0.001, 0.999))
     assert np.min(np.hypot(x - point, y - point)) < 0.01
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from afn.common.errors import UserError
-from afn.metrics import eer
+from afn.metrics import eer, roc
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 LINEAR = json.loads((GOLDEN / "eer_linear_roc.json").read_text())
@@ -48,7 +48,7 @@ def test_convex_hull_is_that_of_bosaris(name):
 
 def hull_by_hand(genuine, spoof):
     """The upper hull vertex by vertex, in fractions: slow, and nothing like the code under test."""
-    false, true = eer.roc(genuine, spoof)
+    false, true = roc.roc(genuine, spoof)
     hull = []
     for x, y in zip(false.tolist(), true.tolist(), strict=True):
         point = Fraction(x, int(false[-1])), Fraction(y, int(true[-1]))

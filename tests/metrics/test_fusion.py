@@ -93,25 +93,6 @@ def test_log_odds_of_probabilities():
         found.llrs(np.array([[0.5], [1.5]]))
 
 
-def test_members_of_other_utterances_are_refused(crossed):
-    trials = crossed(2, 2)
-    whole = dict.fromkeys(trials.utts, 0.5)
-    short = {utt: score for utt, score in whole.items() if utt not in ("G0_1", "X1_0_0")}
-    with pytest.raises(UserError, match=r"the scores of b: no score for G0_1 \(and 1 more\)"):
-        fusion.matrix(trials, {"a": whole, "b": short})
-    with pytest.raises(UserError, match="the scores of b: no label in the list of trials for odd"):
-        fusion.matrix(trials, {"a": whole, "b": whole | {"odd": 1.0}})
-
-
-def test_the_matrix_is_in_the_order_of_the_trials(crossed):
-    trials = crossed(2, 2)
-    named = {utt: float(i) for i, utt in enumerate(trials.utts)}
-    backwards = dict(reversed({utt: -score for utt, score in named.items()}.items()))
-    found = fusion.matrix(trials, {"a": named, "b": backwards})
-    assert found[:, 0].tolist() == list(range(len(trials.utts)))
-    assert (found[:, 1] == -found[:, 0]).all()
-
-
 def test_what_cannot_be_trained_is_refused():
     with pytest.raises(UserError, match="no spoof utterance to train a fusion on"):
         fusion.train(np.array([[1.0], [2.0]]), np.array([True, True]), ["a"])
@@ -167,8 +148,10 @@ def test_log_odds_are_cross_validated_where_not_every_speaker_was_replayed_in_ev
     kept = ~((trials.speakers == "S00") & (trials.configurations == trials.configurations[~trials.genuine][0]))
     trials = Trials(
         tuple(np.array(trials.utts)[kept]),
-        *(column[kept] for column in (trials.genuine, trials.speakers, trials.environments, trials.playbacks)),
-        *(column[kept] for column in (trials.recorders, trials.configurations)),
+        trials.genuine[kept],
+        trials.speakers[kept],
+        {name: codes[kept] for name, codes in trials.conditions.items()},
+        trials.configurations[kept],
     )
     scores = noisy(trials, 1)
     probabilities = 1 / (1 + np.exp(-scores))
@@ -251,14 +234,13 @@ def hull_eer(labels, scores):
 def test_published_scores_fuse_as_an_independent_computation_says(published):
     (dev, dev_scores), (test, test_scores) = published["dev"], published["eval"]
     members = list(dev_scores)
-    found = fusion.train(fusion.matrix(dev, dev_scores), dev.genuine, members)
-    llrs = found.llrs(fusion.matrix(test, test_scores))
-    ours = eer.convex_hull_eer(llrs[test.genuine], llrs[~test.genuine])
-
     columns, others = (
         np.array([[scores[member][utt] for member in members] for utt in trials.utts])
         for trials, scores in ((dev, dev_scores), (test, test_scores))
     )
+    found = fusion.train(columns, dev.genuine, members)
+    llrs = found.llrs(others)
+    ours = eer.convex_hull_eer(llrs[test.genuine], llrs[~test.genuine])
     scaler = StandardScaler().fit(columns)
     regression = LogisticRegression(C=np.inf, class_weight="balanced", tol=1e-10, max_iter=10000)
     regression.fit(scaler.transform(columns), dev.genuine)
@@ -266,9 +248,9 @@ def test_published_scores_fuse_as_an_independent_computation_says(published):
     assert llrs == pytest.approx(theirs, abs=1e-4)
     assert ours == pytest.approx(hull_eer(test.genuine, theirs), abs=1e-6)
     assert 100 * ours == pytest.approx(8.945, abs=0.005)  # better than its members: 13.74 and 10.67
-    crossed = fusion.cross_validate(fusion.matrix(dev, dev_scores), dev, members)
+    crossed = fusion.cross_validate(columns, dev, members)
     assert (crossed.genuine.size, crossed.spoof.size) == (760 * 10, 950)
-    trained_on = found.llrs(fusion.matrix(dev, dev_scores))
+    trained_on = found.llrs(columns)
     assert eer.convex_hull_eer(crossed.genuine, crossed.spoof) > eer.convex_hull_eer(
         trained_on[dev.genuine], trained_on[~dev.genuine]
     )

@@ -11,8 +11,8 @@ from scipy.optimize import isotonic_regression
 from scipy.special import logit
 
 from afn.metrics import fusion
-from afn.metrics.eer import checked
 from afn.metrics.fusion import Fusion
+from afn.metrics.roc import checked
 
 
 def train(scores: np.ndarray, genuine: np.ndarray, system: str, logits: bool = False) -> Fusion:
@@ -49,13 +49,42 @@ def optimal_llrs(genuine: ArrayLike, spoof: ArrayLike) -> tuple[np.ndarray, np.n
     genuine, spoof = checked(genuine, spoof)
     values, place = np.unique(np.concatenate([genuine, spoof]), return_inverse=True)
     counts = np.bincount(place, minlength=values.size)
-    share = np.bincount(place[: genuine.size], minlength=values.size) / counts  # genuine among equal scores
-    posterior = isotonic_regression(share, weights=counts).x
+    of_genuine = np.bincount(place[: genuine.size], minlength=values.size)
+    llrs = _pooled(of_genuine, counts)
+    return llrs[place[: genuine.size]], llrs[place[genuine.size :]]
+
+
+def min_cllrs(genuine: np.ndarray, spoof: np.ndarray) -> np.ndarray:
+    """The minimum C_llr of each of R sets, float64[R].
+
+    Arguments are the numbers of trials of both classes at V scores, in rising order: int64[V × R].
+    """
+    found = np.empty(genuine.shape[1])
+    for index, (own, other) in enumerate(zip(genuine.T, spoof.T, strict=True)):
+        there = own + other > 0
+        own, other = own[there], other[there]
+        llrs = _pooled(own, own + other)
+        costs = (
+            np.logaddexp(0.0, sign * llrs, where=n > 0, out=np.zeros(n.size)) for sign, n in ((-1, own), (1, other))
+        )
+        found[index] = sum(cost @ n / n.sum() for cost, n in zip(costs, (own, other), strict=True)) / (2 * np.log(2))
+    return found
+
+
+def _pooled(genuine: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """The log-likelihood ratio of each score, in rising order, from the numbers of genuine trials and of all trials."""
+    posterior = isotonic_regression(genuine / counts, weights=counts).x
     # Pools are means of counts: values that differ from 0 or 1 by rounding only are 0 or 1.
     nothing = 0.5 / counts.sum()
     posterior = np.where(posterior < nothing, 0.0, np.where(posterior > 1 - nothing, 1.0, posterior))
-    llrs = logit(posterior) - np.log(genuine.size / spoof.size)
-    return llrs[place[: genuine.size]], llrs[place[genuine.size :]]
+    llrs: np.ndarray = logit(posterior) - np.log(genuine.sum() / (counts.sum() - genuine.sum()))
+    return llrs
+
+
+def trial_costs(llrs: ArrayLike, genuine: bool) -> np.ndarray:
+    """What the log-likelihood ratio of each trial of one class costs, in bits; C_llr is the mean of both classes'."""
+    bits: np.ndarray = np.logaddexp(0.0, np.asarray(llrs) * (-1 if genuine else 1)) / np.log(2)
+    return bits
 
 
 def _cost(genuine: np.ndarray, spoof: np.ndarray) -> float:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 LOW, MEDIUM, HIGH = THREATS = ("low", "medium", "high")
-PARTS = ("environment", "playback", "recorder")  # of a replay configuration
 
 
 @dataclass(frozen=True)

@@ -7,18 +7,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
-from afn.metrics.eer import roc
-
-
-def points(genuine: ArrayLike, spoof: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """The DET curve's vertices: false alarm rates and miss rates, two float64 vectors within 0..1.
-
-    False alarms rise, misses fall, from (0, 1) to (1, 0); one vertex per distinct score. The straight lines between
-    them are those of the linear-ROC EER. Arguments and errors as in `afn.metrics.eer.roc`.
-    """
-    false, true = roc(genuine, spoof)
-    return false / false[-1], (true[-1] - true) / true[-1]
-
 
 def normal_deviate(rate: ArrayLike) -> np.ndarray:
     """Where a rate (0..1) lies on a DET axis: the standard normal quantile; -inf at 0, +inf at 1."""
@@ -29,7 +17,7 @@ def normal_deviate(rate: ArrayLike) -> np.ndarray:
 def curve(
     false_alarms: np.ndarray, misses: np.ndarray, low: float, high: float, resolution: int = 2000
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A drawable DET curve in normal deviates, from `points`; both rates limited to low..high.
+    """A drawable DET curve in normal deviates, from `afn.metrics.roc.rates`; both rates limited to low..high.
 
     Straight lines between vertices are curved on these axes, so the lines are filled up to about `resolution` points.
     """

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from afn.common.errors import UserError
+from afn.metrics import dcf
+from afn.metrics.roc import checked, roc
 
 
 @dataclass(frozen=True)
@@ -22,42 +23,13 @@ class Definition:
     compute: Callable[[ArrayLike, ArrayLike], float]
 
 
-def checked(genuine: ArrayLike, spoof: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Both classes as float64 vectors; raises UserError where one is empty or holds a score that is NaN or infinite."""
-    classes = []
-    for name, values in (("genuine", genuine), ("spoof", spoof)):
-        values = np.asarray(values, dtype=np.float64).ravel()
-        if not values.size:
-            raise UserError(f"no {name} scores. An EER needs scores of both classes.")
-        finite = np.isfinite(values)
-        if not finite.all():
-            raise UserError(f"a {name} score is {values[~finite][0]}. An EER needs finite scores.")
-        classes.append(values)
-    return classes[0], classes[1]
-
-
-def roc(genuine: ArrayLike, spoof: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """The vertices of the raw ROC as the threshold falls: one per distinct score, and (0, 0) before them.
-
-    `genuine` and `spoof` are vectors of scores, higher = more genuine. Returns two int64 vectors of one length, not
-    falling: the spoof and the genuine utterances accepted (false and true positives). Equal scores pass together, so
-    that a tie between the classes is a slanted step. Raises UserError for an empty class, NaN or infinity.
-    """
-    genuine, spoof = (np.sort(values) for values in checked(genuine, spoof))
-    thresholds = np.unique(np.concatenate([genuine, spoof]))[::-1]
-    false, true = (values.size - np.searchsorted(values, thresholds, side="left") for values in (spoof, genuine))
-    return np.concatenate([[0], false]), np.concatenate([[0], true])
-
-
 def linear_roc_eer(genuine: ArrayLike, spoof: ArrayLike) -> float:
     """The EER (0..1) where straight lines between the points of the raw ROC cross P_fa = 1 - P_tp.
 
     Arguments and errors as in `roc`. Source: the scoring code of Lai et al. (ICASSP 2019), which finds the root of
     1 - x - tpr(x) on scikit-learn's `roc_curve`; all network rows of their Table 2 are EERs by this definition.
     """
-    false, true = roc(genuine, spoof)
-    after = int(np.searchsorted(_side(false, true), 0))
-    return _crossing(false, true, after - 1, after)
+    return _linear(*roc(genuine, spoof))
 
 
 def convex_hull_eer(genuine: ArrayLike, spoof: ArrayLike) -> float:
@@ -69,7 +41,15 @@ def convex_hull_eer(genuine: ArrayLike, spoof: ArrayLike) -> float:
     Only the edge of the hull at the crossing is computed: between two vertices on either side of the crossing, the
     vertex farthest above the chord replaces one of them until none is above it.
     """
-    false, true = roc(genuine, spoof)
+    return _hull(*roc(genuine, spoof))
+
+
+def _linear(false: np.ndarray, true: np.ndarray) -> float:
+    after = int(np.searchsorted(_side(false, true), 0))
+    return _crossing(false, true, after - 1, after)
+
+
+def _hull(false: np.ndarray, true: np.ndarray) -> float:
     side = _side(false, true)
     low, high = 0, false.size - 1
     while True:
@@ -155,18 +135,21 @@ DEFINITIONS = (LINEAR_ROC, CONVEX_HULL, OFFICIAL)
 
 @dataclass(frozen=True)
 class Measured:
-    """The EERs (0..1) of one set of scores by the `name` of each definition; None if a class is missing."""
+    """The EERs (0..1) of one set of scores by the `name` of each definition, and minDCF; None if a class is missing."""
 
     eers: Mapping[str, float] | None = None
     threshold: float | None = None  # of the official definition, in units of the scores
+    min_dcf: float | None = None  # normalised, costs of ASVspoof 5
 
 
 def measure(genuine: np.ndarray, spoof: np.ndarray) -> Measured:
-    """The EER of one set of scores (higher = more genuine) by every definition; UserError for NaN and infinity."""
+    """EERs and minDCF of one set of scores (higher = more genuine); UserError for NaN and infinity."""
     if not genuine.size or not spoof.size:
         return Measured()
-    eers = {definition.name: definition.compute(genuine, spoof) for definition in DEFINITIONS}
-    return Measured(eers, official_threshold(genuine, spoof))
+    vertices = roc(genuine, spoof)
+    official, threshold = _official(genuine, spoof)
+    eers = {LINEAR_ROC.name: _linear(*vertices), CONVEX_HULL.name: _hull(*vertices), OFFICIAL.name: official}
+    return Measured(eers, threshold, dcf.lowest(*vertices))
 
 
 def spread(measured: Iterable[Measured], definition: str) -> tuple[float, float | None] | None:

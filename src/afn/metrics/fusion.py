@@ -5,7 +5,7 @@ Lai et al. (ICASSP 2019) for members and training on dev; Brümmer et al., "Fusi
 systems in the STBU submission for the NIST SRE 2006" (IEEE TASLP 15(7), 2007) for the regression.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -86,14 +86,6 @@ class Fusion:
         return f"llr = {' '.join(terms)} {self.bias:+.4f}   ({of} normalised on dev)"
 
 
-def matrix(trials: Trials, members: Mapping[str, Mapping[str, float]]) -> np.ndarray:
-    """The scores of `members` (name -> utterance -> score) as float64[N × members].
-
-    Raises UserError, naming the member and an utterance, unless each scores exactly the utterances of `trials`.
-    """
-    return np.column_stack([trials.vector(found, f"the scores of {name}") for name, found in members.items()])
-
-
 def log_odds(scores: np.ndarray, members: Sequence[str]) -> np.ndarray:
     """The natural-log odds of probabilities, float[N × members], limited to ±16.6 (the range of single precision).
 
@@ -168,19 +160,20 @@ def cross_validate(
 ) -> CrossValidated:
     """Cross-validated ratios of a fusion (or, with a single member, of a calibration) on its training set.
 
-    Speakers are divided into at most `groups` groups, and so are replay configurations. For each pair of groups, a
-    regression (normalisation included) is trained on the trials with neither, and scores the replays with both and the
-    genuine speech of the group of speakers. Training and test thus share neither speakers nor configurations. Every
-    replay is scored once. Genuine speech has no configuration: it is scored once per group of configurations and occurs
-    that often in the result, which does not change rates, EER and Cllr, because they are means over a class. The
-    members are not retrained: they were not trained on dev, although networks choose their epoch on it.
+    Speakers are divided into at most `groups` groups, and so are configurations. For each pair of groups, a regression
+    (normalisation included) is trained on the trials with neither, and scores the trials with both. Training and test
+    thus share neither speakers nor configurations. Every trial is scored once. Genuine speech without configurations is
+    scored once per group of configurations and occurs that often in the result, which does not change rates, EER and
+    Cllr, because they are means over a class. The members are not retrained: they were not trained on dev, although
+    networks choose their epoch on it.
 
     Arguments as in `train`, `scores` in the order of `trials`. The grouping is the same every time.
     """
     spoof = ~trials.genuine
     speakers = deal(trials.speakers, groups)
-    configurations = np.full(len(trials.utts), -1)  # genuine speech is in no group of configurations
-    configurations[spoof] = deal(trials.configurations[spoof], groups)
+    configurations = np.full(len(trials.utts), -1)  # genuine speech without a configuration is in no group
+    configured = spoof | (trials.configurations != UNKNOWN)
+    configurations[configured] = deal(trials.configurations[configured], groups)
     counts = speakers.max(initial=-1) + 1, configurations.max(initial=-1) + 1
     for count, what in zip(counts, ("speaker", "replay configuration"), strict=True):
         if count < 2:
@@ -195,8 +188,8 @@ def cross_validate(
                 return _impossible("without the test's speakers and configurations a class has no trials left")
             model = train(scores[others], trials.genuine[others], members, logits, smoothed)
             for label, among in judged.items():
-                chosen = (speakers == speaker) & (trials.genuine if label else configurations == configuration)
-                among.append(model.llrs(scores[chosen]))
+                chosen = (speakers == speaker) & np.isin(configurations, (configuration, -1))
+                among.append(model.llrs(scores[chosen & (trials.genuine == label)]))
     remark = (
         f"cross-validated: {counts[0]} × {counts[1]} groups of speakers × replay configurations, "
         "neither of them on both sides"

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from afn.common import tables
 from afn.common.errors import UserError
-from afn.metrics import eer
+from afn.metrics import eer, roc
 
 KEYS = ("target", "nontarget", "spoof")
 ASV_LINE = "name target|nontarget|spoof score"
@@ -70,8 +70,8 @@ def verifier(target: ArrayLike, nontarget: ArrayLike, spoof: ArrayLike) -> Verif
     Arguments are vectors of ASV scores, higher = more like the speaker; scores at or above the threshold are accepted.
     Raises UserError if a kind of trial is missing or a score is NaN or infinite.
     """
-    target, nontarget = eer.checked(target, nontarget)
-    _, spoof = eer.checked(target, spoof)
+    target, nontarget = roc.checked(target, nontarget, KEYS[:2])
+    _, spoof = roc.checked(target, spoof)
     threshold = eer.official_threshold(target, nontarget)
     accepted = [float(np.mean(kind >= threshold)) for kind in (nontarget, spoof)]
     return Verifier(threshold, accepted[0], float(np.mean(target < threshold)), accepted[1])
@@ -90,7 +90,7 @@ def minimum(
     UserError if a class is missing, a score is NaN or infinite, or the ASV is so poor that c1 or c2 is below 0, where
     a countermeasure's errors would reduce the cost.
     """
-    false, true = eer.roc(genuine, spoof)
+    false, true = roc.roc(genuine, spoof)
     scores = np.unique(np.concatenate([np.ravel(genuine), np.ravel(spoof)]).astype(np.float64))[::-1]
     # Vertex k accepts the k highest of the distinct scores; the threshold is the next one, which it rejects.
     thresholds = np.append(scores, scores[-1] - LOWEST)

@@ -1,6 +1,6 @@
-"""The trials of a test: label, speaker and replay condition of every utterance, as vectors."""
+"""The trials of a test: label, speaker and conditions of every utterance, as vectors."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -11,7 +11,7 @@ from afn.common.labels import GENUINE, SPOOF
 from afn.metrics import score_files
 
 SCORED_SUBSETS = ("dev", "eval")  # stage 2 writes scores of these
-UNKNOWN = "-"  # an unknown condition in a data directory, and the condition of genuine speech
+UNKNOWN = "-"  # an unknown condition, and one that a recording cannot have, as the playback device of genuine speech
 
 
 class Described(Protocol):
@@ -29,32 +29,27 @@ class Described(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Trials:
-    """N utterances, one entry each in every vector; the conditions of genuine speech are `-`."""
+    """N utterances, one entry each in every vector.
+
+    `configurations` names the combination of all conditions, `-` where none is known. The bootstrap and
+    cross-validation keep trials of one speaker together, and trials of one configuration.
+    """
 
     utts: tuple[str, ...]
     genuine: np.ndarray  # bool[N]
     speakers: np.ndarray  # str[N], as the following
-    environments: np.ndarray
-    playbacks: np.ndarray
-    recorders: np.ndarray
-    configurations: np.ndarray  # the three in one
+    conditions: Mapping[str, np.ndarray]  # column of utt2cond -> codes
+    configurations: np.ndarray
 
     @classmethod
     def of(cls, utterances: Iterable[Described]) -> "Trials":
-        """The trials of `utterances`, in their order."""
+        """The trials of `utterances`, in their order; all of them have the conditions of the first."""
         listed = list(utterances)
-        names = ("environment", "playback", "recorder")
-        conditions = [tuple(u.conditions.get(name, UNKNOWN) for name in names) for u in listed]
-        environments, playbacks, recorders = (np.array([c[i] for c in conditions], dtype=str) for i in range(3))
-        return cls(
-            tuple(u.utt for u in listed),
-            np.array([u.label == GENUINE for u in listed], dtype=bool),
-            np.array([u.speaker for u in listed], dtype=str),
-            environments,
-            playbacks,
-            recorders,
-            np.array([configuration(*c) for c in conditions], dtype=str),
-        )
+        genuine = np.array([u.label == GENUINE for u in listed], dtype=bool)
+        speakers = np.array([u.speaker for u in listed], dtype=str)
+        columns = list(listed[0].conditions) if listed else []
+        conditions = {name: np.array([u.conditions[name] for u in listed], dtype=str) for name in columns}
+        return cls(tuple(u.utt for u in listed), genuine, speakers, conditions, _joined(genuine, speakers, conditions))
 
     def vector(self, found: Mapping[str, float], name: Path | str = "scores") -> np.ndarray:
         """The scores of one system as float64[N], in the order of the trials.
@@ -67,13 +62,33 @@ class Trials:
         return vector
 
 
-def configuration(environment: str, playback: str, recorder: str) -> str:
-    """The name of a replay configuration: E18P18R12 for ASVspoof's codes, `-` if nothing is known.
+def _joined(genuine: np.ndarray, speakers: np.ndarray, conditions: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The configuration of each trial, str[N].
+
+    A condition that is known of genuine speech and the same in all recordings of a speaker, as the language or the
+    corpus, is left out: it is resampled with the speaker. Genuine speech has configurations if all of it has some.
+    """
+    used = [
+        codes.tolist()
+        for codes in conditions.values()
+        if (codes[genuine] == UNKNOWN).all() or len({*zip(speakers, codes, strict=True)}) > len({*speakers.tolist()})
+    ]
+    names: dict[tuple[str, ...], str] = {}
+    joined = [names.setdefault(codes, configuration(codes)) for codes in zip(*used, strict=True)]
+    found = np.array(joined or [UNKNOWN] * len(genuine), dtype=str)
+    if (found[genuine] == UNKNOWN).any():
+        found[genuine] = UNKNOWN
+    return found
+
+
+def configuration(codes: Sequence[str]) -> str:
+    """The name of a configuration: E18P18R12 for the codes of ASVspoof 2017, `-` if nothing is known.
 
     Other codes are joined by blanks, which codes do not contain, so that names of configurations are unique.
     """
-    parts = (environment, playback, recorder)
-    if set(parts) == {UNKNOWN}:
+    if set(codes) <= {UNKNOWN}:
         return UNKNOWN
-    codes = all(part[:1] == kind and part[1:].isdecimal() for part, kind in zip(parts, "EPR", strict=True))
-    return ("" if codes else " ").join(parts)
+    plain = len(codes) == 3 and all(
+        code[:1] == kind and code[1:].isdecimal() for code, kind in zip(codes, "EPR", strict=True)
+    )
+    return ("" if plain else " ").join(codes)

@@ -5,18 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from afn.common.figures import Axes, Rectangle, colormaps, png
-from afn.metrics.breakdown import ALL, CONFIGURATION, TITLES, Group
+from afn.metrics.breakdown import Group
 from afn.metrics.conditions import HIGH, LOW, MEDIUM
 
 # Okabe and Ito's green, yellow-orange and vermilion; the digits make them readable without colour
 THREAT_COLOURS = {LOW: "#009E73", MEDIUM: "#F0C442", HIGH: "#D55E00"}
 THREAT_SIGNS = {LOW: "1", MEDIUM: "2", HIGH: "3"}
-# Blocks of the figure from left to right, and in each from top to bottom
-COLUMNS = (
-    (CONFIGURATION,),
-    (ALL, "environment threat", "playback threat", "recorder threat", "environment"),
-    ("playback", "recorder"),
-)
+MOST_COLUMNS, FULL = 3, 15  # blocks side by side; lines from which on a further one is begun
 LINE, HEADING = 0.205, 0.34  # heights in inches
 SIGN, LETTER, BOLD, COUNT, CELL, GAP = 0.16, 0.072, 0.1, 0.55, 0.56, 0.35  # widths
 CROWDED, NARROW_CELL = 6, 0.42  # beyond that many systems cells are narrower
@@ -28,8 +23,7 @@ SLANT = np.radians(40)  # of the systems' names above the cells
 def breakdown_png(groups: Sequence[Group]) -> bytes:
     """The groups of `afn.metrics.breakdown.breakdown` as a PNG; the darker a cell, the higher the EER in percent."""
     systems = list(groups[0].eers)
-    columns = [[group for factor in column for group in groups if group.factor == factor] for column in COLUMNS]
-    columns = [column for column in columns if column]
+    columns = _columns(groups)
     cell = CELL if len(systems) <= CROWDED else NARROW_CELL
     name = LETTER * max(map(len, systems)) if len(systems) > 1 else 0.0  # the length of the longest
     head = 0.3 + name * np.sin(SLANT)
@@ -51,7 +45,7 @@ def breakdown_png(groups: Sequence[Group]) -> bytes:
             for group in column:
                 if group.factor != factor:
                     factor, middle = group.factor, y + 0.62 * HEADING
-                    axes.text(left, middle, TITLES[factor], fontsize=10.5, weight="bold", va="center")
+                    axes.text(left, middle, group.title, fontsize=10.5, weight="bold", va="center")
                     axes.text(cells - 0.1, middle, "replays", fontsize=7.5, color="#666666", ha="right", va="center")
                     y += HEADING
                 _line(axes, left, cells, y, group, cell, top)
@@ -61,10 +55,23 @@ def breakdown_png(groups: Sequence[Group]) -> bytes:
     return buffer.getvalue()
 
 
+def _columns(groups: Sequence[Group]) -> list[list[Group]]:
+    """The groups in columns of about the same height; the groups of a factor stay together."""
+    factors: dict[str, list[Group]] = {}
+    for group in groups:
+        factors.setdefault(group.factor, []).append(group)
+    count = min(MOST_COLUMNS, len(factors), -(-len(groups) // FULL))
+    columns: list[list[Group]] = [[] for _ in range(count)]
+    for listed in sorted(factors.values(), key=len, reverse=True):
+        min(columns, key=len).extend(listed)
+    order = list(factors)
+    return [sorted(column, key=lambda group: order.index(group.factor)) for column in columns]
+
+
 def _label_width(column: Sequence[Group]) -> float:
     """The width of a column's labels, headings and counts in inches."""
     labels = [_indent(group) + LETTER * len(group.label) for group in column]
-    return max(*labels, *(BOLD * len(TITLES[group.factor]) for group in column)) + COUNT
+    return max(*labels, *(BOLD * len(group.title) for group in column)) + COUNT
 
 
 def _indent(group: Group) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 
 from afn.common import figures
 from afn.common.figures import CLASS_COLOURS, Axes, Line2D, png
-from afn.metrics import det, eer
+from afn.metrics import det, eer, roc
 
 # The palette of Okabe and Ito for colour-blind readers, without its yellow, which is too pale for lines on white
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
@@ -178,7 +178,7 @@ def _axes(axes: Axes, name: str, low: float, high: float) -> None:
 def _draw(axes: Axes, scores: Scores, index: int, low: float, high: float) -> None:
     rate = eer.linear_roc_eer(scores.genuine, scores.spoof)
     # Rates beyond the axes are drawn slightly outside the frame, where they are clipped, not along its edge.
-    x, y = det.curve(*det.points(scores.genuine, scores.spoof), low / 2, (1 + high) / 2)
+    x, y = det.curve(*roc.rates(scores.genuine, scores.spoof), low / 2, (1 + high) / 2)
     colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
     style = STYLES[index // len(COLOURS) % len(STYLES)]
     point = det.normal_deviate(np.clip(rate, low, high))

@@ -1,0 +1,90 @@
+"""Detection costs of ASVspoof 5: minDCF and actDCF of a countermeasure, and the minimum a-DCF of a verifier.
+
+A detection cost weighs error rates by priors and costs, and is normalised: 1 is the cost of the better of a system that
+accepts everything and one that rejects everything. Source: the evaluation plan of ASVspoof 5; for the a-DCF, Shim et
+al., "a-DCF: an architecture agnostic metric with application to spoofing-robust speaker verification" (Odyssey 2024).
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from afn.metrics import roc
+
+
+@dataclass(frozen=True)
+class Costs:
+    """The prior of a replay, and the costs of errors."""
+
+    spoof: float = 0.05
+    miss: float = 1.0  # of genuine speech
+    false_alarm: float = 10.0  # of a replay
+
+    @property
+    def threshold(self) -> float:
+        """The Bayes threshold of log-likelihood ratios (natural logarithm, genuine : spoof)."""
+        return math.log(self.false_alarm * self.spoof / (self.miss * (1 - self.spoof)))
+
+
+@dataclass(frozen=True)
+class VerifierCosts:
+    """Priors of the three kinds of trial, and costs of the errors made on them."""
+
+    target: float = 0.9405
+    nontarget: float = 0.0095
+    spoof: float = 0.05
+    miss: float = 1.0
+    false_alarm: float = 10.0  # of a nontarget
+    false_alarm_spoof: float = 10.0
+
+
+ASVSPOOF5, ASVSPOOF5_VERIFIER = Costs(), VerifierCosts()
+
+
+def normalised(misses: ArrayLike, false_alarms: ArrayLike, costs: Costs = ASVSPOOF5) -> np.ndarray:
+    """The normalised cost of error rates (0..1), float64 of their shape."""
+    reject, accept = costs.miss * (1 - costs.spoof), costs.false_alarm * costs.spoof
+    cost: np.ndarray = (reject * np.asarray(misses) + accept * np.asarray(false_alarms)) / min(reject, accept)
+    return cost
+
+
+def min_dcf(genuine: ArrayLike, spoof: ArrayLike, costs: Costs = ASVSPOOF5) -> float:
+    """The lowest normalised cost (0..1) over all thresholds of these scores, higher = more genuine.
+
+    Raises UserError for an empty class, NaN and infinity.
+    """
+    return lowest(*roc.roc(genuine, spoof), costs)
+
+
+def lowest(false: np.ndarray, true: np.ndarray, costs: Costs = ASVSPOOF5) -> float:
+    """The minDCF of the vertices of an ROC, counts as in `afn.metrics.roc.roc`."""
+    return float(normalised((true[-1] - true) / true[-1], false / false[-1], costs).min())
+
+
+def act_dcf(genuine: ArrayLike, spoof: ArrayLike, costs: Costs = ASVSPOOF5) -> float:
+    """The normalised cost of log-likelihood ratios at their Bayes threshold; ratios at or above it are accepted.
+
+    Above 1, a system that looks at nothing is better. Arguments and errors as in `min_dcf`.
+    """
+    genuine, spoof = roc.checked(genuine, spoof)
+    return float(normalised(np.mean(genuine < costs.threshold), np.mean(spoof >= costs.threshold), costs))
+
+
+def min_a_dcf(
+    target: ArrayLike, nontarget: ArrayLike, spoof: ArrayLike, costs: VerifierCosts = ASVSPOOF5_VERIFIER
+) -> float:
+    """The lowest normalised a-DCF (0..1) over all thresholds of a verifier that also rejects replays (SASV).
+
+    Arguments are vectors of its scores, higher = more like the genuine speaker. Raises UserError as `min_dcf` does.
+    """
+    kinds = [np.sort(np.asarray(kind, dtype=np.float64).ravel()) for kind in (target, nontarget, spoof)]
+    for kind, name in zip(kinds, ("target", "nontarget", "spoof"), strict=True):
+        roc.checked(kind, kind, (name, name))
+    thresholds = np.unique(np.concatenate([*kinds, [np.inf]]))
+    misses, *accepted = (np.searchsorted(kind, thresholds) / kind.size for kind in kinds)
+    reject = costs.target * costs.miss
+    accept = costs.nontarget * costs.false_alarm, costs.spoof * costs.false_alarm_spoof
+    curve = reject * misses + sum(cost * (1 - rate) for cost, rate in zip(accept, accepted, strict=True))
+    return float(curve.min() / min(reject, sum(accept)))
