@@ -51,6 +51,9 @@ class Run:
     def process(self, commands: list[tuple[int, list[str]]]) -> multiprocessing.Process:
         process = self.context.Process(target=for_workers.session, args=(commands, str(self.log)))
         process.start()
+        with suppress(ProcessLookupError):  # it has ended
+            while os.getsid(process.pid) != process.pid:
+                time.sleep(0.001)
         return process
 
     def start(self, jobs: int) -> multiprocessing.Process:
@@ -120,7 +123,7 @@ def test_runs_killed_at_random_moments_end_as_an_uninterrupted_one(tmp_path):
         number, group, jobs = rng.choice(SIGNALS), rng.random() < 0.5, rng.choice((1, 1, 2))
         process = run.start(jobs)
         time.sleep(rng.uniform(0, 3 * whole / KILLS))
-        with suppress(ProcessLookupError):  # it has ended, or does not lead a session yet
+        with suppress(ProcessLookupError):  # it has ended
             (os.killpg if group else os.kill)(process.pid, number)
         process.join()
         assert ends(process.pid), f"{number!r} left {living(process.pid)}"
@@ -130,7 +133,7 @@ def test_runs_killed_at_random_moments_end_as_an_uninterrupted_one(tmp_path):
             assert run.contents() == expected
             run.clear()
             continue
-        assert process.exitcode in (128 + number, -number), run.log.read_text()
+        assert process.exitcode in (128 + number, -number), (process.exitcode, run.log.read_text())
         killed += 1
     assert run.finish(jobs=2) == expected
     assert "Traceback" not in run.log.read_text()

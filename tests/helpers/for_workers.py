@@ -67,14 +67,17 @@ def session(commands: list[tuple[int, list[str]]], log: str) -> None:
     """Run stages (number, sys.argv) as programs in a session of their own, as run.sh does, with all output in `log`."""
     import stages
 
-    os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.stdout.flush()
     for stream in (1, 2):
         os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream)
-    for number, words in commands:
-        sys.argv = words
-        errors.run(stages.SCRIPTS[number].main)
+    try:
+        os.setsid()  # from here on signals are sent
+        for number, words in commands:
+            sys.argv = words
+            errors.run(stages.SCRIPTS[number].main)
+    except KeyboardInterrupt:  # between two stages
+        sys.exit(130)
 
 
 def main() -> None:
