@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from afn.common import config, record
+from afn.common import config, owned, record
 from afn.common.errors import UserError
 from afn.common.files import sha256
 from afn.experiment import environment, provenance, scoring
@@ -46,11 +46,17 @@ class Experiment:
 def find(directory: Path, conf: Path) -> list[Experiment]:
     """Every system of the YAMLs in `conf` and every folder in `directory` (exp/<corpus>) that holds scores.
 
-    In the order of the paper's eval figures; those that the paper does not have come last, by name.
+    In the order of the paper's eval figures; those that the paper does not have come last, by name. A copy that was put
+    aside under another name is not a system; it is named on stdout.
     """
     rows = {path.stem: path for path in conf.glob("*.yaml")}
     folders = {path.name for path in directory.glob("*/") if path.name != FUSION}
-    found = [_experiment(name, directory / name, rows.get(name)) for name in sorted(rows.keys() | folders)]
+    marked = [path for path in directory.glob("*/") if (path / owned.MARKER).is_file()]
+    copies = {path.name for path in marked if not owned.is_ours(path)}
+    if copies:
+        print(f"evaluate: {directory}: copies of other folders are left out: {', '.join(sorted(copies))}")
+    names = sorted((rows.keys() | folders) - copies)
+    found = [_experiment(name, directory / name, rows.get(name)) for name in names]
     found = [experiment for experiment in found if experiment.files or experiment.name in rows]
     return sorted(found, key=lambda e: (math.inf if e.paper.eval is None else e.paper.eval, e.name.encode()))
 
