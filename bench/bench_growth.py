@@ -102,7 +102,17 @@ def features(folder: Path, most: int) -> Callable[[int], float]:
 def learning(most: int, device: torch.device) -> Callable[[int], float]:
     """The steps of an epoch of a number of utterances, in the paper's batches of 4."""
     subset = made_up(most)
-    recipe = Training(1, 1, 4, 1e-3, True, 0.5, 1, "auto", 60.0)
+    recipe = Training(
+        epochs=1,
+        patience=1,
+        batch_size=4,
+        learning_rate=1e-3,
+        amsgrad=True,
+        lr_factor=0.5,
+        lr_patience=1,
+        precision="auto",
+        checkpoint_minutes=60.0,
+    )
     trainer = training.Trainer(AttentiveFilteringNetwork(), subset, subset, recipe, 1, Path(tempfile.gettempdir()))
     trainer.model.train()
 

@@ -153,7 +153,17 @@ def training(side: str) -> tuple[Callable[[], object], int]:
     labels = {f"u{i}": ("genuine", "spoof")[i % 2] for i in range(BATCH)}
     features = {utt: rng.standard_normal((FRAMES, 257), dtype=np.float32) for utt in labels}
     tiled = Tiled(Subset("bench", labels, features), FRAMES, 257)
-    recipe = Training(1, 1, BATCH, 1e-3, True, 0.5, 1, "auto", 60.0)
+    recipe = Training(
+        epochs=1,
+        patience=1,
+        batch_size=BATCH,
+        learning_rate=1e-3,
+        amsgrad=True,
+        lr_factor=0.5,
+        lr_patience=1,
+        precision="auto",
+        checkpoint_minutes=60.0,
+    )
     trainer = Trainer(AttentiveFilteringNetwork(), tiled, tiled, recipe, 1, Path(tempfile.gettempdir()))
     trainer.model.train()
     return lambda: trainer.step(*trainer.train.batch(range(BATCH))), 1

@@ -163,8 +163,8 @@ def test_refuses_what_is_no_sound(samples):
     ],
 )
 def test_settings_that_make_no_sense_are_refused_by_name(name, change):
-    with pytest.raises(ValueError, match=f"{name}: "):
-        CqccOptions(**change)
+    with pytest.raises(UserError, match=rf"^options: .*\b{name}: "):
+        config.build(CqccOptions, change, "options")
 
 
 def test_a_yaml_can_hold_the_settings():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from afn.common import config
 from afn.common.errors import UserError
 from afn.features import audio
 from afn.features.lfcc import LfccOptions, filterbank, lfcc
@@ -78,5 +79,5 @@ def test_refuses_what_is_no_sound():
     ],
 )
 def test_settings_that_make_no_sense_are_refused_by_name(name, change):
-    with pytest.raises(ValueError, match=f"{name}: "):
-        LfccOptions(**change)
+    with pytest.raises(UserError, match=rf"^options: .*\b{name}: "):
+        config.build(LfccOptions, change, "options")

@@ -51,6 +51,16 @@ def _ascending(ends: tuple[Any, Any]) -> tuple[Any, Any]:
 Range = Annotated[tuple[T, T], Field(strict=False), AfterValidator(_ascending)]  # [smallest, largest]
 
 
+def folder_name(name: str) -> str:
+    """`name` if it can name a folder, else ValueError."""
+    if not name or "/" in name or name.startswith(".") or not name.isprintable():
+        raise ValueError("must be the name of a folder")
+    return name
+
+
+FolderName = Annotated[str, AfterValidator(folder_name)]
+
+
 class Settings(BaseModel):
     """Base class of what a YAML can say: frozen, with known keys only, values of exactly their type, finite numbers.
 

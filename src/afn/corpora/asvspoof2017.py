@@ -57,8 +57,8 @@ class ASVspoof2017(Settings):
     kind: Literal["asvspoof2017"]
     name: str = Field(description="its folder under data/ and exp/")
     root: str = Field(description="the folder that holds ASVspoof2017_V2_{train,dev,eval}/ and protocol_V2/")
-    allow_missing: bool = Field(False, description="use the recordings that exist")
-    systems: dict[str, Any] = Field({}, description="settings that systems take on this corpus, by their kind")
+    allow_missing: bool = Field(default=False, description="use the recordings that exist")
+    systems: dict[str, Any] = Field(default={}, description="settings that systems take on this corpus, by their kind")
 
     FOLDERS: ClassVar[tuple[str, ...]] = ()
 

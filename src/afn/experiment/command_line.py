@@ -19,7 +19,6 @@ from afn.common.paths import ROOT
 from afn.corpora import datadir
 from afn.experiment.layout import FUSION, Layout
 from afn.features.archives import FeatureArchive
-from afn.features.settings import folder_name
 from afn.systems import registry
 from afn.systems.subset import Subset
 
@@ -168,9 +167,9 @@ def _forced_since(marker: Path | None) -> int:
 def names_folder(path: Path, name: str) -> None:
     """Raise UserError, which names the YAML at `path`, unless its corpus or system, `name`, can name a folder."""
     try:
-        folder_name(name)
+        config.folder_name(name)
     except ValueError as error:
-        raise UserError(f"{path}: {error}") from None
+        raise UserError(f"{path}: name: {name!r} {error}") from None
 
 
 def find(folder: str, name: str) -> Path:

@@ -5,14 +5,13 @@ toolbox, which the ASVspoof 2017 baseline calls; Delgado et al.: ASVspoof 2017 V
 normalisation).
 """
 
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import scipy
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from afn.common.checks import at_least
 from afn.features import cqt
 from afn.features.deltas import with_deltas
 from afn.features.utterance_cmvn import utterance_cmvn
@@ -21,27 +20,26 @@ EPS = np.finfo(np.float64).eps  # added to the power before the logarithm, as in
 GRID_BLOCK = 1024  # points of the uniform grid at a time
 
 
-@dataclass(frozen=True, kw_only=True)
 class CqccOptions(cqt.CqtOptions):
     """The settings of the coefficients; the defaults are those of the ASVspoof 2017 baseline, 90 dimensions."""
 
-    resampling: int = 16  # d: the uniform grid has the step fmin / d
-    coefficients: int = 29  # cepstra, apart from the first dimension
-    first: Literal["c0", "energy"] = "c0"  # the first dimension; energy: the log of the mean power over the bins
-    deltas: int = 2  # 0: statics only, 1: slopes too, 2: slopes of slopes too
-    delta_window: int = 3  # frames to each side
-    cmvn: bool = False  # normalise every dimension over the utterance, last of all
+    resampling: PositiveInt = Field(default=16, description="d: the uniform grid has the step fmin / d")
+    coefficients: PositiveInt = Field(default=29, description="cepstra, apart from the first dimension")
+    first: Literal["c0", "energy"] = Field(
+        default="c0", description="the first dimension; energy: log of the mean power of all bins"
+    )
+    deltas: NonNegativeInt = Field(default=2, description="0: none, 1: deltas, 2: deltas and delta-deltas")
+    delta_window: PositiveInt = Field(default=3, description="frames to each side")
+    cmvn: bool = Field(default=False, description="normalise every dimension over the utterance, as the last step")
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.first not in ("c0", "energy"):
-            raise ValueError(f"first: {self.first!r} must be c0 or energy")
-        at_least(self, resampling=1, coefficients=1, deltas=0, delta_window=1)
+    @model_validator(mode="after")
+    def _bins_suffice(self) -> Self:
         bins = len(cqt.centre_frequencies(self))
         if bins < 4:
             raise ValueError(f"fmax: {bins} bins from fmin to fmax are too few for a cubic spline; 4 are needed")
         if self.coefficients >= bins:
             raise ValueError(f"coefficients: {self.coefficients} must be fewer than the {bins} bins")
+        return self
 
     @property
     def dims(self) -> int:

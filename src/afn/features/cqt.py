@@ -11,12 +11,14 @@ Defaults: Todisco, Delgado, Evans: Constant Q cepstral coefficients, Computer Sp
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import Self
 
 import numpy as np
 import scipy.fft
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
+from afn.common.config import Settings
 from afn.features.waveform import unit_scale
 
 GAMMA = 228.7  # Hz; 24.7 / 0.108, so that Q f + 228.7 Q is proportional to the ERB scale (Schörkhuber et al. 2014)
@@ -26,29 +28,30 @@ MOST_BINS = 64  # transformed at a time; their windows are all given the width o
 DIRECT = 128  # windows that reach so many DFT samples to each side are cheaper by matrix products than by a padded FFT
 
 
-@dataclass(frozen=True, kw_only=True)
-class CqtOptions:
+class CqtOptions(Settings):
     """The settings of the transform; the defaults are those of the ASVspoof 2017 baseline."""
 
-    sample_rate: float = 16000.0  # Hz
-    bins_per_octave: int = 96  # of the constant-Q transform
-    fmin: float = 15.625  # Hz; sample_rate / 2^10, nine octaves below fmax
-    fmax: float = 8000.0  # Hz; a bin whose window would reach beyond half the sample rate is left out
-    gamma: float | None = None  # Hz, added to every bandwidth; None: 228.7 Q, as in the toolbox
+    sample_rate: float = Field(default=16000.0, description="Hz")
+    bins_per_octave: PositiveInt = Field(default=96, description="of the constant-Q transform")
+    fmin: PositiveFloat = Field(default=15.625, description="Hz; sample_rate / 2^10, nine octaves below fmax")
+    fmax: float = Field(
+        default=8000.0, description="Hz; a bin whose window would reach beyond half the sample rate is left out"
+    )
+    gamma: NonNegativeFloat | None = Field(
+        default=None, description="Hz, added to every bandwidth; null: 228.7 Q, as in the toolbox"
+    )
 
-    def __post_init__(self) -> None:
-        if self.bins_per_octave < 1:
-            raise ValueError(f"bins_per_octave: {self.bins_per_octave} must be at least 1")
-        if not 0 < self.fmin < self.fmax <= self.sample_rate / 2:
+    @model_validator(mode="after")
+    def _windows_fit(self) -> Self:
+        if not self.fmin < self.fmax <= self.sample_rate / 2:
             raise ValueError(
                 f"fmin: {self.fmin} and fmax: {self.fmax} must rise between 0 and half of sample_rate: "
                 f"{self.sample_rate}"
             )
-        if self.gamma is not None and self.gamma < 0:
-            raise ValueError(f"gamma: {self.gamma} may not be negative")
         half = self.bandwidths(self.fmin) / 2
         if not half <= self.fmin <= self.sample_rate / 2 - half:
             raise ValueError(f"fmin: the window around {self.fmin} Hz is {2 * half:.6g} Hz wide and reaches too far")
+        return self
 
     def bandwidths(self, frequencies: np.ndarray | float) -> np.ndarray | float:
         """The widths in Hz of the windows around `frequencies` (Hz): Q f + gamma."""

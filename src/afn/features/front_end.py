@@ -6,9 +6,8 @@ records it beside the model. Training and the scoring of single recordings build
 that both pass through the same function.
 """
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
@@ -66,7 +65,7 @@ def describe(settings: Features, conf: Path = CONF, backend: str | None = None) 
     existing features, else to Kaldi where all its programs are found. Raises UserError for a bad option file and,
     unless `backend` is given, where Kaldi is asked for but not installed.
     """
-    found = dataclasses.asdict(settings)
+    found = config.plain(settings)
     del found["name"]
     option_file = found.pop("conf", None)
     if backend is None:
@@ -77,7 +76,7 @@ def describe(settings: Features, conf: Path = CONF, backend: str | None = None) 
     if found["backend"] == "native":
         found["extractor"] = VERSION
     if isinstance(settings, Spectrogram) and found["backend"] == "native":
-        found["options"] = dataclasses.asdict(kaldi_options.read(conf / option_file))
+        found["options"] = asdict(kaldi_options.read(conf / option_file))
     elif option_file is not None:
         found["options"] = kaldi_options.lines(conf / option_file)
     return found
@@ -85,7 +84,7 @@ def describe(settings: Features, conf: Path = CONF, backend: str | None = None) 
 
 def _backend(settings: Features, conf: Path) -> str:
     if isinstance(settings, Mfcc):
-        kaldi.require(_commands(dataclasses.asdict(settings), conf / settings.conf))
+        kaldi.require(_commands(config.plain(settings), conf / settings.conf))
         return "kaldi"
     if not isinstance(settings, Spectrogram):
         return "native"  # Kaldi has no such features

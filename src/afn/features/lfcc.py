@@ -4,12 +4,13 @@ Sources: Sahidullah, Kinnunen, Hanilçi: A comparison of features for synthetic 
 the LFCC programs of the ASVspoof 2019 and 2021 baselines.
 """
 
-from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import scipy.fft
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 
-from afn.common.checks import at_least
+from afn.common.config import Settings
 from afn.features.deltas import with_deltas
 from afn.features.filterbank import triangles
 from afn.features.framing import FRAME_BLOCK, framed
@@ -19,38 +20,38 @@ from afn.features.waveform import unit_scale
 EPS = np.finfo(np.float64).eps  # added to the energies before the logarithm, as in the baselines
 
 
-@dataclass(frozen=True, kw_only=True)
-class LfccOptions:
+class LfccOptions(Settings):
     """The settings of the coefficients; the defaults are those of the ASVspoof 2019 baseline, 60 dimensions.
 
     The 2021 baseline: frame_length 30, fft_size 1024, filters 70, coefficients 19, preemphasis 0, normalised_deltas
     true, and for logical access and deepfakes high_frequency 4000.
     """
 
-    sample_rate: float = 16000.0  # Hz
-    frame_length: float = 20.0  # ms; frames overlap by half
-    fft_size: int = 512  # frames are filled up with zeros to it
-    filters: int = 20  # triangular, evenly spaced
-    low_frequency: float = 0.0  # Hz: the lower edge of the lowest filter
-    high_frequency: float = 8000.0  # Hz: the upper edge of the highest filter
-    coefficients: int = 20  # cepstra, c0 among them
-    preemphasis: float = 0.97  # x[n] - preemphasis x[n-1]; 0: none
-    deltas: int = 2  # 0: statics only, 1: slopes too, 2: slopes of slopes too
-    delta_window: int = 1  # frames to each side
-    normalised_deltas: bool = False  # divide the slopes by 2 Σ i²
-    cmvn: bool = False  # normalise every dimension over the utterance, last of all
+    sample_rate: float = Field(default=16000.0, description="Hz")
+    frame_length: float = Field(default=20.0, description="ms; frames overlap by half")
+    fft_size: int = Field(default=512, description="frames are filled up with zeros to it")
+    filters: PositiveInt = Field(default=20, description="triangular, evenly spaced")
+    low_frequency: NonNegativeFloat = Field(default=0.0, description="Hz: the lower edge of the lowest filter")
+    high_frequency: float = Field(default=8000.0, description="Hz: the upper edge of the highest filter")
+    coefficients: PositiveInt = Field(default=20, description="cepstra, c0 included")
+    preemphasis: float = Field(default=0.97, description="x[n] - preemphasis x[n-1]; 0: none")
+    deltas: NonNegativeInt = Field(default=2, description="0: none, 1: deltas, 2: deltas and delta-deltas")
+    delta_window: PositiveInt = Field(default=1, description="frames to each side")
+    normalised_deltas: bool = Field(default=False, description="divide the deltas by 2 Σ i²")
+    cmvn: bool = Field(default=False, description="normalise every dimension over the utterance, as the last step")
 
-    def __post_init__(self) -> None:
-        at_least(self, filters=1, coefficients=1, deltas=0, delta_window=1)
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
         if self.coefficients > self.filters:
             raise ValueError(f"coefficients: {self.coefficients} must be at most the {self.filters} filters")
         if not 2 <= self.length <= self.fft_size:
             raise ValueError(f"frame_length: {self.length} samples must be 2 to fft_size: {self.fft_size}")
-        if not 0 <= self.low_frequency < self.high_frequency <= self.sample_rate / 2:
+        if not self.low_frequency < self.high_frequency <= self.sample_rate / 2:
             raise ValueError(
                 f"low_frequency: {self.low_frequency} and high_frequency: {self.high_frequency} must rise between 0 "
                 f"and half of sample_rate: {self.sample_rate}"
             )
+        return self
 
     @property
     def length(self) -> int:

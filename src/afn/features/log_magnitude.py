@@ -4,30 +4,33 @@ Source: Lavrentyeva et al., Interspeech 2017, sec. 3.1 (1728-point FFT, 864 bins
 re-implementation github.com/fangfm/lcnn.
 """
 
-from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import scipy
+from pydantic import Field, PositiveInt, model_validator
 
+from afn.common.config import Settings
 from afn.features.framing import framed
 from afn.features.waveform import unit_scale
 
 FLOOR = 1e-7  # of the magnitude, samples in ±1: below a 16-bit step spread over a window
 
 
-@dataclass(frozen=True, kw_only=True)
-class LogMagnitudeOptions:
+class LogMagnitudeOptions(Settings):
     """Frames in samples; the last of fft_size / 2 + 1 bins, at the Nyquist frequency, is left out."""
 
-    sample_rate: int = 16000  # Hz
-    length: int = 400  # samples a frame
-    shift: int = 160  # samples from frame to frame
-    fft_size: int = 1728  # frames are filled up with zeros to it; half as many bins
-    preemphasis: float = 0.97  # x[n] - preemphasis x[n-1]; 0: none
+    sample_rate: PositiveInt = Field(default=16000, description="Hz")
+    length: int = Field(default=400, ge=2, description="samples per frame")
+    shift: PositiveInt = Field(default=160, description="samples from frame to frame")
+    fft_size: int = Field(default=1728, description="frames are filled up with zeros to it; half as many bins")
+    preemphasis: float = Field(default=0.97, description="x[n] - preemphasis x[n-1]; 0: none")
 
-    def __post_init__(self) -> None:
-        if not 2 <= self.length <= self.fft_size or self.shift < 1:
-            raise ValueError(f"length, shift: {self.length}, {self.shift} must fit into fft_size {self.fft_size}")
+    @model_validator(mode="after")
+    def _frame_fits(self) -> Self:
+        if self.length > self.fft_size:
+            raise ValueError(f"length: {self.length} must be at most fft_size: {self.fft_size}")
+        return self
 
     @property
     def bins(self) -> int:

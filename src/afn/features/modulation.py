@@ -9,13 +9,13 @@ of its mean, the cosine transform, the slopes and the normalisation.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import scipy
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 
-from afn.common.checks import at_least
+from afn.common.config import Settings
 from afn.features.deltas import with_deltas
 from afn.features.filterbank import gaussians, triangles
 from afn.features.framing import FRAME_BLOCK, framed
@@ -28,56 +28,54 @@ EPS = 1e-7
 MODULATION_BLOCK = 128  # modulation frames at a time
 
 
-@dataclass(frozen=True, kw_only=True)
-class ModulationOptions:
+class ModulationOptions(Settings):
     """The settings; all values are ours, to be tuned on dev. Short frames in samples, modulation frames in ms.
 
     For the static feature: statistic energy, and cmvn false, for what it tells of the channel is its mean.
     """
 
-    sample_rate: int = 16000  # Hz
-    length: int = 320  # samples a short frame
-    shift: int = 40  # the envelopes have sample_rate / shift values a second, 400
-    fft_size: int = 512  # short frames are filled up with zeros to it
-    bands: int = 60  # between low_frequency and high_frequency
-    low_frequency: float = 0.0  # Hz: the lower edge of the lowest band
-    high_frequency: float = 8000.0  # Hz: the upper edge of the highest band
-    shape: Literal["triangular", "gaussian"] = "triangular"  # of the bands, evenly spaced in either case
-    envelope: Literal["sqrt", "power"] = "sqrt"  # of the energy of a band
-    modulation_length: float = 256.0  # ms
-    modulation_hop: float = 0.5  # share of the modulation frame
-    modulation_fft_size: int = 256  # modulation frames are filled up with zeros to it
-    modulation_limit: float = 200.0  # Hz: modulations faster than this are left out
-    remove_mean: bool = True  # of the envelope in every modulation frame, from the spectrum above 0 Hz
-    statistic: Literal["centroid", "energy"] = "centroid"  # both are the paper's: the dynamic and the static feature
-    log_centroid: bool = False  # take the logarithm of the centroid
-    coefficients: int = 30  # cepstra, c0 among them
-    deltas: int = 0  # 0: statics only, 1: slopes too, 2: slopes of slopes too
-    delta_window: int = 1  # modulation frames to each side
-    cmvn: bool = True  # normalise every dimension over the utterance, last of all
+    sample_rate: PositiveInt = Field(default=16000, description="Hz")
+    length: int = Field(default=320, ge=2, description="samples per short frame")
+    shift: PositiveInt = Field(default=40, description="the envelopes have sample_rate / shift values per second, 400")
+    fft_size: PositiveInt = Field(default=512, description="short frames are filled up with zeros to it")
+    bands: PositiveInt = Field(default=60, description="between low_frequency and high_frequency")
+    low_frequency: NonNegativeFloat = Field(default=0.0, description="Hz: the lower edge of the lowest band")
+    high_frequency: float = Field(default=8000.0, description="Hz: the upper edge of the highest band")
+    shape: Literal["triangular", "gaussian"] = Field(
+        default="triangular", description="of the bands, which are evenly spaced"
+    )
+    envelope: Literal["sqrt", "power"] = Field(default="sqrt", description="of the energy of a band")
+    modulation_length: float = Field(default=256.0, description="ms")
+    modulation_hop: float = Field(default=0.5, gt=0, le=1, description="fraction of the modulation frame")
+    modulation_fft_size: PositiveInt = Field(
+        default=256, description="modulation frames are filled up with zeros to it"
+    )
+    modulation_limit: float = Field(default=200.0, description="Hz: faster modulations are left out")
+    remove_mean: bool = Field(
+        default=True, description="of the envelope in every modulation frame, from the spectrum above 0 Hz"
+    )
+    statistic: Literal["centroid", "energy"] = Field(
+        default="centroid", description="both are the paper's: the dynamic and the static feature"
+    )
+    log_centroid: bool = Field(default=False, description="take the logarithm of the centroid")
+    coefficients: PositiveInt = Field(default=30, description="cepstra, c0 included")
+    deltas: NonNegativeInt = Field(default=0, description="0: none, 1: deltas, 2: deltas and delta-deltas")
+    delta_window: PositiveInt = Field(default=1, description="modulation frames to each side")
+    cmvn: bool = Field(default=True, description="normalise every dimension over the utterance, as the last step")
 
-    def __post_init__(self) -> None:
-        for name, choices in (
-            ("shape", ("triangular", "gaussian")),
-            ("envelope", ("sqrt", "power")),
-            ("statistic", ("centroid", "energy")),
-        ):
-            if getattr(self, name) not in choices:
-                raise ValueError(f"{name}: {getattr(self, name)!r} must be {' or '.join(choices)}")
-        at_least(self, bands=1, coefficients=1, deltas=0, delta_window=1)
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
         if self.coefficients > self.bands:
             raise ValueError(f"coefficients: {self.coefficients} must be at most the {self.bands} bands")
-        if not 2 <= self.length <= self.fft_size or self.shift < 1:
-            raise ValueError(f"length, shift: {self.length}, {self.shift} must fit into fft_size {self.fft_size}")
-        if not 0 <= self.low_frequency < self.high_frequency <= self.sample_rate / 2:
+        if self.length > self.fft_size:
+            raise ValueError(f"length: {self.length} must be at most fft_size: {self.fft_size}")
+        if not self.low_frequency < self.high_frequency <= self.sample_rate / 2:
             raise ValueError(
                 f"low_frequency: {self.low_frequency} and high_frequency: {self.high_frequency} must rise between 0 "
                 f"and half of sample_rate: {self.sample_rate}"
             )
-        spacing, resolution = (
-            (self.high_frequency - self.low_frequency) / (self.bands + 1),
-            self.sample_rate / self.fft_size,
-        )
+        spacing = (self.high_frequency - self.low_frequency) / (self.bands + 1)
+        resolution = self.sample_rate / self.fft_size
         if spacing < resolution:
             raise ValueError(
                 f"bands: {self.bands}, {spacing:g} Hz apart, are finer than the bins, {resolution:g} Hz apart"
@@ -87,14 +85,13 @@ class ModulationOptions:
                 f"modulation_length: {self.modulation_frame} values of the envelope must be 4 to "
                 f"modulation_fft_size: {self.modulation_fft_size}"
             )
-        if not 0 < self.modulation_hop <= 1:
-            raise ValueError(f"modulation_hop: {self.modulation_hop} must lie above 0 and be at most 1")
         resolution = self.envelope_rate / self.modulation_fft_size
         if not resolution <= self.modulation_limit <= self.envelope_rate / 2:
             raise ValueError(
                 f"modulation_limit: {self.modulation_limit} must lie between {resolution:g} Hz, the first bin, and "
                 f"{self.envelope_rate / 2:g} Hz, half the rate of the envelopes"
             )
+        return self
 
     @property
     def envelope_rate(self) -> float:

@@ -8,12 +8,13 @@ From the paper: the two spectra, their normalisation over the utterance in the q
 it. Every number is our choice, and so are the division by a mean power before the q-logarithm and the floors.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import scipy.fft
+from pydantic import Field, PositiveInt, model_validator
 
+from afn.common.config import Settings, Share
 from afn.features.framing import FRAME_BLOCK, framed
 from afn.features.utterance_cmvn import utterance_cmvn
 from afn.features.waveform import unit_scale
@@ -23,32 +24,34 @@ from afn.features.waveform import unit_scale
 SILENCE = 1e-10
 
 
-@dataclass(frozen=True, kw_only=True)
-class QLogOptions:
+class QLogOptions(Settings):
     """The settings; frames in samples. What the paper leaves open, q first of all, is to be chosen on dev."""
 
-    sample_rate: int = 16000  # Hz
-    length: int = 400  # samples a frame
-    shift: int = 160  # samples from frame to frame
-    fft_size: int = 512  # frames are filled up with zeros to it; half as many bins, and one
-    preemphasis: float = 0.97  # x[n] - preemphasis x[n-1]; 0: none
-    spectrum: Literal["power", "product"] = "power"  # both are the paper's
-    scale: Literal["bin", "utterance"] = "bin"  # divide by the mean power of every bin, or by one of all bins
-    q: float = 0.9  # 0: linear, 1: ln, the control
-    norm_vars: bool = False  # also divide the q-logarithms by their deviation over the utterance
-    return_to_log: bool = True  # end with the natural logarithm; false: with the normalised q-logarithms
-    floor: float = 1e-6  # of the normalised power, before the last logarithm
+    sample_rate: PositiveInt = Field(default=16000, description="Hz")
+    length: int = Field(default=400, ge=2, description="samples per frame")
+    shift: PositiveInt = Field(default=160, description="samples from frame to frame")
+    fft_size: int = Field(default=512, description="frames are filled up with zeros to it; half as many bins, and one")
+    preemphasis: float = Field(default=0.97, description="x[n] - preemphasis x[n-1]; 0: none")
+    spectrum: Literal["power", "product"] = Field(default="power", description="both are the paper's")
+    scale: Literal["bin", "utterance"] = Field(
+        default="bin", description="divide by the mean power of every bin, or by one of all bins"
+    )
+    q: float = Field(default=0.9, ge=0, le=1, description="0: linear, 1: ln, the control")
+    norm_vars: bool = Field(
+        default=False, description="also divide the q-logarithms by their deviation over the utterance"
+    )
+    return_to_log: bool = Field(
+        default=True, description="end with the natural logarithm; false: with the normalised q-logarithms"
+    )
+    floor: Share = Field(
+        default=1e-6, description="of the normalised power, which is around 1, before the last logarithm"
+    )
 
-    def __post_init__(self) -> None:
-        if not 2 <= self.length <= self.fft_size or self.shift < 1:
-            raise ValueError(f"length, shift: {self.length}, {self.shift} must fit into fft_size {self.fft_size}")
-        for name, choices in (("spectrum", ("power", "product")), ("scale", ("bin", "utterance"))):
-            if getattr(self, name) not in choices:
-                raise ValueError(f"{name}: {getattr(self, name)!r} must be {' or '.join(choices)}")
-        if not 0 <= self.q <= 1:
-            raise ValueError(f"q: {self.q} must lie between 0 and 1")
-        if not 0 < self.floor < 1:
-            raise ValueError(f"floor: {self.floor} must lie between 0 and 1, where normalised powers lie around 1")
+    @model_validator(mode="after")
+    def _frame_fits(self) -> Self:
+        if self.length > self.fft_size:
+            raise ValueError(f"length: {self.length} must be at most fft_size: {self.fft_size}")
+        return self
 
     @property
     def dims(self) -> int:

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from pydantic import Field
 
 from afn.common import config
+from afn.common.config import Presentation, Settings
 from afn.common.errors import UserError
 from afn.systems.subset import Subset
 
@@ -17,13 +19,20 @@ METRICS = "metrics.csv"  # of a training: one row per epoch, iteration or genera
 TrainedOn = Literal["train", "train+dev"]  # the subsets that a system is trained on
 
 
-@dataclass(frozen=True)
-class Paper:
+class Paper(Settings):
     """EERs in percent of this row in Lai et al. (ICASSP 2019), Table 2, on ASVspoof 2017 Version 2.0."""
 
-    dev: float | None = None  # percent; null: it reports none
-    eval: float | None = None  # percent; null: it reports none
-    note: str = ""  # what a reader of the results must know of the row: what the paper leaves open
+    dev: float | None = Field(default=None, description="percent; null: it reports none")
+    eval: float | None = Field(default=None, description="percent; null: it reports none")
+    note: str = Field(default="", description="what a reader of the results must know: what the paper leaves open")
+
+
+class Row(Settings):
+    """What the YAML of every system has."""
+
+    kind: str
+    title: Presentation[str] = Field(description="the row's name in the paper's table")
+    paper: Presentation[Paper] = Field(description="what the paper reports")
 
 
 @dataclass(frozen=True)

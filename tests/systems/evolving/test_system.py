@@ -13,7 +13,7 @@ from afn.common.errors import UserError
 from afn.common.paths import ROOT
 from afn.metrics.eer import linear_roc_eer
 from afn.systems import registry
-from afn.systems.evolving import evolution, rnn
+from afn.systems.evolving import rnn
 from afn.systems.evolving.evolution import BEST, LAST
 from afn.systems.evolving.settings import Evolving
 from afn.systems.evolving.system import NEAT
@@ -119,7 +119,7 @@ class Killed(BaseException):
     pass
 
 
-@pytest.mark.parametrize("instant", range(1, 16, 2))
+@pytest.mark.parametrize("instant", (1, 4, 9, 15))
 def test_a_killed_run_ends_with_the_champion_of_an_uninterrupted_one(whole, tmp_path, monkeypatch, instant):
     write, written = files.whole, 0
 
@@ -147,44 +147,9 @@ def test_a_finished_run_does_nothing_more(whole):
     assert {path.name: path.read_bytes() for path in whole.iterdir()} == before
 
 
-def made(directory, *assignments):
-    recipe = settings(*assignments).train
-    return evolution.Evolver(evolving_genomes.configuration(16), TRAIN, DEV, recipe, 16000, 1, directory)
-
-
-def test_batches_are_balanced_drawn_anew_and_cropped(tmp_path):
-    evolving = made(tmp_path)
-    seen = []
-    for number in (1, 2, 1):
-        waveforms, genuine = evolving._batch(evolving._generator(number))
-        assert genuine.tolist() == [True] * 4 + [False] * 4
-        assert {len(waveform) for waveform in waveforms} == {160}
-        assert len({waveform.tobytes() for waveform in waveforms}) == 8
-        for waveform, label in zip(waveforms, genuine, strict=True):
-            inside = [u for u in TRAIN.utterances if waveform.tobytes() in TRAIN.features[u].tobytes()]
-            assert [TRAIN.labels[u] for u in inside] == ["genuine" if label else "spoof"]
-        seen.append(np.stack(waveforms))
-    assert (seen[0] == seen[2]).all() and (seen[0] != seen[1]).any()
-
-
-def test_the_full_batch_is_all_of_train(tmp_path):
-    evolving = made(tmp_path, "train.batch=null", "train.crop=null")
-    waveforms, genuine = evolving._batch(evolving._generator(1))
-    assert [len(waveform) for waveform in waveforms] == [len(matrix) for matrix in TRAIN.features.values()]
-    assert genuine.sum() == 10
-
-
 def test_the_controls_evolve_too(tmp_path):
     fit(tmp_path, "train.fitness=eer", "train.batch=null", "train.generations=2")
     assert len(rows(tmp_path)) == 2
-
-
-def test_more_species_than_elites_fit_into_the_population_are_no_obstacle(tmp_path, monkeypatch):
-    text = (ROOT / "conf" / "neat.conf").read_text()
-    assert text.count("compatibility_threshold = 4.0") == 1
-    (tmp_path / "neat.conf").write_text(text.replace("compatibility_threshold = 4.0", "compatibility_threshold = 0.5"))
-    fit(tmp_path, f"neat={tmp_path / 'neat.conf'}", "train.generations=4")
-    assert max(int(row["species"]) for row in rows(tmp_path)) > 16 // 5
 
 
 def test_scores_do_not_depend_on_how_many_are_scored_at_once(whole, monkeypatch):
@@ -194,20 +159,6 @@ def test_scores_do_not_depend_on_how_many_are_scored_at_once(whole, monkeypatch)
     monkeypatch.setattr("afn.systems.evolving.system.UTTERANCES", 5)
     assert system.score(DEV) == together
     assert rnn.LANES > 5
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "words"),
-    [
-        (LAST, "{", "not a JSON file"),
-        (LAST, "[]", "not a checkpoint"),
-        (LAST, '{"population": {"genomes": []}}', "not a checkpoint"),
-    ],
-)
-def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path, name, text, words):
-    (tmp_path / name).write_text(text)
-    with pytest.raises(UserError, match=f"{name}: {words}.*--force"):
-        fit(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -230,20 +181,6 @@ def test_subsets_without_both_classes_or_enough_utterances_are_refused(tmp_path)
         registry.build(settings(), SEED).fit(TRAIN, one, tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("assignment", "words"),
-    [
-        ("train.batch=7", "train.batch: 7 must be an even number"),
-        ("train.crop=0", "train.crop: 0.0 must be above 0"),
-        ("train.population=1", "train.population: 1 must be at least 2"),
-        ("train.fitness=eoe", "did you mean eoc"),
-    ],
-)
-def test_settings_that_make_no_sense_are_refused(assignment, words):
-    with pytest.raises(UserError, match=words):
-        settings(assignment)
-
-
 def test_another_configuration_of_neat_is_another_identity_wherever_it_is(tmp_path):
     def identity(name):
         of = settings(f"neat={tmp_path / name}")
@@ -256,17 +193,3 @@ def test_another_configuration_of_neat_is_another_identity_wherever_it_is(tmp_pa
         (tmp_path / name).write_text(text)
     (tmp_path / "other.conf").write_text(text + "# another file\n")
     assert identity("one.conf") == identity("same.conf") != identity("other.conf")
-
-
-def test_the_identity_holds_what_changes_a_number_and_nothing_else():
-    found = registry.system_class(settings()).identity(settings())
-    assert found["train"]["population"] == 16
-    assert set(found["files"]) == {"neat"}
-    assert not {"title", "paper", "neat", "features"} & found.keys()
-
-
-def test_the_row_is_the_papers():
-    row = config.build(Evolving, config.read(ROOT / "conf" / "systems" / "ernn.yaml"), "ernn")
-    assert (row.title, row.paper.dev, row.paper.eval) == ("Evolving RNN", 18.70, 18.20)
-    assert row.train.fitness == "eoc" and row.train.batch == 100
-    assert registry.build(row, 1).averages == "scores"

@@ -1,7 +1,5 @@
 """Neural systems: every row trains, is loaded and scores; the Gaussian back-end."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 import scipy.stats
@@ -73,7 +71,7 @@ def test_a_row_differs_from_the_afn_only_where_it_says(name):
     if name != "lcnn_stc":
         assert system.features == settings("afn").features
         rate = 0.0005 if name == "drn_elu" else 0.001
-        assert system.train == dataclasses.replace(settings("afn").train, learning_rate=rate)
+        assert system.train == settings("afn").train.replace(learning_rate=rate)
 
 
 @pytest.mark.parametrize("back_end", ["softmax", "gaussian"])

@@ -1,9 +1,7 @@
 """The training recipe on a small network: selection, schedule, resumption, refusals."""
 
 import csv
-import dataclasses
 import math
-import pickle
 
 import numpy as np
 import pytest
@@ -78,9 +76,9 @@ class Killed(BaseException):
     pass
 
 
-@pytest.mark.parametrize("instant", [0, 1, 5, 6, 7, 13, 22])
+@pytest.mark.parametrize("instant", [0, 1, 6, 13, 22])
 def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_path, monkeypatch, instant):
-    recipe = dataclasses.replace(RECIPE, checkpoint_minutes=0.0)  # after every batch
+    recipe = RECIPE.replace(checkpoint_minutes=0.0)  # after every batch
     trainer(tmp_path / "whole").run()
     interrupted = trainer(tmp_path / "cut", recipe)
     step, done = interrupted.step, []
@@ -103,23 +101,24 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_pa
     ]
 
 
-@pytest.mark.parametrize("dying", [BEST, LAST])
-def test_a_run_killed_during_selection_ends_with_the_same_weights(tmp_path, monkeypatch, dying):
+@pytest.mark.parametrize("file", [BEST, LAST, METRICS])
+def test_a_run_killed_at_a_file_of_the_last_epoch_ends_as_an_uninterrupted_one(file, tmp_path, monkeypatch):
     trainer(tmp_path / "whole").run()
-    save = checkpoints.save
+    whole, run = files.whole, trainer(tmp_path / "cut")
 
-    def killed(path, state):
-        if path.name == dying:
+    def killing(path, mode="w"):
+        if path.name == file and (file == BEST or run.position.epoch > RECIPE.epochs):
             raise Killed
-        save(path, state)
+        return whole(path, mode)
 
-    monkeypatch.setattr(checkpoints, "save", killed)
+    monkeypatch.setattr(files, "whole", killing)
     with pytest.raises(Killed):
-        trainer(tmp_path / "cut").run()
+        run.run()
     monkeypatch.undo()
     trainer(tmp_path / "cut").run()
-    assert same(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
-    assert same(weights(tmp_path / "whole", BEST), weights(tmp_path / "cut", BEST))
+    for name in (LAST, BEST):
+        assert same(weights(tmp_path / "whole", name), weights(tmp_path / "cut", name))
+    assert len(rows(tmp_path / "cut")) == RECIPE.epochs
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_does_not(tmp_path):
@@ -130,7 +129,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(tmp_path):
 
 
 def test_the_metrics_hold_a_row_an_epoch_and_the_loss_falls(tmp_path):
-    trainer(tmp_path, dataclasses.replace(RECIPE, epochs=12, patience=12)).run()
+    trainer(tmp_path, RECIPE.replace(epochs=12, patience=12)).run()
     table = rows(tmp_path)
     assert [int(row["epoch"]) for row in table] == list(range(1, 13))
     losses = [float(row["train_loss"]) for row in table]
@@ -160,13 +159,13 @@ def test_the_lowest_dev_eer_is_kept_and_a_tie_is_no_improvement(tmp_path, monkey
 
 
 def test_training_stops_after_patience_epochs_without_a_better_eer(tmp_path, monkeypatch):
-    recipe = dataclasses.replace(RECIPE, epochs=30, patience=5)
+    recipe = RECIPE.replace(epochs=30, patience=5)
     run = selecting(tmp_path, monkeypatch, [(1.0, -1.0)] * 30, recipe)
     assert len(run.position.history) == 6
 
 
 def test_the_learning_rate_halves_when_the_dev_loss_has_not_improved_for_more_than_one_epoch(tmp_path, monkeypatch):
-    recipe = dataclasses.replace(RECIPE, epochs=6, patience=9)
+    recipe = RECIPE.replace(epochs=6, patience=9)
     better, worse = (2.0, -2.0), (1.0, -1.0)
     selecting(tmp_path, monkeypatch, [better, worse, worse, worse, worse, worse], recipe)
     rates = [float(row["learning_rate"]) for row in rows(tmp_path)]
@@ -174,14 +173,14 @@ def test_the_learning_rate_halves_when_the_dev_loss_has_not_improved_for_more_th
 
 
 def test_the_dev_loss_is_the_binary_cross_entropy(tmp_path, monkeypatch):
-    selecting(tmp_path, monkeypatch, [(3.0, 1.0)], dataclasses.replace(RECIPE, epochs=1))
+    selecting(tmp_path, monkeypatch, [(3.0, 1.0)], RECIPE.replace(epochs=1))
     expected = (math.log1p(math.exp(-3)) + math.log1p(math.exp(1))) / 2
     assert float(rows(tmp_path)[0]["dev_loss"]) == pytest.approx(expected)
 
 
 def test_bfloat16_arithmetic_trains_to_a_similar_loss(tmp_path):
     for precision in ("float32", "bfloat16"):
-        trainer(tmp_path / precision, dataclasses.replace(RECIPE, precision=precision)).run()
+        trainer(tmp_path / precision, RECIPE.replace(precision=precision)).run()
     first, second = (float(rows(tmp_path / p)[-1]["train_loss"]) for p in ("float32", "bfloat16"))
     assert first != second
     assert second == pytest.approx(first, rel=0.05)
@@ -201,7 +200,7 @@ def test_compiled_training_saves_the_weights_of_the_network_itself(tmp_path, mon
             return self._orig_mod(x)
 
     monkeypatch.setattr(torch, "compile", Compiled)
-    trainer(tmp_path / "compiled", dataclasses.replace(RECIPE, compile=True)).run()
+    trainer(tmp_path / "compiled", RECIPE.replace(compile=True)).run()
     trainer(tmp_path / "plain").run()
     assert sum(compiled) == 4 * 22  # every training utterance, and none of dev
     for name in (LAST, BEST):
@@ -214,31 +213,6 @@ def test_a_loss_that_is_not_finite_stops_with_advice(tmp_path):
         run = trainer(tmp_path)
         run.train.features["t003"][:] = np.nan
         run.run()
-
-
-class Evil:
-    def __reduce__(self):
-        return print, ("PWNED",)
-
-
-@pytest.mark.parametrize("damage", ["cut", "empty", "other network", "code", "text"])
-def test_a_damaged_checkpoint_is_refused_and_its_code_is_not_run(tmp_path, capsys, damage):
-    trainer(tmp_path, dataclasses.replace(RECIPE, epochs=1)).run()
-    path = tmp_path / LAST
-    content = path.read_bytes()
-    if damage == "cut":
-        path.write_bytes(content[: len(content) // 2])
-    elif damage == "empty":
-        path.write_bytes(b"")
-    elif damage == "text":
-        path.write_text("hello")
-    elif damage == "code":
-        path.write_bytes(pickle.dumps(Evil()))
-    else:
-        torch.save({"model": nn.Linear(2, 2).state_dict()}, path)
-    with pytest.raises(UserError, match=r"last\.pt.*--force"):
-        trainer(tmp_path).run()
-    assert "PWNED" not in capsys.readouterr().out
 
 
 def test_batches_hold_every_index_once_in_an_order_of_seed_and_epoch():
@@ -274,23 +248,6 @@ def test_features_are_kept_on_a_device_only_if_they_fit():
     assert tiled.resident(CPU, size) is not None
 
 
-@pytest.mark.parametrize("file", [LAST, METRICS])
-def test_a_run_killed_at_the_last_epochs_files_ends_with_all_rows(file, tmp_path, monkeypatch):
-    whole, run = files.whole, trainer(tmp_path)
-
-    def killing(path, mode="w"):
-        if path.name == file and run.position.epoch > RECIPE.epochs:
-            raise Killed
-        return whole(path, mode)
-
-    monkeypatch.setattr(files, "whole", killing)
-    with pytest.raises(Killed):
-        run.run()
-    monkeypatch.undo()
-    trainer(tmp_path).run()
-    assert len(rows(tmp_path)) == RECIPE.epochs
-
-
 def test_training_from_a_device_is_that_from_disk(tmp_path):
     trainer(tmp_path / "disk").run()
     resident = trainer(tmp_path / "device")
@@ -304,8 +261,3 @@ def test_training_from_a_device_is_that_from_disk(tmp_path):
 def test_features_of_another_width_are_refused():
     with pytest.raises(UserError, match="features have 2 values per frame, the network takes 257"):
         tile(np.ones((3, 2)), 7, 257)
-
-
-def test_subsets_refuse_labels_and_features_of_different_utterances():
-    with pytest.raises(UserError, match="disagree about b"):
-        Subset("train", {"a": "spoof"}, {"a": np.ones((1, 1)), "b": np.ones((1, 1))})

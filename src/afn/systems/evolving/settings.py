@@ -3,44 +3,37 @@
 Values of the recipe have no defaults: the YAML states each, with its reason.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from afn.common.checks import at_least
-from afn.common.config import execution, presentation
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from afn.common.config import Execution, Settings
 from afn.features.settings import Waveform
-from afn.systems.protocol import Paper
+from afn.systems.protocol import Row
 
 
-@dataclass(frozen=True)
-class Evolution:
+class Evolution(Settings):
     """How networks over a waveform evolve (evolution.py)."""
 
-    population: int  # networks per generation
-    generations: int  # until evolution ends
-    fitness: Literal["eoc", "eer"]  # ease of classification, or 1 less the EER
-    batch: int | None  # training utterances per generation, a new sample, half of each class; null: all of them
-    crop: float | None  # seconds of each of them, from a new random place; null: whole utterances
-    validate_every: int  # generations between tests on dev; the last one is tested too
-    validated: int  # number of the fittest networks that are tested on dev
-
-    def __post_init__(self) -> None:
-        at_least(self, population=2, generations=1, validate_every=1, validated=1)
-        if self.batch is not None and (self.batch < 2 or self.batch % 2):
-            raise ValueError(f"batch: {self.batch} must be an even number above 0, or null")
-        if self.crop is not None and self.crop <= 0:
-            raise ValueError(f"crop: {self.crop} must be above 0, or null")
+    population: int = Field(ge=2, description="networks per generation")
+    generations: PositiveInt = Field(description="until evolution ends")
+    fitness: Literal["eoc", "eer"] = Field(description="ease of classification, or 1 less the EER")
+    batch: Annotated[int, Field(ge=2, multiple_of=2)] | None = Field(
+        description="training utterances per generation, a new sample, half of each class; null: all of them"
+    )
+    crop: PositiveFloat | None = Field(
+        description="seconds of each of them, from a new random place; null: whole utterances"
+    )
+    validate_every: PositiveInt = Field(description="generations between tests on dev; the last one is tested too")
+    validated: PositiveInt = Field(description="number of the fittest networks that are tested on dev")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Evolving:
+class Evolving(Row):
     """Evolved recurrent networks over the waveform."""
 
     kind: Literal["evolving"]
-    title: str = presentation()  # the row's name in the paper's table
-    paper: Paper = presentation()  # what the paper reports
     features: Waveform
-    neat: str = execution()  # neat-python's configuration, relative to conf/; its content is recorded
+    neat: Execution[str] = Field(description="neat-python's configuration, relative to conf/; its content is recorded")
     train: Evolution
 
 

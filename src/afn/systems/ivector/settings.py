@@ -3,82 +3,77 @@
 Values of the recipe have no defaults: the YAML states each, with its reason.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
-from afn.common.checks import at_least, share
-from afn.common.config import presentation
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+
+from afn.common.config import Settings, Share
 from afn.features.settings import Features
-from afn.systems.protocol import Paper, TrainedOn
+from afn.systems.protocol import Row, TrainedOn
 
 
-@dataclass(frozen=True)
-class BackgroundModel:
+class BackgroundModel(Settings):
     """The universal background model: a diagonal mixture grown by splitting, then perhaps full covariances."""
 
-    components: int  # Gaussians
-    covariance: Literal["diagonal", "full"]  # of the final model
-    split_iterations: int  # EM after every doubling
-    iterations: int  # EM of the diagonal mixture at its full size
-    full_iterations: int  # EM with full covariances
-    variance_floor: float  # share of the variance of all frames
-
-    def __post_init__(self) -> None:
-        at_least(self, components=1, split_iterations=0, iterations=1, full_iterations=0)
-        share(self, "variance_floor")
+    components: PositiveInt = Field(description="Gaussians")
+    covariance: Literal["diagonal", "full"] = Field(description="of the final model")
+    split_iterations: NonNegativeInt = Field(description="EM after every doubling")
+    iterations: PositiveInt = Field(description="EM of the diagonal mixture at its full size")
+    full_iterations: NonNegativeInt = Field(description="EM with full covariances")
+    variance_floor: Share = Field(description="fraction of the variance of all frames")
 
 
-@dataclass(frozen=True)
-class TotalVariability:
+class TotalVariability(Settings):
     """Settings of `IVectorExtractor` and its alignment."""
 
-    dimension: int  # of an i-vector
-    iterations: int  # of EM
-    selected: int | None  # Gaussians per frame that posteriors are computed for; null: all
-    least_posterior: float  # smaller posteriors are set to 0
-
-    def __post_init__(self) -> None:
-        at_least(self, dimension=1, iterations=1, selected=1)
-        if not 0 <= self.least_posterior < 1:
-            raise ValueError(f"least_posterior: {self.least_posterior} must be at least 0 and below 1")
+    dimension: PositiveInt = Field(description="of an i-vector")
+    iterations: PositiveInt = Field(description="of EM")
+    selected: PositiveInt | None = Field(description="Gaussians per frame that posteriors are computed for; null: all")
+    least_posterior: float = Field(ge=0, lt=1, description="smaller posteriors are set to 0")
 
 
-@dataclass(frozen=True)
-class BackEnd:
-    """How i-vectors are transformed and scored: backends.py."""
+class BackEnd(Settings):
+    """How i-vectors are transformed and scored (backends.py)."""
 
-    scoring: Literal["cosine", "gaussian"]  # difference of cosines to the class means, or Gaussians with one covariance
-    centre: bool  # subtract the training mean
-    whiten: bool  # to unit covariance over the training utterances; takes centre
-    wccn: bool  # within-class covariance normalisation
-    unit_length: bool  # scale every i-vector to length 1
-    per_speaker: bool  # train the classifier on the mean i-vector of each speaker and class, not on utterances
+    scoring: Literal["cosine", "gaussian"] = Field(
+        description="difference of cosines to the class means, or Gaussians with one covariance"
+    )
+    centre: bool = Field(description="subtract the training mean")
+    whiten: bool = Field(description="to unit covariance over the training utterances; needs centre")
+    wccn: bool = Field(description="within-class covariance normalisation")
+    unit_length: bool = Field(description="scale every i-vector to length 1")
+    per_speaker: bool = Field(
+        description="train the classifier on the mean i-vector of each speaker and class, not on utterances"
+    )
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _whitens_what_is_centred(self) -> Self:
         if self.whiten and not self.centre:
             raise ValueError("whiten: true needs centre: true")
+        return self
 
 
-@dataclass(frozen=True, kw_only=True)
-class IVectors:
-    """i-vectors and a back-end: system.py."""
+class IVectors(Row):
+    """i-vectors and a back-end (system.py)."""
 
     kind: Literal["ivector"]
-    title: str = presentation()  # the row's name in the paper's table
-    paper: Paper = presentation()  # what the paper reports
-    trained_on: TrainedOn  # the subsets of training
+    trained_on: TrainedOn = Field(description="the subsets to train on")
     features: Features
-    programs: Literal["native", "kaldi"]  # whose background model, extractor and i-vectors
+    programs: Literal["native", "kaldi"] = Field(
+        description="for the background model, the extractor and the i-vectors"
+    )
     ubm: BackgroundModel
     extractor: TotalVariability
     back_end: BackEnd
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _kaldi_has_full_covariances(self) -> Self:
         if self.programs == "kaldi" and self.ubm.covariance != "full":
             raise ValueError(
                 f"programs: kaldi needs ubm.covariance=full, not {self.ubm.covariance}. "
                 "Set ubm.covariance=full (with ubm.full_iterations=0 they start diagonal) or programs=native."
             )
+        return self
 
 
 SETTINGS = IVectors

@@ -3,94 +3,81 @@
 Values of the recipe have no defaults: the YAML states each, with its reason.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from afn.common.checks import at_least, share
-from afn.common.config import execution, presentation
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from afn.common.config import Execution, Settings, Share
 from afn.features.settings import Features
-from afn.systems.protocol import Paper
+from afn.systems.protocol import Row
+
+FRAMES = "shorter utterances are repeated to it, longer ones cut"
 
 
-@dataclass(frozen=True)
-class AttentiveFiltering:
+class AttentiveFiltering(Settings):
     """AttentiveFilteringNetwork in attentive_filtering.py."""
 
     kind: Literal["attentive_filtering"]
-    attention: Literal["sigmoid", "tanh", "softmaxF", "softmaxT"]  # phi; F: over frequency, T: over time
-    temperature: float  # divides the logits of a softmax
-    residual: bool  # S* = (1 + A) o S, else A o S
-    channels: int  # feature maps of the attention branch
-    frames: int  # shorter utterances are repeated to it, longer ones cut
-
-    def __post_init__(self) -> None:
-        if self.temperature <= 0:
-            raise ValueError(f"temperature: {self.temperature} must be above 0")
-        at_least(self, channels=1)
+    attention: Literal["sigmoid", "tanh", "softmaxF", "softmaxT"] = Field(
+        description="phi; F: over frequency, T: over time"
+    )
+    temperature: PositiveFloat = Field(description="divides the logits of a softmax")
+    residual: bool = Field(description="S* = (1 + A) o S, else A o S")
+    channels: PositiveInt = Field(description="feature maps of the attention branch")
+    frames: int = Field(description=FRAMES)
 
 
-@dataclass(frozen=True)
-class DilatedResidual:
+class DilatedResidual(Settings):
     """DilatedResNet in dilated_resnet.py."""
 
     kind: Literal["dilated_resnet"]
-    activation: Literal["relu", "elu"]  # of every layer
-    frames: int  # shorter utterances are repeated to it, longer ones cut
+    activation: Literal["relu", "elu"] = Field(description="of every layer")
+    frames: int = Field(description=FRAMES)
 
 
-@dataclass(frozen=True)
-class ReducedLCNN:
+class ReducedLCNN(Settings):
     """LightCNN in light_cnn.py."""
 
     kind: Literal["light_cnn"]
-    frames: int  # shorter utterances are repeated to it, longer ones cut
+    frames: int = Field(description=FRAMES)
 
 
-@dataclass(frozen=True)
-class OriginalLCNN:
+class OriginalLCNN(Settings):
     """OriginalLightCNN in light_cnn.py."""
 
     kind: Literal["original_light_cnn"]
-    frames: int  # shorter utterances are repeated to it, longer ones cut
-    dropout: float  # fraction of the embedding that is dropped, at least 0 and below 1
-    back_end: Literal["softmax", "gaussian"]  # the network's own output, or Gaussians on its embeddings
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout: {self.dropout} must be at least 0 and below 1")
+    frames: int = Field(description=FRAMES)
+    dropout: float = Field(ge=0, lt=1, description="fraction of the embedding that is dropped")
+    back_end: Literal["softmax", "gaussian"] = Field(
+        description="the network's own output, or Gaussians on its embeddings"
+    )
 
 
-@dataclass(frozen=True)
-class Training:
+class Training(Settings):
     """The recipe of training, training.py."""
 
-    epochs: int  # at most
-    patience: int  # stop after this many epochs without a better dev EER
-    batch_size: int  # utterances
-    learning_rate: float  # initial value, of Adam
-    amsgrad: bool  # use this variant of Adam
-    lr_factor: float  # the learning rate is multiplied by this when lr_patience is exceeded
-    lr_patience: int  # epochs without a better dev loss before the learning rate is reduced
-    precision: Literal["auto", "float32", "bfloat16"]  # auto: bfloat16 on a GPU that has it, float32 elsewhere
-    checkpoint_minutes: float = execution()  # an interruption costs at most this much work
-    compile: bool = False  # use torch.compile: needs a C++ compiler, and minutes to start
-
-    def __post_init__(self) -> None:
-        at_least(self, epochs=1, patience=1, batch_size=1, lr_patience=0, checkpoint_minutes=0)
-        share(self, "lr_factor")
-        if self.learning_rate <= 0:
-            raise ValueError(f"learning_rate: {self.learning_rate} must be above 0")
+    epochs: PositiveInt = Field(description="maximum number")
+    patience: PositiveInt = Field(description="stop after this many epochs without a better dev EER")
+    batch_size: PositiveInt = Field(description="utterances")
+    learning_rate: PositiveFloat = Field(description="initial value, of Adam")
+    amsgrad: bool = Field(description="use this variant of Adam")
+    lr_factor: Share = Field(description="the learning rate is multiplied by this when lr_patience is exceeded")
+    lr_patience: NonNegativeInt = Field(
+        description="epochs without a better dev loss before the learning rate is reduced"
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        description="auto: bfloat16 on a GPU that has it, float32 elsewhere"
+    )
+    checkpoint_minutes: Execution[NonNegativeFloat] = Field(description="an interruption costs at most this much work")
+    compile: bool = Field(default=False, description="use torch.compile: needs a C++ compiler, and minutes to start")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Neural:
+class Neural(Row):
     """A network on a feature matrix."""
 
     kind: Literal["neural"]
-    title: str = presentation()  # the row's name in the paper's table
-    paper: Paper = presentation()  # what the paper reports
     features: Features
-    model: AttentiveFiltering | DilatedResidual | ReducedLCNN | OriginalLCNN
+    model: Annotated[AttentiveFiltering | DilatedResidual | ReducedLCNN | OriginalLCNN, Field(discriminator="kind")]
     train: Training
 
 
