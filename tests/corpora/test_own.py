@@ -1,51 +1,52 @@
-"""Data directories of one's own as a corpus."""
+"""Corpora of the user's: data directories, and a table of labels."""
 
-from pathlib import Path
-
-import numpy as np
 import pytest
-import soundfile
 
 from afn.common import config, paths
 from afn.common.errors import UserError
-from afn.corpora import own
 from afn.corpora.datadir import Utterance
 from afn.corpora.own import OwnCorpus
 
 
-def make(directory: Path, *utterances: tuple[str, str]) -> Path:
-    """A data directory with the two tables that are needed, and its recordings beside it."""
+def make(directory, *utterances):
+    """A data directory with the two tables that are needed."""
     directory.mkdir(parents=True)
-    wavs = directory.parent / f"{directory.name}_wav"
-    wavs.mkdir()
-    for utt, _ in utterances:
-        soundfile.write(str(wavs / f"{utt}.wav"), np.full(400, 0.1), 16000, subtype="PCM_16")
-    (directory / "wav.scp").write_text("".join(f"{utt} {wavs}/{utt}.wav\n" for utt, _ in utterances))
+    (directory / "wav.scp").write_text("".join(f"{utt} {directory}/{utt}.wav\n" for utt, _ in utterances))
     (directory / "utt2label").write_text("".join(f"{utt} {label}\n" for utt, label in utterances))
     return directory
 
 
 @pytest.fixture
-def directories(tmp_path: Path) -> dict[str, Path]:
+def directories(tmp_path):
     return {
-        "train": make(tmp_path / "train", ("b_1", "spoof"), ("B_1", "genuine")),
-        "eval": make(tmp_path / "eval", ("e_1", "spoof"), ("e_2", "genuine")),
+        "train": make(tmp_path / "train", ("b_1", "spoof"), ("B_1", "bonafide")),
+        "eval": make(tmp_path / "eval", ("e_1", "spoof"), ("e_2", "bona-fide")),
     }
 
 
-def refusal(directories: dict[str, Path]) -> str:
+def read(given, said=None, **options):
+    settings = {"kind": "datadir", "name": "mine", **{key: str(path) for key, path in given.items()}, **options}
+    corpus = config.build(OwnCorpus, settings, "own.yaml")
+    return corpus.utterances(paths.ROOT / "nowhere", say=[].append if said is None else said.append)
+
+
+def refusal(given, **options):
     with pytest.raises(UserError) as error:
-        own.utterances(directories, say=[].append)
+        read(given, **options)
     assert "\n" not in str(error.value)
     return str(error.value)
 
 
-def test_the_two_needed_tables_suffice(directories, tmp_path):
+# data directories
+
+
+def test_the_two_needed_tables_suffice(directories):
     said = []
-    found = own.utterances(directories, say=said.append)
+    found = read(directories, said)
+    folder = directories["train"]
     assert found["train"] == [
-        Utterance("B_1", str(tmp_path / "train_wav/B_1.wav"), "B_1", "genuine"),
-        Utterance("b_1", str(tmp_path / "train_wav/b_1.wav"), "b_1", "spoof"),
+        Utterance("B_1", f"{folder}/B_1.wav", "B_1", "genuine"),
+        Utterance("b_1", f"{folder}/b_1.wav", "b_1", "spoof"),
     ]
     assert list(found) == ["train", "eval"]
     assert [text.split(";")[0] for text in said] == [
@@ -53,51 +54,65 @@ def test_the_two_needed_tables_suffice(directories, tmp_path):
     ]
 
 
-def test_speakers_and_conditions_are_read_where_they_stand(directories):
+def test_speakers_and_conditions_are_read_and_all_subsets_have_the_same_columns(directories):
+    (directories["train"] / "utt2cond").write_text("#utt place recorder\nB_1 home R1\nb_1 - R2\n")
     (directories["eval"] / "utt2spk").write_text("e_1 anna\ne_2 bert\n")
     (directories["eval"] / "utt2cond").write_text("e_1 E01 P02 R03\ne_2 - - -\n")
-    found = own.utterances(directories, say=[].append)["eval"]
-    assert [(u.speaker, *u.conditions.values()) for u in found] == [
-        ("anna", "E01", "P02", "R03"),
-        ("bert", "-", "-", "-"),
+    found = read(directories)
+    assert [(u.speaker, *u.conditions.items()) for u in found["eval"]] == [
+        ("anna", ("place", "-"), ("recorder", "R03"), ("environment", "E01"), ("playback", "P02")),
+        ("bert", ("place", "-"), ("recorder", "-"), ("environment", "-"), ("playback", "-")),
     ]
+    assert [tuple(u.conditions.values()) for u in found["train"]] == [("home", "R1", "-", "-"), ("-", "R2", "-", "-")]
+
+
+def test_segments_are_parts_of_recordings(directories):
+    folder = directories["train"]
+    (folder / "wav.scp").write_text("tape /tapes/one.wav\nunused /tapes/two.wav\n")
+    (folder / "segments").write_text("b_1 tape 0.5 2\nB_1 tape 2 -1\n")
+    found = read(directories, channel=2)["train"]
+    assert [(u.utt, u.wav, u.channel, u.start, u.end) for u in found] == [
+        ("B_1", "/tapes/one.wav", 2, 2.0, None),
+        ("b_1", "/tapes/one.wav", 2, 0.5, 2.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("b_1 other 0 1", "train/segments:1: recording other is not in wav.scp. "),
+        ("b_1 b_1 1 1", "train/segments:1: a segment from 1 to 1 s. "),
+        ("b_1 b_1 -1 1", "train/segments:1: a segment from -1 to 1 s. "),
+        ("b_1 b_1 0 x", "train/segments:1: 'x' is not a finite number. "),
+        ("b_1 b_1 0 1", "train: segments and utt2label disagree about B_1. "),
+    ],
+)
+def test_a_bad_segment_is_named(directories, line, reason):
+    (directories["train"] / "segments").write_text(f"{line}\n")
+    assert refusal(directories).startswith(f"{directories['train'].parent}/{reason}")
 
 
 def test_a_relative_recording_starts_at_the_repository(directories, tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "ROOT", tmp_path)
-    (directories["train"] / "wav.scp").write_text("b_1 train_wav/b_1.wav\nB_1 train_wav/../train_wav/B_1.wav\n")
-    found = own.utterances(directories, say=[].append)["train"]
-    assert [utterance.wav for utterance in found] == ["train_wav/B_1.wav", "train_wav/b_1.wav"]
+    (directories["train"] / "wav.scp").write_text("b_1 wav/b_1.wav\nB_1 wav/../wav/B_1.wav\n")
+    assert [u.wav for u in read(directories)["train"]] == ["wav/B_1.wav", "wav/b_1.wav"]
 
 
-def test_a_pipe_is_refused_and_not_run(directories, tmp_path):
-    path = directories["eval"] / "wav.scp"
-    path.write_text(f"e_1 touch {tmp_path}/ran |\ne_2 e_2.wav\n")
-    message = refusal(directories)
-    assert message.startswith(f"{directories['eval']}: utterance e_1: ")
-    assert "a shell command that the author of the list would run here. Convert the recordings to wav" in message
-    assert message.endswith("stage -2 with --allow-pipes.")
-    assert not (tmp_path / "ran").exists()
-
-
-def test_segments_are_refused(directories):
-    (directories["train"] / "segments").write_text("b_1 rec 0 1\n")
-    assert refusal(directories).startswith(
-        f"{directories['train'] / 'segments'}: segments of recordings are not supported"
-    )
-
-
-@pytest.mark.parametrize("name", ["wav.scp", "utt2label"])
-def test_a_needed_table_is_asked_for(directories, name):
-    (directories["train"] / name).unlink()
-    message = refusal(directories)
-    assert message.startswith(f"{directories['train'] / name}: no such file. ")
-    assert "wav.scp and utt2label" in message
-
-
-def test_tables_that_disagree_are_refused(directories):
-    (directories["train"] / "utt2label").write_text("b_1 spoof\n")
-    assert "wav.scp and utt2label disagree about B_1" in refusal(directories)
+@pytest.mark.parametrize(
+    ("table", "content", "reason"),
+    [
+        ("wav.scp", None, "train/wav.scp: no such file. A data directory of your own needs wav.scp and utt2label"),
+        ("utt2label", None, "train/utt2label: no such file. A data directory of your own needs wav.scp and utt2label"),
+        ("utt2label", "b_1 spoof\n", "train: wav.scp and utt2label disagree about B_1. "),
+        ("wav.scp", "b_1 touch ran |\nB_1 a.wav\n", "train: utterance b_1: 'touch ran |' is a pipe, a shell command"),
+    ],
+)
+def test_tables_that_cannot_be_used_are_named(directories, table, content, reason):
+    path = directories["train"] / table
+    path.unlink()
+    if content:
+        path.write_text(content)
+    assert refusal(directories).startswith(f"{directories['train'].parent}/{reason}")
 
 
 def test_a_directory_that_is_not_there_is_named_with_its_key(directories, tmp_path):
@@ -105,12 +120,121 @@ def test_a_directory_that_is_not_there_is_named_with_its_key(directories, tmp_pa
     assert refusal(directories) == f"{tmp_path / 'nowhere'}: no such data directory. Correct corpus.dev."
 
 
-def test_the_configuration_names_any_of_the_subsets(monkeypatch, tmp_path):
+def test_inputs_are_located(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     settings = {"kind": "datadir", "name": "mine", "train": "~/train", "eval": "data/mine/eval"}
     assert config.build(OwnCorpus, settings, "own.yaml").inputs() == {
         "train": tmp_path / "train",
         "eval": paths.ROOT / "data/mine/eval",
     }
-    with pytest.raises(UserError, match=r"own.yaml: train, dev, eval: none is given"):
-        config.build(OwnCorpus, {"kind": "datadir", "name": "mine"}, "own.yaml")
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({}, "own.yaml: train, dev, eval: none is given; "),
+        ({"labels": "a.csv", "dev": "a"}, "own.yaml: labels: given beside train, dev or eval"),
+        ({"dev": "a", "split": [1, 1, 1]}, "own.yaml: audio, split: they need a table"),
+        ({"labels": "a.csv", "split": [0, 0, 0]}, "own.yaml: split: all shares are 0"),
+    ],
+)
+def test_one_form_must_be_chosen(settings, reason):
+    assert refusal({}, **settings).startswith(reason)
+
+
+# a table of labels
+
+TABLE = """file,label,speaker,Loud Speaker
+anna/1.flac,bonafide,anna,
+anna/2.flac,spoof,anna,big box
+bert 3.wav,bona-fide,bert,
+/elsewhere/4.mp3,spoof,bert,phone
+"""
+
+
+@pytest.fixture
+def table(tmp_path):
+    def make(text=TABLE, **options):
+        (tmp_path / "audio").mkdir(exist_ok=True)
+        (tmp_path / "labels.csv").write_text(text, encoding="utf-8")
+        return {"labels": tmp_path / "labels.csv", "audio": tmp_path / "audio"}
+
+    return make
+
+
+def test_a_table_without_subsets_is_an_evaluation_set(table, tmp_path):
+    said = []
+    found = read(table(), said)
+    assert [(u.utt, u.wav, u.speaker, u.label, *u.conditions.items()) for u in found["eval"]] == [
+        ("anna_1", f"{tmp_path}/audio/anna/1.flac", "anna", "genuine", ("Loud_Speaker", "-")),
+        ("anna_2", f"{tmp_path}/audio/anna/2.flac", "anna", "spoof", ("Loud_Speaker", "big_box")),
+        ("bert_3", f"{tmp_path}/audio/bert 3.wav", "bert", "genuine", ("Loud_Speaker", "-")),
+        ("4", "/elsewhere/4.mp3", "bert", "spoof", ("Loud_Speaker", "phone")),
+    ]
+    assert list(found) == ["eval"]
+    assert said == ["labels.csv: no column subset; all recordings are eval (corpus.split divides them)"]
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_the_separator_and_the_order_of_columns_do_not_matter(table, separator):
+    given = table('\ufefflabel,subset,file\nspoof,dev,a.wav\n"genuine",train,b.wav\n\n'.replace(",", separator))
+    found = read(given)
+    assert {subset: [(u.utt, u.speaker, u.label) for u in of] for subset, of in found.items()} == {
+        "train": [("b", "b", "genuine")],
+        "dev": [("a", "a", "spoof")],
+    }
+
+
+def test_files_start_at_the_table_and_may_lack_their_ending(table, tmp_path):
+    given = table("file,label\nb.1,spoof\nc,genuine\n")
+    (tmp_path / "b.1.flac").touch()
+    for ending in (".wav", ".flac"):  # which of the two is not known
+        (tmp_path / f"c{ending}").touch()
+    found = read({"labels": given["labels"]})["eval"]
+    assert [(u.utt, u.wav) for u in found] == [("b.1", f"{tmp_path}/b.1.flac"), ("c", f"{tmp_path}/c")]
+
+
+def test_speakers_are_divided_with_their_classes(table):
+    lines = [f"{name}{i}.wav,{label},{name}" for name in "abcdefghij" for i, label in enumerate(("genuine", "spoof"))]
+    lines += [f"{name}{i}.wav,genuine,{name}" for name in "klmnopqrst" for i in range(3)]
+    given = table("\n".join(["file,label,speaker", *lines]))
+    found = read(given, split=[0.5, 0.2, 0.3])
+    speakers = {subset: {u.speaker for u in listed} for subset, listed in found.items()}
+    assert [len(names) for names in speakers.values()] == [10, 4, 6]
+    assert [len(names & set("abcdefghij")) for names in speakers.values()] == [5, 2, 3]
+    assert sum(len(listed) for listed in found.values()) == 50
+    assert read(given, split=[0.5, 0.2, 0.3]) == found
+    assert read(given, split=[0.5, 0.2, 0.3], seed=2) != found
+    assert list(read(given, split=[0, 1, 1])) == ["dev", "eval"]
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "reason"),
+    [
+        ("", {}, "labels.csv: no column file (the file is empty). Begin with a line of names: file,label,…"),
+        ("file,name\n", {}, "labels.csv:1: no column label (columns file, name). "),
+        ("a.wav,genuine\n", {}, "labels.csv:1: no column file (columns a.wav, genuine). "),
+        ("file,label,label\n", {}, "labels.csv:1: a column has no name, or the name of another"),
+        ("file,label\n", {}, "labels.csv: no line below the names of the columns. "),
+        ("file,label\na.wav,fake\n", {}, "labels.csv:2: unknown label 'fake'. "),
+        ("file,label\na.wav\n", {}, "labels.csv:2: 1 instead of 2 fields. "),
+        ("file,label\n,spoof\n", {}, "labels.csv:2: '' is not the name of a file. "),
+        ("file,label,subset\na.wav,spoof,test\n", {}, "labels.csv:2: unknown subset 'test'. Write train, dev, eval."),
+        ("file,label\na/b.wav,spoof\na_b.wav,spoof\n", {}, "labels.csv:3: a_b.wav has the id a_b, as in "),
+        ('file,label\n"a.wav,spoof\n', {}, "labels.csv: not a CSV or TSV file (unexpected end of data). "),
+        ("file,label,subset\na,spoof,dev\n", {"split": [1, 1, 1]}, "labels.csv: has a column subset, and corpus.split"),
+        ("file,label\na,spoof\nb,spoof\n", {"split": [1, 1, 1]}, "dev: no speaker is left for it: 2 speakers are too"),
+    ],
+)  # fmt: skip
+def test_a_table_that_cannot_be_used_is_named(table, tmp_path, text, options, reason):
+    message = refusal(table(text), **options)
+    assert message.removeprefix(f"{tmp_path}/").startswith(reason)
+
+
+def test_a_table_or_folder_that_is_not_there_is_named(table, tmp_path):
+    assert (
+        refusal({"labels": tmp_path / "no.csv"})
+        == f"{tmp_path}/no.csv: no such file or directory. Correct corpus.labels."
+    )
+    given = table() | {"audio": tmp_path / "nowhere"}
+    assert refusal(given) == f"{tmp_path}/nowhere: no such folder. Correct corpus.audio."

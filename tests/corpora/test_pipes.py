@@ -6,8 +6,9 @@ import pytest
 import soundfile
 
 from afn.common.errors import UserError
-from afn.corpora import own, pipes, recordings
+from afn.corpora import pipes, recordings
 from afn.corpora.datadir import Utterance
+from afn.corpora.own import OwnCorpus
 
 WHERE = "wav.scp of dev, utterance u"
 
@@ -64,9 +65,14 @@ def lists(tmp_path):
     return directory
 
 
+def listed(lists, folder, **options):
+    corpus = OwnCorpus(kind="datadir", name="mine", dev=str(lists))
+    return corpus.utterances(folder, say=[].append, **options)["dev"]
+
+
 def test_pipes_become_recordings_where_they_are_allowed(lists, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    found = own.utterances({"dev": lists}, piped=tmp_path / "piped", say=[].append)["dev"]
+    found = listed(lists, tmp_path, allow_pipes=True)
     assert [u.wav for u in found] == [str(tmp_path / "piped" / "dev" / f"u{n}.wav") for n in range(4)]
     for number, utterance in enumerate(found):
         assert soundfile.read(utterance.wav)[0][0] == pytest.approx(0.1 * number, abs=1e-4)
@@ -75,7 +81,7 @@ def test_pipes_become_recordings_where_they_are_allowed(lists, tmp_path, monkeyp
 
 def test_pipes_are_refused_with_the_reason_and_the_option(lists, tmp_path):
     with pytest.raises(UserError, match="the author of the list would run here.*--allow-pipes"):
-        own.utterances({"dev": lists}, say=[].append)
+        listed(lists, tmp_path)
     assert not (tmp_path / "piped").exists()
 
 
@@ -98,6 +104,6 @@ def test_a_program_that_fails_is_named_and_leaves_nothing(tmp_path, command, com
 
 def test_output_that_is_no_recording_is_named(lists, tmp_path):
     (lists / "wav.scp").write_text("".join(f"u{n} echo hello |\n" for n in range(4)))
-    found = own.utterances({"dev": lists}, piped=tmp_path / "piped", say=[].append)
+    found = listed(lists, tmp_path, allow_pipes=True)
     with pytest.raises(UserError, match=r"u0\.wav: not a readable recording.*3 more"):
-        recordings.check("dev", found["dev"])
+        recordings.check("dev", found)

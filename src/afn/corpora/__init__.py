@@ -1,6 +1,7 @@
 """Corpora, and how they become Kaldi data directories.
 
-A kind of corpus is one module with a settings class that has the methods of `CorpusKind`, and one entry in `Corpus`.
+A kind of corpus is one module with a settings class that has the methods of `CorpusKind`, and one entry in `Member`
+(corpora/pool.py).
 """
 
 from collections.abc import Callable
@@ -10,12 +11,10 @@ from typing import Any, ClassVar, Protocol
 from afn.common.errors import UserError
 from afn.common.labels import SUBSETS
 from afn.corpora import recordings
-from afn.corpora.asvspoof2017 import ASVspoof2017
 from afn.corpora.datadir import Utterance
-from afn.corpora.own import OwnCorpus
-from afn.corpora.simulation.simulated import Simulated
+from afn.corpora.pool import Member, Pool
 
-Corpus = ASVspoof2017 | OwnCorpus | Simulated  # a YAML's `kind` chooses
+Corpus = Member | Pool  # a YAML's `kind` chooses
 
 
 class CorpusKind(Protocol):

@@ -1,13 +1,14 @@
 """Kaldi data directories: `wav.scp utt2spk spk2utt utt2label utt2cond`, sorted bytewise, and `utt2hash`.
 
-Three tables are ours. `utt2cond` names its columns in a first line, `#utt room device`; without one it has the three of
-ASVspoof 2017. `utt2source` has the original of every recording that stage -2 has converted. `utt2hash` has `utt sha256
-bytes mtime_ns` of every original: a replaced recording is noticed.
+Four tables are ours. `utt2cond` names its columns in a first line, `#utt room device`; without one it has the three of
+ASVspoof 2017. `utt2source` has the original of every recording that stage -2 has converted, and `utt2part` the channel,
+start and end (`-` where not given) if only a part of it was taken. `utt2hash` has `utt sha256 bytes mtime_ns` of every
+original: a replaced recording is noticed.
 """
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from afn.common.progress import Progress
 
 RUN_STAGE = "Run stage -2 first."
 SOURCES = "utt2source"  # exists if a recording was converted
+PARTS = "utt2part"  # exists if one is a channel or a segment of its source
 TABLES = ("wav.scp", "utt2spk", "spk2utt", "utt2label", "utt2cond", "utt2hash")
 BLOCK = 1 << 20  # bytes read at a time
 HEADER = "#utt"  # begins the first line of utt2cond, which names its columns
@@ -104,10 +106,14 @@ def write(directory: Path, utterances: Iterable[Utterance]) -> None:
     }
     for name, table in lines.items():
         files.write_text(directory / name, "".join(f"{line}\n" for line in table))
-    if sources := [f"{u.utt} {u.source}\n" for u in utterances if u.source is not None]:
-        files.write_text(directory / SOURCES, "".join(sources))
-    else:
-        (directory / SOURCES).unlink(missing_ok=True)
+    converted = {u.utt: u for u in utterances if u.source is not None}
+    parts = {utt: (u.channel, u.start, u.end) for utt, u in converted.items()}
+    _write_or_remove(directory / SOURCES, [f"{utt} {u.source}\n" for utt, u in converted.items()])
+    _write_or_remove(
+        directory / PARTS,
+        [f"{utt} {' '.join('-' if value is None else repr(value) for value in part)}\n"
+         for utt, part in parts.items() if any(value is not None for value in part)],
+    )  # fmt: skip
     contents = {u.utt: u.content for u in utterances if u.content is not None}
     if len(contents) == len(utterances):
         _write_hashes(directory, contents)
@@ -118,7 +124,8 @@ def write(directory: Path, utterances: Iterable[Utterance]) -> None:
 def read(directory: Path, *, fill: bool = False, pipes: bool = False, fix: str = RUN_STAGE) -> list[Utterance]:
     """The utterances of a data directory, sorted bytewise by id; their content is not read.
 
-    With `fill`, utt2spk and utt2cond may be missing: every utterance is then its own speaker, without conditions.
+    With `fill`, for the user's own, utt2spk and utt2cond may be missing: every utterance is then its own speaker,
+    without conditions. If there is `segments`, wav.scp lists recordings, and utterances are segments of them.
     With `pipes`, a `wav` may be a pipe as Kaldi has them, `program … |`; it is not run. `fix` tells the user what to do
     about missing or contradicting files.
 
@@ -126,20 +133,39 @@ def read(directory: Path, *, fill: bool = False, pipes: bool = False, fix: str =
     """
     wav = tables.table(directory / "wav.scp", "utt file", fix=fix, blanks=True)
     label = labels.read(directory / "utt2label", fix)
-    speaker = {utt: [utt] for utt in wav}
-    condition: Mapping[str, Mapping[str, str]] = dict.fromkeys(wav, {})
+    segments = directory / "segments"
+    parts = _read_segments(segments, wav, fix) if fill and segments.exists() else {u: (u, None, None) for u in wav}
+    speaker = {utt: [utt] for utt in parts}
+    condition: Mapping[str, Mapping[str, str]] = dict.fromkeys(parts, {})
     if not fill or (directory / "utt2spk").exists():
         speaker = tables.table(directory / "utt2spk", "utt speaker", fix=fix)
     if not fill or (directory / "utt2cond").exists():
         condition = _read_conditions(directory / "utt2cond", fix)
     others: dict[str, Mapping[str, Any]] = {"utt2spk": speaker, "utt2label": label, "utt2cond": condition}
     for name, other in others.items():
-        if odd := sorted(wav.keys() ^ other.keys(), key=str.encode):
-            raise UserError(f"{directory}: wav.scp and {name} disagree about {odd[0]}. {fix}")
-    utterances = [Utterance(u, file, speaker[u][0], label[u], condition[u]) for u, (file,) in wav.items()]
+        if odd := sorted(parts.keys() ^ other.keys(), key=str.encode):
+            first = "segments" if fill and segments.exists() else "wav.scp"
+            raise UserError(f"{directory}: {first} and {name} disagree about {odd[0]}. {fix}")
+    utterances = [
+        Utterance(utt, wav[recording][0], speaker[utt][0], label[utt], condition[utt], start=start, end=end)
+        for utt, (recording, start, end) in parts.items()
+    ]
     utterances.sort(key=lambda u: u.utt.encode())
     check(utterances, str(directory), pipes)
     return utterances
+
+
+def same_conditions(found: Mapping[str, list[Utterance]]) -> dict[str, list[Utterance]]:
+    """The utterances of several lists with the columns of all, in the order of first occurrence; `-` where unknown."""
+    columns = {column: UNKNOWN for listed in found.values() for u in listed[:1] for column in u.conditions}
+    conditions = Conditions(columns)
+
+    def of(utterance: Utterance) -> Utterance:
+        if tuple(utterance.conditions) == tuple(columns):
+            return utterance
+        return replace(utterance, conditions=conditions.of((columns | dict(utterance.conditions)).values()))
+
+    return {name: [of(utterance) for utterance in listed] for name, listed in found.items()}
 
 
 def recordings(directory: Path) -> Iterator[tuple[str, str]]:
@@ -168,9 +194,12 @@ def hashes(directory: Path) -> dict[str, Content]:
 
 
 def recordings_hash(directory: Path) -> str:
-    """The SHA-256 of the ids and contents of all recordings: the same wherever they are and whenever copied."""
+    """The SHA-256 of the ids and contents (and parts) of all recordings: the same wherever they are and when copied."""
     found = sorted(hashes(directory).items(), key=lambda item: item[0].encode())
-    return hashlib.sha256("".join(f"{utt} {content.sha256}\n" for utt, content in found).encode()).hexdigest()
+    digest = hashlib.sha256("".join(f"{utt} {content.sha256}\n" for utt, content in found).encode())
+    if (directory / PARTS).exists():
+        digest.update((directory / PARTS).read_bytes())
+    return digest.hexdigest()
 
 
 def changed(directory: Path, *, refresh: bool = False) -> list[str]:
@@ -235,6 +264,21 @@ def check(utterances: list[Utterance], where: str, pipes: bool = False) -> None:
         raise UserError(f"{where}: no utterances. List at least one.")
 
 
+def _read_segments(
+    path: Path, recordings: Mapping[str, Any], fix: str
+) -> dict[str, tuple[str, float | None, float | None]]:
+    """The recording of every segment, its start and its end (s; None: the end of the recording)."""
+    found: dict[str, tuple[str, float | None, float | None]] = {}
+    for where, (utt, recording, first, last) in tables.rows(path, "utt recording start end", fix=fix):
+        start, end = tables.number(first, where), tables.number(last, where)
+        if recording not in recordings:
+            raise UserError(f"{where}: recording {recording} is not in wav.scp. {fix}")
+        if start < 0 or (end <= start and end != -1):
+            raise UserError(f"{where}: a segment from {first} to {last} s. Let it start at 0 or later, and end later.")
+        found[utt] = (recording, start, None if end == -1 else end)  # Kaldi's -1: up to the end
+    return found
+
+
 def _read_conditions(path: Path, fix: str) -> dict[str, Mapping[str, str]]:
     """The conditions of every utterance in a utt2cond, the columns named by its first line."""
     where, (line,) = next(tables.rows(path, "line", fix=fix, blanks=True))
@@ -254,8 +298,10 @@ def _read_conditions(path: Path, fix: str) -> dict[str, Mapping[str, str]]:
 
 
 def _check_recording(utt: str, wav: str, where: str, pipes: bool = False) -> None:
-    if "/" in utt or "\0" in utt:
-        raise UserError(f"{where}: utterance {utt!r}: an id names files and may not contain '/' or NUL. Rename it.")
+    if any(character in utt for character in "/|\0"):  # Kaldi runs a name that ends in |
+        raise UserError(
+            f"{where}: utterance {utt!r}: an id names files and may not contain '/', '|' or NUL. Rename it."
+        )
     if is_pipe(wav) and not pipes:
         raise UserError(
             f"{where}: utterance {utt}: {wav!r} is a pipe, a shell command that the author of the list would run here. "
@@ -264,6 +310,13 @@ def _check_recording(utt: str, wav: str, where: str, pipes: bool = False) -> Non
         )
     if not wav or wav.strip() != wav or any(character in wav for character in "\n\r\0"):
         raise UserError(f"{where}: utterance {utt}: {wav!r} cannot be written into a wav.scp. Rename the file.")
+
+
+def _write_or_remove(path: Path, lines: list[str]) -> None:
+    if lines:
+        files.write_text(path, "".join(lines))
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _write_hashes(directory: Path, contents: Mapping[str, Content]) -> None:
