@@ -2,9 +2,7 @@
 
 import json
 
-import matplotlib.image
 import numpy as np
-import pytest
 
 import evolving_genomes
 from afn.common import config
@@ -12,7 +10,6 @@ from afn.common.paths import ROOT
 from afn.systems import registry
 from afn.systems.evolving import figures
 from afn.systems.evolving.figures import Graph
-from afn.systems.evolving.rnn import Network
 from afn.systems.evolving.settings import Evolving
 from afn.systems.protocol import Chosen
 
@@ -50,13 +47,6 @@ def test_the_network_is_drawn_as_it_computes(tmp_path):
     assert graph.outputs == 2
 
 
-def test_outputs_without_connections_stand_alone():
-    empty = np.zeros(0)
-    graph = figures.graph_of(Network(empty, empty, empty.astype(int), np.zeros(1, int), empty.astype(int), empty, 1, 1))
-    assert graph.nodes == ["sample", "gate\n0", "score\n0"]
-    assert graph.edges == []
-
-
 def test_pictures_of_the_network_its_evolution_and_each_utterance(tmp_path):
     system = loaded(tmp_path)
     samples = np.random.default_rng(1).normal(size=(3000, 1)).astype(np.float32)
@@ -87,44 +77,3 @@ def test_nodes_stand_as_far_from_the_input_as_their_shortest_way():
     assert Graph(["sample", "gate", "score"], [(0, 1, 1.0), (2, 2, 1.0)], 2).columns.tolist() == [0, 1, 1]
     shorter = Graph(GRAPH.nodes, [*GRAPH.edges, (0, 2, 1.0)], 2)
     assert shorter.columns.tolist() == [0, 1, 1, 1, 2, 2]
-
-
-def pixels(path):
-    return matplotlib.image.imread(path)
-
-
-def coloured(picture, colour):
-    """The number of pixels of about that colour."""
-    wanted = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
-    return int((np.abs(picture[..., :3] - wanted).max(axis=-1) < 0.06).sum())
-
-
-def test_weights_are_told_by_colour_and_width(tmp_path):
-    figures.draw_network(tmp_path / "a.png", GRAPH, "a")
-    picture = pixels(tmp_path / "a.png")
-    assert coloured(picture, figures.POSITIVE) > 500 < coloured(picture, figures.NEGATIVE)
-    all_positive = Graph(GRAPH.nodes, [(s, t, abs(w)) for s, t, w in GRAPH.edges], 2)
-    figures.draw_network(tmp_path / "b.png", all_positive, "a")
-    assert coloured(pixels(tmp_path / "b.png"), figures.NEGATIVE) < 300  # the key alone
-    figures.draw_network(tmp_path / "c.png", GRAPH, "a")
-    assert (tmp_path / "c.png").read_bytes() == (tmp_path / "a.png").read_bytes()
-
-
-def test_a_network_without_connections_is_drawn(tmp_path):
-    figures.draw_network(tmp_path / "a.png", Graph(["sample", "gate", "score"], [], 2), "none")
-    assert pixels(tmp_path / "a.png").shape[0] > 100
-
-
-@pytest.mark.parametrize("gate", [0.0, 1.0])
-def test_an_utterance_is_drawn_whether_the_gate_opens_or_not(tmp_path, gate):
-    samples = np.random.default_rng(1).normal(size=1234)
-    outputs = np.column_stack([np.full(1234, gate), np.linspace(0.2, 0.8, 1234)])
-    figures.draw_utterance(tmp_path / "a.png", samples, outputs, 16000, "a")
-    drawn = coloured(pixels(tmp_path / "a.png"), "#0072b2")
-    assert drawn > 100 if gate else drawn < 100
-
-
-def test_evolution_is_drawn(tmp_path):
-    figures.draw_evolution(tmp_path / "a.png", [0.5, 0.6, 0.7], [0.4, 0.5, 0.5], [(1, 30.0), (3, 20.0)], "a")
-    picture = pixels(tmp_path / "a.png")
-    assert coloured(picture, "#0072b2") > 50 < coloured(picture, "#d55e00")

@@ -42,11 +42,6 @@ def test_mistakes_in_the_configuration_are_one_line(tmp_path, change, words):
     assert str(tmp_path / "neat.conf") in str(raised.value) and "\n" not in str(raised.value)
 
 
-def test_a_missing_configuration_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"none\.conf: no such file"):
-        genomes.configuration(tmp_path / "none.conf", 10)
-
-
 def test_outputs_stay_sigmoids_while_hidden_nodes_change():
     config = configuration()
     found = grown(config, 10, mutations=100)

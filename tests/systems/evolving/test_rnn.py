@@ -104,20 +104,6 @@ def test_values_beyond_all_bounds_are_those_of_neat_python(config):
     assert np.isfinite(expected).all()
 
 
-def test_the_kernel_needs_no_folder_to_be_kept_in(monkeypatch):
-    compile, asked = rnn.numba.njit, []
-
-    def refusing(**options):
-        asked.append(options)
-        if options.get("cache"):
-            raise RuntimeError("no locator available")
-        return compile(**options)
-
-    monkeypatch.setattr(rnn.numba, "njit", refusing)
-    assert rnn._compiled(lambda x: x + 1)(1) == 2
-    assert asked == [{"nogil": True, "cache": True}, {"nogil": True}]
-
-
 def test_blocks_hold_every_utterance_once_in_like_lengths():
     utterances = waves(30, 10, 20, 40, 15)
     blocks = rnn.blocks(utterances, 2)

@@ -74,34 +74,21 @@ def test_the_gaussian_score_is_the_log_likelihood_ratio():
     assert scores[genuine].mean() > 0 > scores[~genuine].mean()
 
 
-def test_a_class_without_vectors_is_refused():
+def test_vectors_that_do_not_suffice_are_refused():
     w, genuine = vectors()
     for fit in (fitted, CosineBackend.fit, GaussianBackend.fit):
         with pytest.raises(ValueError, match="no spoof i-vectors"):
             fit(w, np.ones(len(w), bool))
-        with pytest.raises(ValueError, match="no genuine i-vectors"):
-            fit(w, ~np.ones(len(w), bool))
-
-
-@pytest.mark.parametrize(("options", "what"), [({"wccn": False}, "whitening"), ({"whiten": False}, "WCCN")])
-def test_too_few_vectors_for_a_matrix_are_refused_with_both_numbers(options, what):
-    w, genuine = vectors(count=5)
-    with pytest.raises(ValueError, match=f"{what}: 5 i-vectors span [34] of their 6 dimensions"):
-        fitted(w, genuine, **options)
-    with pytest.raises(ValueError, match="Gaussian back-end: 5 i-vectors span 3 of their 6"):
-        GaussianBackend.fit(w, genuine)
-
-
-def test_bad_input_is_refused():
-    w, genuine = vectors()
+    few, classes = vectors(count=5)
+    for what, fit in (
+        ("whitening", lambda: fitted(few, classes, wccn=False)),
+        ("WCCN", lambda: fitted(few, classes, whiten=False)),
+        ("Gaussian back-end", lambda: GaussianBackend.fit(few, classes)),
+    ):
+        with pytest.raises(ValueError, match=f"{what}: 5 i-vectors span [34] of their 6"):
+            fit()
     with pytest.raises(ValueError, match="Set centre: true"):
         fitted(w, genuine, centre=False)
-    with pytest.raises(ValueError, match="Give bool"):
-        fitted(w, genuine.astype(int))
-    with pytest.raises(ValueError, match="Give bool"):
-        fitted(w, genuine[1:])
-    with pytest.raises(ValueError, match="Give U × R"):
-        length_normalised(w[0])
     w[3] = 0
     with pytest.raises(ValueError, match="i-vector 3 has length 0"):
         length_normalised(w)

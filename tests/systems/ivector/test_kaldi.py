@@ -6,14 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-from afn.common import config
 from afn.common.errors import UserError
-from afn.common.paths import ROOT
-from afn.features.settings import Mfcc
 from afn.systems.ivector import kaldi
-from afn.systems.ivector.settings import IVectors
 from afn.systems.ivector.system import BACK_END, KALDI, IVectorSystem
 from afn.systems.subset import Subset
 from kaldi_stand_ins import PROGRAMS, StandIns
@@ -161,24 +156,6 @@ def test_a_full_size_model_begins_with_half_of_its_gaussians(corpus, programs, t
     assert set(selections) == {"--n=20"}
 
 
-def test_no_full_iterations_keep_the_diagonal_model(corpus, programs, tmp_path):
-    fitted(corpus, tmp_path / "exp", *SHORT, "ubm.full_iterations=0")
-    assert programs.count("fgmm-global-est") == 0 and programs.count("fgmm-global-to-gmm") == 1
-    ubm = torch.load(tmp_path / "exp" / KALDI / "final.ubm", weights_only=True)["spread"]
-    assert torch.equal(ubm, torch.diag_embed(torch.diagonal(ubm, dim1=1, dim2=2)))
-
-
-def test_a_diagonal_model_is_refused_in_one_line():
-    with pytest.raises(UserError, match=r"programs: kaldi needs ubm.covariance=full, not diagonal.*programs=native"):
-        row(KALDIS, name="ivector_cosine_whitened")
-
-
-def test_too_few_frames_are_refused_with_both_numbers(corpus, programs, tmp_path):
-    with pytest.raises(UserError, match=r"ubm.components: 751 frames .* 100 initial Gaussians; .* at least 1000"):
-        fitted(corpus, tmp_path / "exp", KALDIS, "ubm.components=200")
-    assert not programs.calls
-
-
 def test_an_utterance_that_kaldi_leaves_out_is_named(corpus, programs, tmp_path):
     system = fitted(corpus, tmp_path / "exp", *SHORT)
     programs.lose = "D_3"
@@ -216,10 +193,3 @@ def test_names_pass_through_no_shell(corpus, programs, tmp_path, monkeypatch):
     frames = list(train.features.values())
     assert len(system.score(Subset("dev", odd, dict(zip(odd, frames, strict=False))))) == 2
     assert not list(tmp_path.rglob("PWNED"))
-
-
-def test_the_mfcc_row_is_whole():
-    path = ROOT / "conf" / "kaldi" / "ivector_cosine_mfcc.yaml"
-    settings = config.load(IVectors, path)
-    assert isinstance(settings.features, Mfcc) and settings.programs == "kaldi"
-    assert (ROOT / "conf" / settings.features.conf).is_file()

@@ -1,7 +1,5 @@
 """The i-vector rows with our own programs: they tell classes apart, go on after an interruption, and name mistakes."""
 
-import shutil
-
 import numpy as np
 import pytest
 import torch
@@ -125,51 +123,19 @@ def test_per_speaker_the_back_end_learns_from_means_of_speakers(corpus, tmp_path
     assert means.tolist() == [[8.0], [2.0], [2.5]] and genuine.tolist() == [False, True, False]
 
 
-def test_too_few_frames_are_refused_with_both_numbers(corpus, tmp_path):
-    with pytest.raises(UserError, match=r"ubm: .*1506.*4000") as refused:
-        fitted(row("ubm.components=4000"), corpus, tmp_path)
-    assert "\n" not in str(refused.value)
-    assert sum(map(len, corpus[0].features.values())) == 1506
-
-
-def test_too_few_utterances_for_the_back_end_are_refused_with_both_numbers(corpus, tmp_path):
-    settings = row("back_end.scoring=gaussian", "extractor.dimension=30")
-    with pytest.raises(UserError, match=r"back_end: the Gaussian back-end: 24 i-vectors span \d+ of their 30"):
-        fitted(settings, corpus, tmp_path)
-
-
-def test_one_class_is_not_enough(corpus, tmp_path):
-    train = corpus[0]
-    spoof = {utt: label for utt, label in train.labels.items() if label == "spoof"}
-    with pytest.raises(UserError, match="train: no genuine utterance"):
-        fitted(row(), (Subset("train", spoof, {utt: train.features[utt] for utt in spoof}), corpus[1]), tmp_path)
-
-
-@pytest.mark.parametrize("part", ["ubm.pt", "ubm_full.pt", "extractor.pt"])
-def test_a_damaged_checkpoint_is_one_line(corpus, trained, tmp_path, part):
-    shutil.copytree(trained[1], tmp_path, dirs_exist_ok=True)
-    whole = (tmp_path / part).read_bytes()
-    for content in (whole[: len(whole) // 2], b""):
-        (tmp_path / part).write_bytes(content)
-        with pytest.raises(UserError, match=rf"{part}: not a readable checkpoint.*--force") as refused:
-            fitted(row(), corpus, tmp_path)
-        assert "\n" not in str(refused.value)
-    checkpoints.save(tmp_path / part, {"epoch": 3})
-    with pytest.raises(UserError, match=rf"{part}: not a model of this system.*--force"):
-        fitted(row(), corpus, tmp_path)
-
-
-def test_what_is_no_model_is_not_loaded(corpus, tmp_path):
-    system = IVectorSystem(row(), 1)
-    with pytest.raises(UserError, match=f"{BACK_END}: no such checkpoint. Run stage 0 first"):
-        system.load(tmp_path)
-    checkpoints.save(tmp_path / BACK_END, {"extractor": {}})
-    with pytest.raises(UserError, match=f"{BACK_END}: not a model of this system"):
-        system.load(tmp_path)
-
-
 def test_features_that_do_not_fit_are_named(corpus, trained):
     system = trained[0]
     features = {"D_0": corpus[0].features["T_0"], "D_1": np.full((5, 5), np.nan, np.float32)}
     with pytest.raises(UserError, match=r"D_0 … D_1: .*nan.*stage -1"):
         system.score(Subset("dev", dict.fromkeys(features, "spoof"), features))
+
+
+def test_training_data_that_do_not_suffice_are_refused(corpus, tmp_path):
+    train, dev = corpus
+    with pytest.raises(UserError, match=r"ubm: .*1506.*4000"):
+        fitted(row("ubm.components=4000"), corpus, tmp_path)
+    with pytest.raises(UserError, match=r"back_end: the Gaussian back-end: 24 i-vectors span \d+ of their 30"):
+        fitted(row("back_end.scoring=gaussian", "extractor.dimension=30"), corpus, tmp_path / "other")
+    spoof = {utt: label for utt, label in train.labels.items() if label == "spoof"}
+    with pytest.raises(UserError, match="train: no genuine utterance"):
+        fitted(row(), (Subset("train", spoof, {utt: train.features[utt] for utt in spoof}), dev), tmp_path)

@@ -47,14 +47,6 @@ def test_scores_are_those_of_the_training_graph(name):
     assert all(p.requires_grad for p in model.parameters())
 
 
-def test_batch_norms_after_linear_layers_are_folded_and_poolings_replaced():
-    fast = for_scoring(trained("sigmoid"))
-    norms = [layer for layer in fast.modules() if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d)]
-    # One at the head of every residual unit, of the attention's output and of the classifier's.
-    assert len(norms) == 5 + 2 + 1 + 1
-    assert not any(isinstance(layer, nn.MaxPool2d) for layer in fast.modules())
-
-
 @pytest.mark.parametrize(
     "pool",
     [nn.MaxPool2d(3, 1), nn.MaxPool2d(3, (1, 2)), nn.MaxPool2d((1, 2)), nn.MaxPool2d(2), nn.MaxPool2d(2, (2, 3))],

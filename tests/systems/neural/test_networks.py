@@ -53,18 +53,14 @@ def test_without_the_residual_the_mask_alone_filters():
 
 
 @pytest.mark.parametrize("network", [AttentiveFilteringNetwork, DilatedResNet])
-@pytest.mark.parametrize("frames", [-1, 1, 100, SHORT - 1])
-def test_too_few_frames_are_refused_with_the_smallest_number_that_works(network, frames):
-    with pytest.raises(ValueError, match=f"{frames} are too few.* at least {SHORT}\\.$"):
-        network(frames=frames)
-    assert network(frames=SHORT).eval()(torch.zeros(1, 1, 257, SHORT)).shape == (1,)
-
-
-@pytest.mark.parametrize("shape", [(1, 1, 257, SHORT + 1), (1, 257, SHORT), (1, 1, 256, SHORT), (1, 2, 257, SHORT)])
-@pytest.mark.parametrize("network", [AttentiveFilteringNetwork, DilatedResNet])
-def test_other_shapes_are_refused_rather_than_mixed(network, shape):
-    with pytest.raises(ValueError, match="takes B × 1 × 257"):
-        network(frames=SHORT)(torch.zeros(shape))
+def test_too_few_frames_and_other_shapes_are_refused(network):
+    with pytest.raises(ValueError, match=f"{SHORT - 1} are too few.* at least {SHORT}\\.$"):
+        network(frames=SHORT - 1)
+    model = network(frames=SHORT).eval()
+    assert model(torch.zeros(1, 1, 257, SHORT)).shape == (1,)
+    for shape in [(1, 1, 257, SHORT + 1), (1, 257, SHORT), (1, 1, 256, SHORT), (1, 2, 257, SHORT)]:
+        with pytest.raises(ValueError, match="takes B × 1 × 257"):
+            model(torch.zeros(shape))
 
 
 @pytest.mark.parametrize(
