@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
 # Attentive Filtering Networks, from recordings to results, in numbered stages.
 [ -n "${BASH_VERSION:-}" ] || { echo "run.sh: error: this shell is not bash. Run it as: bash run.sh" >&2; exit 2; }
+[[ ${BASH_SOURCE[0]} == "$0" ]] || { echo "run.sh: error: it cannot be sourced. Run it as: ./run.sh" >&2; return 2; }
 set -euo pipefail
+{ : 3>&2; } || exec 2>/dev/null # a stream that the caller has closed is discarded
+{ : 3>&1; } 2>/dev/null || exec >/dev/null
 
 usage() {
   cat <<'HELP'

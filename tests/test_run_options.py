@@ -1,6 +1,7 @@
 """run.sh's own work: arguments, its interpreter, --force. A stub interpreter records what it is told to run."""
 
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -237,6 +238,22 @@ def test_another_shell_is_refused_in_one_line(run):
     if not dash:
         pytest.skip("there is no other shell")
     refused(run("--help", command=[dash, ROOT / "run.sh"]), "bash run.sh")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&- <&-"])
+def test_closed_streams_are_no_error(run, closed):
+    succeeded(run("3", command=["bash", "-c", f'"$0" "$@" {closed}', ROOT / "run.sh"]))
+    assert list(run.calls()) == ["evaluate.py"]
+
+
+def test_an_unset_home_is_no_error(run):
+    succeeded(run("--exp=~/exp", "3", HOME=None))
+    assert value(run.calls()["evaluate.py"], "--exp") == str(Path(pwd.getpwuid(os.getuid()).pw_dir) / "exp")
+
+
+def test_run_sh_is_not_sourced(run):
+    done = run(command=["bash", "-c", f'source "{ROOT}/run.sh"; echo goes on'])
+    assert done.stdout == "goes on\n" and done.stderr == "run.sh: error: it cannot be sourced. Run it as: ./run.sh\n"
 
 
 @pytest.mark.parametrize(

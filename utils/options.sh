@@ -6,7 +6,7 @@
 from_here() { # PATH: absolute; a relative one starts in the user's folder
   case $1 in
     /*) printf '%s\n' "$1" ;;
-    \~/*) printf '%s\n' "$HOME/${1#??}" ;; # bash leaves it in --exp=~/exp
+    \~/*) printf '%s\n' ~/"${1#??}" ;; # bash leaves it in --exp=~/exp
     *) printf '%s\n' "$here/$1" ;;
   esac
 }

@@ -33,7 +33,7 @@ stage() { # NUMBER SCRIPT-OR-MODULE ARGUMENTS...: run the stage if it was asked 
     echo "run.sh: interrupted in stage $number ($script); the same command goes on from here" >&2
     exit "$interrupted"
   fi
-  if ((code)); then
+  if ((code && code != 141)); then # 141: the reader of the output has seen enough, as in ./run.sh 3 | head
     echo "run.sh: stage $number ($script) failed with exit code $code" >&2
   fi
   return "$code"
