@@ -75,8 +75,8 @@ def test_a_fusion_is_that_of_its_members_averaged_scores(main, tree):
     assert found["lacking"]["run"] is False and "lcnn" in found["lacking"]["reason"]
     trials = {subset: tree.trials(subset) for subset in ("dev", "eval")}
     matrices = {
-        subset: fusion.matrix(
-            of, {m: score_files.read(tree.exp / m / "scores" / f"{subset}.txt") for m in ("afn", "drn")}
+        subset: np.column_stack(
+            [of.vector(score_files.read(tree.exp / m / "scores" / f"{subset}.txt")) for m in ("afn", "drn")]
         )
         for subset, of in trials.items()
     }
@@ -144,8 +144,8 @@ def test_the_breakdown_is_of_the_corpus_conditions(main, tree):
     assert {code for factor, code in groups if factor == "recorder"} == {"R00", "R01", "R02", "R03"}
     trials, chosen = tree.trials("eval"), groups["recorder", "R02"]
     vector = trials.vector(score_files.read(tree.exp / "afn" / "scores" / "eval.txt"))
-    expected = eer.linear_roc_eer(vector[trials.genuine], vector[trials.recorders == "R02"])
-    assert chosen["eer"][AFN] == 100 * expected and chosen["replays"] == np.sum(trials.recorders == "R02")
+    expected = eer.linear_roc_eer(vector[trials.genuine], vector[trials.conditions["recorder"] == "R02"])
+    assert chosen["eer"][AFN] == 100 * expected and chosen["replays"] == np.sum(trials.conditions["recorder"] == "R02")
 
 
 def asv_file(tmp_path):

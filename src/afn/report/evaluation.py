@@ -32,7 +32,7 @@ from afn.metrics import analysis, eer, fusion, score_files, tdcf
 from afn.metrics.analysis import Analysis, ScoredSystem
 from afn.metrics.conditions import ASVSPOOF_2017
 from afn.metrics.trials import SCORED_SUBSETS, Trials
-from afn.report import html, plots, results, results_json, results_markdown
+from afn.report import html, plots, results, results_json, results_markdown, worst
 from afn.report.results import Results
 
 CONF = ROOT / "conf"
@@ -82,7 +82,8 @@ def of_corpus(here: command_line.Stage, resamples: int, verifier: tdcf.Verifier 
     if not scored:
         raise UserError(f"{directory}: no scores of any system. Run stage 2 first.")
     prepared = [subset for subset in command_line.prepared(here.layout) if subset in SCORED_SUBSETS]
-    trials = {subset: Trials.of(datadir.read(here.layout.subset(subset))) for subset in prepared}
+    listed = {subset: datadir.read(here.layout.subset(subset)) for subset in prepared}
+    trials = {subset: Trials.of(utterances) for subset, utterances in listed.items()}
     print(f"evaluate: {sum(len(e.files) for e in scored)} score files, {len(scored)} system(s) in {directory}")
 
     fusions: dict[str, fusion.FusionSettings] = {
@@ -114,6 +115,11 @@ def of_corpus(here: command_line.Stage, resamples: int, verifier: tdcf.Verifier 
         *results.comparison(here.corpus.kind, counts, official),
         deep,
         FIGURE if chosen else "",
+        {
+            row.title: worst.worst(system, row.averaged, listed, deep.judged, directory)
+            for row in rows
+            if (system := systems.get(row.title)) and deep.judged in system.averaged
+        },
     )
     print(f"EER in %, {eer.LINEAR_ROC.title}\n{results_markdown.text(of_all)}\n{of_all.remark}")
 

@@ -1,6 +1,6 @@
-"""report.html: the results of a corpus as one file that contains its figures and its style and loads nothing else.
+"""report.html: the results of a corpus as one file with its figures and its style, without scripts.
 
-The same results give the same text: it contains no date and no name of a machine.
+Recordings and their heatmaps are not in it but linked. The same results give the same text: it contains no date.
 """
 
 import base64
@@ -13,7 +13,8 @@ from typing import Any
 
 import jinja2
 
-from afn.report import breakdown_plot, plots, tables
+from afn.common.labels import LABELS
+from afn.report import breakdown_plot, plots, summary, tables
 from afn.report.plots import Scores
 from afn.report.results import ABOUT_AVERAGING, ABOUT_THE_HEADLINE, Results, named, seed_list
 from afn.report.tables import ABSENT, Cell, Grid
@@ -62,6 +63,8 @@ def page(results: Results, exhibits: Exhibits) -> str:
         results=results,
         analysis=analysis,
         tables=tables,
+        summary=summary.sentences(results),
+        labels=LABELS,
         fused=[fused for fused in analysis.fusions if fused.ratios],
         about_averaging=ABOUT_AVERAGING,
         about_the_headline=ABOUT_THE_HEADLINE,

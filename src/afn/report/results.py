@@ -12,6 +12,7 @@ from afn.metrics import analysis, eer
 from afn.metrics.analysis import Analysis, ScoredSystem
 from afn.metrics.eer import Measured
 from afn.metrics.trials import SCORED_SUBSETS, Trials
+from afn.report.worst import Worst
 
 NOT_RUN = "not run"
 PAPER = "Lai et al. (ICASSP 2019), Table 2"
@@ -83,6 +84,7 @@ class Results:
     remark: str  # how the figures may be read
     analysis: Analysis = field(default_factory=Analysis)
     figure: str = ""  # file name of the DET curves, if there are any
+    worst: Mapping[str, Worst] = field(default_factory=dict)  # title -> the recordings with the largest errors
 
     @property
     def rows(self) -> list[SystemRow]:

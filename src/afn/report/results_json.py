@@ -11,7 +11,9 @@ from afn.metrics.bootstrap import LEVEL, Interval
 from afn.metrics.eer import Measured, spread
 from afn.metrics.fusion import Fusion
 from afn.metrics.trials import SCORED_SUBSETS
+from afn.report import summary
 from afn.report.results import Results, SystemRow
+from afn.report.worst import Worst
 
 
 def text(results: Results) -> str:
@@ -26,7 +28,8 @@ def text(results: Results) -> str:
             for s in SCORED_SUBSETS
         },
         "remark": results.remark,
-        "systems": [_row(row, results.with_paper, analysis) for row in results.rows],
+        "summary": summary.sentences(results),
+        "systems": [_row(row, results.with_paper, analysis, results.worst) for row in results.rows],
         "fusions": [_fused(fused, results.with_paper, analysis) for fused in analysis.fusions],
         "not_run": [row.name for row in results.every if not row.run],
     }
@@ -96,7 +99,7 @@ def _interval(found: Interval, value: bool = False) -> dict[str, float]:
     return {"value": 100 * found.value} | ends if value else ends
 
 
-def _row(row: SystemRow, with_paper: bool, analysis: Analysis) -> dict[str, Any]:
+def _row(row: SystemRow, with_paper: bool, analysis: Analysis, worst: Mapping[str, Worst]) -> dict[str, Any]:
     content: dict[str, Any] = {"name": row.name, "title": row.title, "trained_on": row.trained_on}
     content |= {"seeds": list(row.all_seeds), "averaged_seeds": list(row.averaged_seeds)}
     for subset in SCORED_SUBSETS:
@@ -117,10 +120,21 @@ def _row(row: SystemRow, with_paper: bool, analysis: Analysis) -> dict[str, Any]
             content[subset]["per_seed_interval"] = of_seeds
         if with_paper:
             content[subset]["paper"] = row.paper.get(subset)
+    if found_worst := worst.get(row.title):
+        content["worst"] = _worst(found_worst)
     if ratios := analysis.calibrated.get(row.title):
         content["calibration"] = ratios.model.plain() | _costs(ratios)
     content["remarks"] = list(row.remarks)
     return content
+
+
+def _worst(found: Worst) -> dict[str, Any]:
+    recordings = {
+        label: [{"utt": of.utt, "condition": of.condition, "score": of.score, "error": of.wrong} for of in listed]
+        for label, listed in found.recordings.items()
+    }
+    threshold = {"value": found.threshold, "of": found.threshold_of}
+    return {"subset": found.subset, "threshold": threshold, "errors": dict(found.errors), "recordings": recordings}
 
 
 def _costs(ratios: Ratios) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """RESULTS.md and the terminal's tables; the same results give the same text."""
 
+from afn.common.labels import LABELS
 from afn.metrics import eer
-from afn.report import tables
+from afn.report import summary, tables
 from afn.report.results import ABOUT_AVERAGING, ABOUT_THE_HEADLINE, Results
 from afn.report.tables import Grid
 
@@ -14,8 +15,8 @@ def page(results: Results) -> str:
         f"# Results: {_cell(results.corpus)}",
         "Equal error rates (EER) in percent, lower is better; written by stage 3. Full precision is in results.json, "
         "breakdowns, heatmaps and training curves are in report.html.",
+        " ".join(_cell(sentence) for sentence in [*summary.sentences(results), results.remark]),
         _markdown(tables.counts(results)),
-        results.remark,
         f"## EER, {linear.title}",
         f"{linear.source[0].upper()}{linear.source[1:]}.",
         _markdown(tables.systems(results)),
@@ -44,6 +45,11 @@ def page(results: Results) -> str:
         parts += [f"![DET curves of every system]({results.figure})"]
     if any(row.all_seeds for row in results.rows):
         parts += [f"## Seed by seed ({linear.title})", _markdown(tables.seeds(results))]
+    if found := results.worst.get(analysis.best):
+        errors = ", ".join(f"{found.errors[label]} of {found.totals[label]} {label}" for label in LABELS)
+        parts += [f"## Worst recordings of {_cell(analysis.best)} on {found.subset}"]
+        parts += [f"Errors: {errors}; threshold {found.threshold:.4g}, that of the EER on {found.threshold_of}."]
+        parts += [_markdown(tables.worst(found, label)) for label in LABELS]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -53,6 +59,7 @@ def text(results: Results) -> str:
     if fused := [f"{of.title}: {of.ratios.model}" for of in results.analysis.fusions if of.ratios]:
         lines += ["", *_aligned(tables.fusions(results)), *fused]
     lines += [waiting] if (waiting := results.not_run()) else []
+    lines += ["", *summary.sentences(results)[:2]] if results.analysis.best else []
     return "\n".join(lines)
 
 

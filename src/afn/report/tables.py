@@ -4,13 +4,15 @@ import colorsys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from afn.common.labels import GENUINE
 from afn.metrics import eer
-from afn.metrics.analysis import Cost, Fused
+from afn.metrics.analysis import Cost, Fused, Ratios
 from afn.metrics.bootstrap import Interval
-from afn.metrics.breakdown import TITLES, Group
+from afn.metrics.breakdown import Group
 from afn.metrics.eer import Measured
 from afn.metrics.trials import SCORED_SUBSETS
 from afn.report.results import NOT_RUN, Results, SystemRow, seed_list
+from afn.report.worst import Worst
 
 ABSENT, ONE_CLASS = "–", "one class only"
 LINEAR = eer.LINEAR_ROC.name
@@ -27,6 +29,8 @@ class Cell:
     kind: str = ""  # the page's classes
     colour: str = ""  # the page's background
     whisker: tuple[float, float, float] | None = None  # low, value, high of a drawing from 4 to 196, 0 at 100
+    audio: str = ""  # the page's link to a recording
+    picture: str = ""  # the page's link to a heatmap
 
     @property
     def plain(self) -> str:
@@ -55,12 +59,9 @@ def counts(results: Results) -> Grid:
 
 def systems(results: Results, page: bool = False) -> Grid:
     """The paper's table: every system that has scores; `page` adds costs and the paper's figures."""
-    test, tandem = results.analysis.judged or SCORED_SUBSETS[-1], page and bool(results.analysis.tandem)
     header = _cells("system", "trained on", "seeds", *(f"{subset}, mean ± sd" for subset in SCORED_SUBSETS))
     header += [Cell(f"{subset}, averaged scores", sub="95 % interval") for subset in SCORED_SUBSETS]
-    header += [Cell("Cllr", sub=test)] if page else []
-    header += [Cell("min t-DCF", sub=f"2019 / 2021, {test}")] if tandem else []
-    header += _paper_header(results, page)
+    header += _costs_header(results, page) + _paper_header(results, page)
     rows = []
     for row in results.rows:
         cells = [_title(row.title, row.name), Cell(row.trained_on), Cell(seed_list(row.all_seeds) or ABSENT)]
@@ -68,22 +69,15 @@ def systems(results: Results, page: bool = False) -> Grid:
         for subset in SCORED_SUBSETS:
             interval = results.analysis.interval(subset, row.title) if subset in row.averaged else None
             cells.append(_sure(percent(row.averaged.get(subset)), interval))
-        if page:
-            calibrated = results.analysis.calibrated.get(row.title)
-            cells.append(_cost(calibrated.costs.get(test) if calibrated else None))
-        cells += [_tandem(results, row.title)] if tandem else []
+        cells += _costs(results, page, row.title, results.analysis.calibrated.get(row.title))
         rows.append(cells + _published(results, row.paper, page))
     return Grid("Equal error rates of every system", header, rows, left=3)
 
 
 def fusions(results: Results, page: bool = False) -> Grid:
     """Every fusion that is run; the dev figure is of its training trials, the cross-validated one is not."""
-    test, tandem = results.analysis.judged or SCORED_SUBSETS[-1], page and bool(results.analysis.tandem)
     header = _cells("fusion", "members", "dev, trained on it\u00a0†", "dev, cross-validated")
-    header += [Cell("eval", sub="95 % interval")]
-    header += [Cell("Cllr", sub=test)] if page else []
-    header += [Cell("min t-DCF", sub=f"2019 / 2021, {test}")] if tandem else []
-    header += _paper_header(results, page)
+    header += [Cell("eval", sub="95 % interval"), *_costs_header(results, page), *_paper_header(results, page)]
     rows = []
     for fused in results.analysis.fusions:
         if fused.ratios is None:
@@ -95,8 +89,7 @@ def fusions(results: Results, page: bool = False) -> Grid:
         validated = fused.ratios.cross_validated
         cells = [_title(fused.title, fused.name), Cell(", ".join(fused.members), kind="wide"), dev]
         cells += [Cell(percent(validated) if validated.eers else ABSENT), test_cell]
-        cells += [_cost(fused.ratios.costs.get(test))] if page else []
-        cells += [_tandem(results, fused.title)] if tandem else []
+        cells += _costs(results, page, fused.title, fused.ratios)
         rows.append(cells + _published(results, fused.paper, page))
     return Grid("Equal error rates of every fusion", header, rows, left=2)
 
@@ -186,12 +179,24 @@ def groups(found: Sequence[Group]) -> Grid:
     for group in found:
         if group.factor != factor:
             factor = group.factor
-            rows.append([Cell(TITLES[factor])])
+            rows.append([Cell(group.title)])
         threats = ", ".join(threat or "?" for threat in group.threats) if any(group.threats) else ""
         cells = [Cell(group.label), Cell(f"{group.replays:,}"), *([Cell(threats)] if with_threats else [])]
         rows.append(cells + [Cell(f"{100 * rate:.1f}", colour=_shade(rate / top)) for rate in group.eers.values()])
     header = _cells("replays", "number", *(["threat"] if with_threats else []), *found[0].eers)
     return Grid("Equal error rates by kind of replay", header, rows, kind="breakdown")
+
+
+def worst(found: Worst, label: str, page: bool = False) -> Grid:
+    """The worst recordings of one class."""
+    what = "genuine, lowest scores first" if label == GENUINE else "replayed, highest scores first"
+    header = _cells(what, *([] if page else ["condition"]), "score", "decision", *(["listen"] if page else []))
+    rows = []
+    for of in found.recordings[label]:
+        cells = [Cell(of.utt, sub=of.condition)] if page else _cells(of.utt, of.condition or ABSENT)
+        cells += [Cell(f"{of.score:.4g}"), Cell("error" if of.wrong else "correct", kind="bad" if of.wrong else "")]
+        rows.append([*cells, *([Cell("", kind="listen", audio=of.audio, picture=of.heatmap)] if page else [])])
+    return Grid(f"Worst recordings, {what}", header, rows, left=1 if page else 2, kind="narrow")
 
 
 def mean(seeds: Mapping[int, Measured], definition: str = LINEAR) -> str:
@@ -227,9 +232,21 @@ def _cost(cost: Cost | None) -> Cell:
     return Cell(ABSENT) if cost is None else Cell(f"{cost.cllr:.3f}", f"(min {cost.min_cllr:.3f})")
 
 
-def _tandem(results: Results, title: str) -> Cell:
-    found = results.analysis.tandem.get(title)
-    return Cell(" / ".join(f"{found[year].minimum:.4f}" for year in YEARS) if found else ABSENT)
+def _costs_header(results: Results, page: bool) -> list[Cell]:
+    """The page's columns of costs: Cllr, and the minimum t-DCF where an ASV is given."""
+    test = results.analysis.judged or SCORED_SUBSETS[-1]
+    header = [Cell("Cllr", sub=test), Cell("min t-DCF", sub=f"2019 / 2021, {test}")]
+    return header[: 1 + bool(results.analysis.tandem)] if page else []
+
+
+def _costs(results: Results, page: bool, title: str, ratios: Ratios | None) -> list[Cell]:
+    """The cells below `_costs_header` of a system or fusion with these log-likelihood ratios."""
+    tandem = results.analysis.tandem.get(title)
+    cells = [
+        _cost(ratios.costs.get(results.analysis.judged or SCORED_SUBSETS[-1]) if ratios else None),
+        Cell(" / ".join(f"{tandem[year].minimum:.4f}" for year in YEARS) if tandem else ABSENT),
+    ]
+    return cells[: len(_costs_header(results, page))]
 
 
 def _paper_header(results: Results, everywhere: bool) -> list[Cell]:
