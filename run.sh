@@ -24,6 +24,8 @@ stages
 
 options
   --corpus NAME        conf/corpora/NAME.yaml, or a path to a YAML file      (simulated)
+  --eval-corpus NAMES  other corpora, with commas: stages -2, 2 and 3 test the trained
+                       systems on them as well; see exp/<corpus>/on_<other>
   --system NAME        conf/systems/NAME.yaml, or a path to a YAML file; or several
                        systems, one after the other: all, all-neural,
                        all-classical, or the members of conf/fusion/NAME.yaml (afn)
@@ -31,7 +33,7 @@ options
   --set NAME=VALUE     override a value of the system's YAML (train.epochs=5),
                        or of the corpus' (corpus.root=DIR); repeatable
   --utterances "A B"   utterances of which stage 1 draws heatmaps (four of each class)
-  --nj N               parallel jobs of stages -2 and -1                     (all cores)
+  --nj N               parallel jobs of stages -2, -1 and of --eval-corpus   (all cores)
   --cluster ADDRESS    run stages -1, 0 and 2 on a Dask cluster: tcp://node7:8786
   --tune               stages -2 and 0 only: search the grids of
                        conf/tuning/NAME.yaml on dev
@@ -100,7 +102,7 @@ while IFS= read -r name <&3; do
     OPENBLAS_NUM_THREADS=1 stage -1 extract.py "${row[@]}" ${nj[@]+"${nj[@]}"} ${cluster[@]+"${cluster[@]}"} &&
       stage 0 train.py "${row[@]}" ${cluster[@]+"${cluster[@]}"} &&
       stage 1 attention.py "${row[@]}" ${drawn[@]+"${drawn[@]}"} &&
-      stage 2 score.py "${row[@]}" ${cluster[@]+"${cluster[@]}"} || code=$?
+      stage 2 score.py "${row[@]}" ${nj[@]+"${nj[@]}"} ${cluster[@]+"${cluster[@]}"} || code=$?
   fi
   ((code)) || continue
   # A single system that fails ends the run. Among several, the others go on.

@@ -1,5 +1,7 @@
 """Stage -2: a corpus becomes data/<corpus>/{train,dev,eval}, three Kaldi data directories."""
 
+import dataclasses
+
 from afn.common import errors, parallel, record
 from afn.experiment import command_line, preparation
 
@@ -14,18 +16,20 @@ def main() -> None:
     )
     options = parser.parse_args()
     with command_line.stage(options) as here, parallel.cluster(options.cluster):
-        folder = here.layout.corpus_data
-        made = preparation.prepare(
-            here.corpus,
-            here.layout,
-            jobs=options.nj,
-            force=here.redo(folder / record.NAME),
-            allow_pipes=options.allow_pipes,
-        )
-        if made is None:
-            print(f"prepare: {folder} is up to date; --force rebuilds it")
-        for subset, utterances in (made or {}).items():
-            print(f"prepare: wrote {folder / subset}: {preparation.summary(utterances)}")
+        for corpus in (here.corpus, *here.others):
+            layout = dataclasses.replace(here.layout, corpus=corpus.name)
+            folder = layout.corpus_data
+            made = preparation.prepare(
+                corpus,
+                layout,
+                jobs=options.nj,
+                force=here.redo(folder / record.NAME),
+                allow_pipes=options.allow_pipes,
+            )
+            if made is None:
+                print(f"prepare: {folder} is up to date; --force rebuilds it")
+            for subset, utterances in (made or {}).items():
+                print(f"prepare: wrote {folder / subset}: {preparation.summary(utterances)}")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ yaml() { # OPTION VALUE FOLDER: a name in conf/FOLDER as it is, a path to a YAML
 }
 
 corpus=simulated system=afn seeds=1 first="" last="" command="" tuning=false force=false exp=$PWD/exp given=$#
-shared=() nj=() cluster=() drawn=() pipes=() rest=()
+others="" shared=() nj=() cluster=() drawn=() pipes=() rest=()
 while (($#)); do
   argument=$1
   shift
@@ -42,7 +42,7 @@ while (($#)); do
     --*)
       option=${argument%%=*}
       case $option in
-        --corpus | --system | --seeds | --set | --utterances | --nj | --cluster | --data | --exp) ;;
+        --corpus | --eval-corpus | --system | --seeds | --set | --utterances | --nj | --cluster | --data | --exp) ;;
         --jobs) fail "--jobs no longer exists. Every GPU, or worker of --cluster ADDRESS, trains one seed." ;;
         --nproc) fail "--nproc no longer exists. A training is one process; --cluster ADDRESS trains seeds at once." ;;
         --shard) fail "--shard no longer exists. Use --cluster ADDRESS to spread a stage over machines." ;;
@@ -58,6 +58,9 @@ while (($#)); do
       [[ $value == *[![:space:]]* ]] || fail "$option has an empty value. Give one, or leave the option out."
       case $option in
         --corpus) corpus=$(yaml "$option" "$value" corpora) ;;
+        --eval-corpus)
+          IFS=, read -r -a names <<<"$value"
+          for name in "${names[@]}"; do others+=,$(yaml "$option" "$name" corpora); done ;;
         --system) system=$(yaml "$option" "$value" systems) ;;
         --seeds) seeds=$value ;;
         --utterances) read -r -d '' -a drawn <<<"--utterances $value" || true ;; # on several lines, too
@@ -81,6 +84,8 @@ while (($#)); do
     *) fail "unknown argument: '$argument'. See ./run.sh --help." ;;
   esac
 done
+
+[[ -z $others ]] || shared+=(--eval-corpus "${others#,}")
 
 case $command in
   score | export)

@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -50,7 +50,14 @@ def arguments(description: str | None, *, system: bool = True) -> Parser:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="override a value of the system's YAML, or of the corpus' as corpus.NAME=VALUE; repeatable",
+        help="override a value of the system's YAML, or of a corpus' as corpus.NAME=VALUE (of --eval-corpus: by its "
+        "name, digits.NAME=VALUE); repeatable",
+    )
+    parser.add_argument(
+        "--eval-corpus",
+        default="",
+        metavar="NAMES",
+        help="other corpora to test the trained systems on: names in conf/corpora or paths to YAMLs, with commas",
     )
     parser.add_argument("--force", action="store_true", help="do finished work again, once: an interrupted run resumes")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")  # errors.run heeds it
@@ -77,6 +84,7 @@ class Stage:
     system: Any = None  # the settings of the row
     seeds: tuple[int, ...] = ()
     adapted: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)  # values that the corpus changes: (from, to)
+    others: tuple[corpora.Corpus, ...] = ()  # the corpora of --eval-corpus
 
     @property
     def force(self) -> bool:
@@ -110,13 +118,14 @@ def stage(options: argparse.Namespace) -> Iterator[Stage]:
 
 def from_arguments(options: argparse.Namespace, marker: Path | None = None) -> Stage:
     """Read the YAMLs that `options` name. Raises UserError for mistakes in them."""
-    for_corpus = [text.removeprefix(CORPUS_PREFIX) for text in options.set if text.startswith(CORPUS_PREFIX)]
-    for_system = [text for text in options.set if not text.startswith(CORPUS_PREFIX)]
-    path = find("corpora", options.corpus)
-    corpus: corpora.Corpus = config.load(corpora.Corpus, path, for_corpus)
-    names_folder(path, corpus.name)
-    if not all(isinstance(changes, dict) for changes in corpus.systems.values()):
-        raise UserError(f"{path}: systems: it holds `key: value` lines below the kind of a system; see simulated.yaml")
+    corpus = read_corpus(options.corpus, options.set, CORPUS_PREFIX)
+    names = [name.strip() for name in options.eval_corpus.split(",") if name.strip()]
+    others = tuple(read_corpus(name, options.set, f"{Path(name).stem}.") for name in names)
+    for other in others:
+        if other.name == corpus.name or [of.name for of in others].count(other.name) > 1:
+            raise UserError(f"--eval-corpus {options.eval_corpus}: {other.name} is there twice. Name each corpus once.")
+    prefixes = (CORPUS_PREFIX, *(f"{Path(name).stem}." for name in names))
+    for_system = [text for text in options.set if not text.startswith(prefixes)]
     layout = Layout(options.data.resolve(), options.exp.resolve(), corpus.name)
     name, settings = "", None
     seeds: tuple[int, ...] = ()
@@ -125,7 +134,18 @@ def from_arguments(options: argparse.Namespace, marker: Path | None = None) -> S
         path, seeds = find("systems", options.system), parse_seeds(options.seeds)
         name, (settings, adapted) = path.stem, row(path, corpus, for_system)
     since = _forced_since(marker) if options.force else None  # last: a mistake above must leave no marker
-    return Stage(corpus, layout, since, name, settings, seeds, adapted)
+    return Stage(corpus, layout, since, name, settings, seeds, adapted, others)
+
+
+def read_corpus(name: str, assignments: Iterable[str], prefix: str) -> corpora.Corpus:
+    """The corpus that `name` means, with those of `assignments` that begin with `prefix`; UserError for mistakes."""
+    path = find("corpora", name)
+    given = [text.removeprefix(prefix) for text in assignments if text.startswith(prefix)]
+    corpus: corpora.Corpus = config.load(corpora.Corpus, path, given)
+    names_folder(path, corpus.name)
+    if not all(isinstance(changes, dict) for changes in corpus.systems.values()):
+        raise UserError(f"{path}: systems: it holds `key: value` lines below the kind of a system; see simulated.yaml")
+    return corpus
 
 
 def row(path: Path, corpus: corpora.Corpus, assignments: list[str]) -> tuple[Any, dict[str, tuple[Any, Any]]]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FUSION = "fusion"  # the folder of fused scores below exp/<corpus>; no system may have this name
+ON = "on_"  # how the folders of results on other corpora begin, below exp/<corpus>
 TRAINED = "trained"  # an empty file in a seed's folder: its training is finished
 
 
@@ -32,7 +33,7 @@ class Layout:
 
     def on(self, other: str) -> Path:
         """The results of this corpus' systems on the corpus `other`."""
-        return self.results / f"on_{other}"
+        return self.results / f"{ON}{other}"
 
     def system(self, system: str) -> Path:
         return self.results / system

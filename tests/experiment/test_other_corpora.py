@@ -1,0 +1,78 @@
+"""Trained systems on other corpora: the scores that stage 2 writes with --eval-corpus."""
+
+import pytest
+
+from afn.experiment import other_corpora
+from afn.metrics import score_files
+from made_up_recordings import make
+from stages import Pipeline
+
+SETTINGS = {
+    "lfcc_gmm": ("model.components=2", "train.iterations=2"),
+    "lcnn": ("model.frames=122", "train.epochs=1", "features.backend=native"),
+}
+
+
+def renamed(yaml, name):
+    """A copy of a corpus' YAML under another name: the same recordings as another corpus."""
+    other = yaml.with_name(f"{name}.yaml")
+    other.write_text(yaml.read_text().replace("name: noise", f"name: {name}"))
+    return other
+
+
+@pytest.fixture(scope="module", params=SETTINGS)
+def run(request, tmp_path_factory):
+    """A system that is trained and scored on one corpus, and scored on another that holds the same recordings."""
+    folder, system = tmp_path_factory.mktemp("other"), request.param
+    corpus = make(folder / "corpus", {"train": 4, "dev": 4, "eval": 6})
+    words = [word for setting in SETTINGS[system] for word in ("--set", setting)]
+    other = corpus.with_name("again.yaml")
+    other.write_text(corpus.read_text().replace("name: noise", "name: again"))
+    Pipeline(folder, other).run((-2,))
+    pipeline = Pipeline(folder, corpus, "--system", system, *words, "--seeds", "1-2", "--eval-corpus", str(other))
+    pipeline.run((-2, -1, 0, 2))
+    return pipeline
+
+
+def test_the_same_recordings_as_another_corpus_have_the_same_scores(run):
+    system = run.options[1]
+    own, other = run.exp / "noise" / system, run.exp / "noise" / "on_again" / system
+    for folder in ("scores", "seed1/scores", "seed2/scores"):
+        for subset in ("dev", "eval"):
+            assert (other / folder / f"{subset}.txt").read_bytes() == (own / folder / f"{subset}.txt").read_bytes()
+    assert len((other / "scores" / "train.txt").read_text().splitlines()) == 4
+    assert not (other / "parts").exists()
+
+
+def test_an_interrupted_run_goes_on_and_finished_work_is_kept(run, monkeypatch, capsys):
+    out = run.exp / "noise" / "on_again" / run.options[1]
+    before = {path: path.read_bytes() for path in out.rglob("*.txt")}
+    monkeypatch.setattr(other_corpora, "PART", 2)
+    written = score_files.write
+
+    def killed(path, scores):
+        written(path, scores)
+        if "eval-2" in path.name:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(score_files, "write", killed)
+        run.run((2,), "--force")
+    assert "no scores" not in capsys.readouterr().out
+    times = {path: path.stat().st_mtime_ns for path in out.glob("parts/*.txt")}
+    assert times
+    with monkeypatch.context() as patch:
+        kept = []
+        patch.setattr(score_files, "write", lambda path, scores: (kept.append(path), written(path, scores)))
+        run.run((2,))
+    assert not times.keys() & set(kept)
+    assert {path: path.read_bytes() for path in out.rglob("*.txt")} == before
+    run.run((2,))
+    assert "on_again" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_a_corpus_that_is_not_prepared_or_named_twice_is_one_line(run, tmp_path):
+    unknown = tmp_path / "unknown.yaml"
+    unknown.write_text(run.corpus.read_text().replace("name: noise", "name: unknown"))
+    assert "Run stage -2" in run.refused((2,), "--eval-corpus", str(unknown))
+    assert "is there twice" in run.refused((2,), "--eval-corpus", str(run.corpus))
