@@ -44,19 +44,6 @@ def test_the_log_magnitude_of_a_tone_peaks_in_its_bin_at_its_level():
     np.testing.assert_allclose(features[:, 100], np.log(10000 / 32768 / 2 * window), atol=0.01)
 
 
-def test_frames_of_the_log_magnitude_cover_the_recording():
-    for count, frames in ((1, 1), (400, 1), (401, 2), (560, 2), (561, 3)):
-        assert log_magnitude(wave(count), LogMagnitudeOptions()).shape == (frames, 864)
-    assert np.isfinite(log_magnitude(np.zeros(999, np.int16), LogMagnitudeOptions())).all()
-
-
-@pytest.mark.parametrize("system", ["afn", "lcnn_stc"])
-def test_an_unusable_recording_is_named(tmp_path, system):
-    soundfile.write(tmp_path / "a.wav", wave(10), 8000)
-    with pytest.raises(UserError, match=r"a\.wav: 8000 Hz"):
-        parts.features_of(of(system), ("u1", str(tmp_path / "a.wav")))
-
-
 def test_too_few_samples_for_a_frame_are_refused_with_file_and_utterance(tmp_path):
     soundfile.write(tmp_path / "a.wav", wave(79), 16000)
     with pytest.raises(UserError, match=r"a\.wav \(u1\): 79 samples"):

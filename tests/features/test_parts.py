@@ -116,15 +116,5 @@ def test_archives_of_an_earlier_longer_list_are_removed(tmp_path, recordings):
     assert len(archives.FeatureArchive(out / "feats.scp", ROOT)) == 10
 
 
-def test_parts_of_different_widths_are_refused(tmp_path, recordings, monkeypatch):
-    def changing(_, recording):
-        return recording[0], np.ones((2, 3 if recording[0] < "u08" else 4))
-
-    monkeypatch.setattr(parts, "features_of", changing)
-    with pytest.raises(UserError, match="utterance u08: 4 values per frame, those before it have 3"):
-        extract(tmp_path / "out", recordings)
-    assert not (tmp_path / "out" / "feats.scp").exists()
-
-
 def stamps(folder):
     return {path.name: path.stat().st_mtime_ns for path in folder.glob("*.ark")}
