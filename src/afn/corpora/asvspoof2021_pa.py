@@ -74,7 +74,9 @@ class ASVspoof2021PA(PublishedCorpus):
         return ["eval"]
 
     def key(self) -> Path:
-        """The key with the labels. Raises UserError if there is none."""
+        """The key with the labels. Raises UserError if it or a folder of `root` is missing."""
+        if absent := [root for root in self.roots if not root.is_dir()]:
+            raise UserError(f"{absent[0]}: no such folder. {GET}")
         folders = [located(self.keys)] if self.keys else self.roots
         for folder in folders:
             for path in (folder, *(folder / place / KEY for place in PLACES)):
@@ -94,8 +96,6 @@ class ASVspoof2021PA(PublishedCorpus):
     def utterances(
         self, directory: Path, *, say: Callable[[str], None] = print, **options: Any
     ) -> dict[str, list[Utterance]]:
-        if absent := [root for root in self.roots if not root.is_dir()]:
-            raise UserError(f"{absent[0]}: no such folder. {GET}")
         key, folders = self.key(), self.recordings()
         if not folders:
             raise UserError(f"{self.roots[0]}: no folder ASVspoof2021_PA_eval/flac in it. {GET}")

@@ -60,7 +60,7 @@ class ReMASC(PublishedCorpus):
         chosen = {"recorder": self.recorder, "channel": self.channel, "dev": self.dev, "seed": self.seed}
         lists = {part: path for part in ("core", "eval") if (path := self.meta(part)).is_file()}
         return self.described(
-            lists, (wav for part in lists for wav in (self.folder / part / "data").iterdir()), **chosen
+            lists, (wav for part in lists for wav in (self.folder / part / "data").glob("*.wav")), **chosen
         )
 
     def utterances(
