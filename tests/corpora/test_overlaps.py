@@ -1,4 +1,4 @@
-"""What subsets share: ids are refused, recordings and speakers reported."""
+"""What makes figures doubtful: shared ids are refused; shared recordings and speakers and lone classes are reported."""
 
 import pytest
 
@@ -7,13 +7,16 @@ from afn.corpora import overlaps
 from afn.corpora.datadir import Content, Utterance
 
 
-def utterance(utt, wav="", speaker="", sha256=""):
+def utterance(utt, wav="", speaker="", sha256="", label="genuine", **part):
     content = Content(sha256, 1, 1) if sha256 else None
-    return Utterance(utt, wav or f"{utt}.wav", speaker or utt, "genuine", content=content)
+    return Utterance(utt, wav or f"{utt}.wav", speaker or utt, label, content=content, **part)
 
 
-def said(**subsets):
+def said(lone=False, **subsets):
+    """What was said of the subsets, each with a replay besides, unless classes may be `lone`."""
     lines = []
+    for subset, listed in subsets.items():
+        listed += [] if lone else [utterance(f"{subset}_replay", label="spoof")]
     overlaps.check(subsets, lines.append)
     return lines
 
@@ -39,6 +42,26 @@ def test_the_same_file_and_the_same_content_are_one_line_for_two_subsets():
     ]
 
 
+def test_segments_of_one_recording_are_different_recordings():
+    train = [utterance("a", sha256="1", start=0.0, end=1.0), utterance("b", sha256="1", start=1.0, end=2.0)]
+    assert said(train=train, dev=[utterance("c", sha256="1", channel=2)]) == []
+
+
+def test_a_recording_that_is_listed_twice_is_reported_and_both_labels_of_it():
+    assert said(train=[utterance("a", sha256="1"), utterance("b", sha256="1"), utterance("c")]) == [
+        "warning: 1 recordings of train are listed twice (a = b)"
+    ]
+    assert said(dev=[utterance("a", sha256="1"), utterance("b", sha256="1", label="spoof")])[1:] == [
+        "warning: 1 recordings of dev are listed as genuine and as spoof (a = b)"
+    ]
+
+
 def test_a_speaker_in_two_subsets_is_reported():
     lines = said(train=[utterance("a", speaker="anna")], eval=[utterance("b", speaker="anna")])
     assert lines == ["warning: 1 speakers of eval also occur in train (anna)"]
+
+
+def test_a_subset_of_one_class_is_reported():
+    assert said(lone=True, dev=[utterance("a")]) == [
+        "warning: dev: no spoof recording; training and error rates need both classes"
+    ]
