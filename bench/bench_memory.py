@@ -1,9 +1,10 @@
-"""Peak memory of extraction and of scoring: 20,000 utterances beside 200.
+"""Peak memory of extraction, of scoring, and of scoring another corpus: 20,000 utterances beside 200.
 
     python bench/bench_memory.py [--utterances 20000] [--few 200]
 
-Both stream: only the lists grow with the corpus, by about 1 kB per utterance. One recording of 0.3 s is listed as often
-as needed, and a small Light CNN scores it. Each stage runs in its own process, whose peak the system reports.
+All of them stream: only the lists grow with the corpus, by about 1 kB per utterance. One recording of 0.3 s is listed
+as often as needed, and a small Light CNN scores it, from archives or, as another corpus, with features computed on the
+way. Each stage runs in its own process, whose peak the system reports.
 """
 
 import argparse
@@ -23,7 +24,12 @@ UTTERANCES, FEW = 20_000, 200
 GOAL = 0.9  # of the ratio: only a line of a list per utterance grows with the corpus
 RATE = 16000
 STAGES = ("prepare", "extract", "train", "score")
-MEASURED = {"extract": "extraction, peak memory", "score": "scoring, peak memory"}
+OTHER = "score --eval-corpus"
+MEASURED = {
+    "extract": "extraction, peak memory",
+    "score": "scoring, peak memory",
+    OTHER: "scoring another corpus without archives, peak memory",
+}
 SYSTEM = ["--system", "lcnn", *(word for setting in (
     "model.frames=122", "train.epochs=1", "features.backend=native") for word in ("--set", setting))]  # fmt: skip
 # The peak of this process; extraction does not use others.
@@ -38,7 +44,7 @@ print("peak", measuring.peak())
 
 
 def measure(utterances: int = UTTERANCES, few: int = FEW) -> list[Row]:
-    """A row for extraction and one for scoring: the peak of `utterances` beside that of `few`, in MB."""
+    """A row for each of MEASURED: the peak of `utterances` beside that of `few`, in MB."""
     many, beside = (peaks(count) for count in (utterances, few))
     return [
         Row(
@@ -57,7 +63,11 @@ def peaks(count: int) -> dict[str, float]:
     """The peak memory in bytes of every stage on a corpus whose evaluation set has `count` utterances."""
     with tempfile.TemporaryDirectory() as folder:
         corpus = write(Path(folder), {"train": 4, "dev": 4, "eval": count})
-        return {stage: peak(stage, corpus) for stage in STAGES}
+        found = {stage: peak(stage, corpus) for stage in STAGES}
+        other = corpus.with_name("other.yaml")
+        other.write_text(corpus.read_text().replace("name: noise", "name: other"))
+        peak("prepare", other)
+        return found | {OTHER: peak("score", corpus, "--eval-corpus", other)}
 
 
 def write(folder: Path, sizes: dict[str, int]) -> Path:
@@ -77,12 +87,12 @@ def write(folder: Path, sizes: dict[str, int]) -> Path:
     return folder / "noise.yaml"
 
 
-def peak(stage: str, corpus: Path) -> float:
+def peak(stage: str, corpus: Path, *more: object) -> float:
     """The peak memory in bytes of a stage on a corpus, whose output goes beside its YAML."""
     arguments = ["--corpus", corpus, "--data", corpus.parent / "data", "--exp", corpus.parent / "exp"]
     arguments += [] if stage == "prepare" else SYSTEM
-    arguments += ["--nj", 1] if stage in ("prepare", "extract") else []
-    command = [sys.executable, "-c", RUN, stage, *arguments]
+    arguments += ["--nj", 1] if stage in ("prepare", "extract", "score") else []
+    command = [sys.executable, "-c", RUN, stage, *arguments, *more]
     path = os.pathsep.join([str(ROOT / "src"), str(ROOT / "bench"), *filter(None, [os.environ.get("PYTHONPATH")])])
     # One thread: inputs this small are not divided.
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
