@@ -1,4 +1,4 @@
-"""How the C library deals with freed memory, for work that needs the same amount again and again."""
+"""Settings of the C library for work that allocates and frees the same memory repeatedly."""
 
 import ctypes
 

@@ -63,7 +63,7 @@ class Backend(DaskDistributedBackend):  # type: ignore[misc]  # joblib has no ty
 def wait_for_scheduler(address: str, patience: float) -> None:
     """Wait up to `patience` seconds until something accepts connections at `address`.
 
-    A Dask client that finds nobody would wait 20 s more when it is closed. Raises OSError when nothing does, and
+    A Dask client without a scheduler waits 20 s more when it is closed. Raises OSError if nothing does, and
     ValueError for a malformed address.
     """
     protocol, place = parse_address(address)

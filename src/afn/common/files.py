@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written under a temporary name, renamed when complete."""
+"""Files that are complete or absent: written under a temporary name, renamed when complete."""
 
 import csv
 import hashlib
@@ -14,7 +14,7 @@ SCRATCH = ".scratch-"  # how the names of temporary folders begin
 
 
 def temporary_name(path: Path) -> Path:
-    """The name `path` bears while it is being written; the same every time, so that a killed run leaves no litter."""
+    """The name of `path` while it is written: always the same, so that the next run replaces what a killed one left."""
     return path.with_name(f".{path.name}.tmp")
 
 
@@ -22,8 +22,8 @@ def temporary_name(path: Path) -> Path:
 def whole(path: Path | str, mode: str = "w") -> Iterator[IO[Any]]:
     """Open `path` for writing (`mode` "w" or "wb"); it appears under its name only if the block ends without an error.
 
-    What stood under the name before stays until then. The folder is made if it is missing. An OSError of writing, such
-    as that of a full disk, bears the name of the file.
+    An earlier file of that name remains until then. The folder is created if it is missing. An OSError of writing, such
+    as that of a full disk, has the name of the file.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ def whole(path: Path | str, mode: str = "w") -> Iterator[IO[Any]]:
 
 @contextmanager
 def scratch(directory: Path) -> Iterator[Path]:
-    """A temporary folder inside `directory`, which nobody else may be at work in: what killed runs left there goes."""
+    """A temporary folder inside `directory`, which one run uses at a time: those that killed runs left are removed."""
     directory.mkdir(parents=True, exist_ok=True)
     for left in directory.glob(f"{SCRATCH}*"):
         shutil.rmtree(left, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Folders that the project made itself, and can prove it made: only into these it writes, only there it deletes.
+"""Folders that the project has created. It writes and deletes only in these.
 
 The proof is a small file `.afn`, written when the project creates the folder (or finds it empty). It names the folder,
 so that a copy under another name, which is the user's, does not count. A tree of such folders may be moved as a whole.
@@ -48,7 +48,7 @@ def claim(folder: Path, only: Iterable[str] = ()) -> None:
     if not is_ours(folder):
         lines = [SCHEMA, _names(folder)[is_ours(folder.absolute().parent)], *(f"only {name}" for name in only)]
         folder.mkdir(parents=True, exist_ok=True)
-        # Several processes may claim a folder at once: each renames a file of its own, and all write the same.
+        # Several processes may claim a folder at once: each renames another file, and all write the same.
         temporary = folder / f"{TEMPORARY}{uuid.uuid4().hex}"
         temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         temporary.replace(folder / MARKER)

@@ -23,14 +23,12 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 PATIENCE = 10.0  # seconds that a Dask scheduler has to answer
-PATIENCE_FOR_WORKERS = (
-    60.0  # seconds that its first worker has to start: a scheduler of jobs or pods may take that long
-)
+PATIENCE_FOR_WORKERS = 60.0  # seconds that its first worker, perhaps a queued job, has to start
 INSTALL = "Install it in this environment: pip install dask distributed."
 
 _backend: Any = None  # joblib's backend for the Dask cluster, within `cluster`
 
-# joblib warns of units that an error has made useless, and of workers that it restarts between two units because they
+# joblib warns of tasks that an error has made useless, and of workers that it restarts between two tasks because they
 # have grown by 300 MB. Neither affects a result.
 warnings.filterwarnings("ignore", r"\d+ tasks (have been successfully|which were still)", UserWarning)
 warnings.filterwarnings("ignore", "A worker stopped while some jobs were given to the executor", UserWarning)

@@ -1,4 +1,4 @@
-"""Chains of external programs joined by pipes, without a shell."""
+"""External programs joined by pipes, without a shell."""
 
 import signal
 import subprocess
@@ -9,19 +9,19 @@ from typing import IO, Any, Self
 
 from afn.common.errors import UserError
 
-COMPLAINTS = ("WARNING", "ERROR", "ASSERTION_FAILED")  # how Kaldi's programs begin a line that matters
+COMPLAINTS = ("WARNING", "ERROR", "ASSERTION_FAILED")  # prefixes of Kaldi's messages
 
 
 class Chain:
-    """Programs joined by pipes, all running from the beginning; leaving it as a context manager ends them.
+    """Programs joined by pipes, all started at once. Leaving the context manager ends them.
 
     Args:
         commands: the program (a path, or a name on PATH) and the arguments of each.
-        stem: their standard errors go to <stem>.<program>.log.
-        output: the open file that the last one writes to; None discards what it writes.
+        stem: the standard error of each goes to <stem>.<program>.log.
+        output: an open file for the output of the last program; None discards it.
 
     Raises:
-        UserError: for a program that cannot be started.
+        UserError: a program cannot be started.
     """
 
     def __init__(self, commands: Sequence[Sequence[str]], stem: Path, output: IO[Any] | None = None):
@@ -44,7 +44,7 @@ class Chain:
                     except OSError as error:
                         raise UserError(f"{command[0]}: {error.strerror}. Install it or correct its name.") from None
                 if pipe is not None:
-                    pipe.close()  # only the child holds it now, so it sees the end when the program before it ends
+                    pipe.close()  # only the child has it now, so that it gets an end of file
                 pipe = process.stdout
                 self.processes.append((name, process, log))
         except BaseException:

@@ -1,4 +1,4 @@
-"""What the stage scripts share: their options, and the corpus, system and folders that these name."""
+"""Options of the stage scripts, and the corpus, system and folders that they name."""
 
 import argparse
 import contextlib
@@ -28,10 +28,10 @@ FORCED = "AFN_FORCED"  # environment variable: the file whose time says since wh
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose complaints are one line, like all others."""
+    """A parser whose errors are one line, like all others."""
 
     def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; see --help")
+        raise UserError(f"{message}. See --help.")
 
 
 def arguments(description: str | None, *, system: bool = True) -> Parser:
@@ -59,8 +59,8 @@ def arguments(description: str | None, *, system: bool = True) -> Parser:
         metavar="NAMES",
         help="other corpora to test the trained systems on: names in conf/corpora or paths to YAMLs, with commas",
     )
-    parser.add_argument("--force", action="store_true", help="do finished work again, once: an interrupted run resumes")
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")  # errors.run heeds it
+    parser.add_argument("--force", action="store_true", help="redo finished work once: an interrupted run resumes")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")  # read by errors.run
     add_folders(parser)
     return parser
 
@@ -79,7 +79,7 @@ class Stage:
 
     corpus: corpora.Corpus
     layout: Layout
-    forced_since: int | None = None  # with --force: work that was done before (ns since 1970) is done again
+    forced_since: int | None = None  # with --force: work finished before this time (ns since 1970) is redone
     system_name: str = ""
     system: Any = None  # the settings of the row
     seeds: tuple[int, ...] = ()
@@ -91,11 +91,11 @@ class Stage:
         return self.forced_since is not None
 
     def redo(self, path: Path) -> bool:
-        """Whether --force asks to do the work again whose last file is `path`."""
+        """Whether --force asks to redo the work whose last file is `path`."""
         return self.forced_since is not None and path.exists() and path.stat().st_mtime_ns < self.forced_since
 
     def current(self, directory: Path, identity: Mapping[str, Any]) -> bool:
-        """Whether the output in `directory` is up to date with `identity` and need not be done again."""
+        """Whether the output in `directory` is up to date with `identity`."""
         return record.current(directory, identity) and not self.redo(directory / record.NAME)
 
 
@@ -103,7 +103,7 @@ class Stage:
 def stage(options: argparse.Namespace) -> Iterator[Stage]:
     """The `Stage` that `options` name, for the block that does its work.
 
-    With --force, work is done again once: if the block is interrupted, the same command resumes it.
+    With --force, finished work is redone once: if the block is interrupted, the same command resumes it.
     """
     marker = None
     if options.force and FORCED not in os.environ:
@@ -144,15 +144,15 @@ def read_corpus(name: str, assignments: Iterable[str], prefix: str) -> corpora.C
     corpus: corpora.Corpus = config.load(corpora.Corpus, path, given)
     names_folder(path, corpus.name)
     if not all(isinstance(changes, dict) for changes in corpus.systems.values()):
-        raise UserError(f"{path}: systems: it holds `key: value` lines below the kind of a system; see simulated.yaml")
+        raise UserError(f"{path}: systems: not `key: value` lines below the kind of a system. See conf/corpora/simulated.yaml.")
     return corpus
 
 
 def row(path: Path, corpus: corpora.Corpus, assignments: list[str]) -> tuple[Any, dict[str, tuple[Any, Any]]]:
     """The settings of the row that the YAML at `path` describes, and which values the corpus has changed: (from, to).
 
-    What a corpus states under `systems` changes the recipes of conf/. What a file that `extends` a recipe states, what
-    a complete file elsewhere states, and `--set` (`assignments`) win over it.
+    `systems:` of a corpus changes the recipes of conf/. Three things win over it: the keys of a file that `extends` a
+    recipe, a complete file outside conf/, and `--set` (`assignments`).
     """
     layers = config.layers(path)
     names_folder(path, path.stem)
@@ -203,7 +203,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     for part in text.split(","):
         match = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", part.strip())
         if not match or not 0 <= int(match[2] or match[1]) - int(match[1]) < MOST_SEEDS:
-            raise UserError(f"--seeds {text}: write whole numbers, as 1, 1-8 or 1,3,5")
+            raise UserError(f"--seeds {text}: not a list of whole numbers. Write 1, 1-8 or 1,3,5.")
         seeds.update(range(int(match[1]), int(match[2] or match[1]) + 1))
     return tuple(sorted(seeds))
 

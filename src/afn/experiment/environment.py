@@ -1,4 +1,4 @@
-"""What a result was computed with: versions, device, commit, command."""
+"""The environment of a result: versions, device, commit, command."""
 
 import json
 import os
@@ -19,7 +19,7 @@ PACKAGES = ("torch", "numpy", "scipy", "kaldi_io", "soundfile", "numba", "neat-p
 
 
 def describe() -> dict[str, Any]:
-    """The environment as plain values; nothing that names the user or the machine."""
+    """The environment as plain values, without the names of the user and the machine."""
     cuda = torch.cuda.is_available()
     return {
         "python": platform.python_version(),
