@@ -104,21 +104,6 @@ def test_a_file_that_disagrees_with_pytorch_is_not_kept(exported, run, model, mo
         assert not model.exists() and not list(model.parent.glob(".*"))
 
 
-def test_the_check_sees_a_difference(packages):
-    class Sum(torch.nn.Module):
-        def __init__(self, offset):
-            super().__init__()
-            self.offset = offset
-
-        def forward(self, x):
-            return x.sum(dim=(1, 2, 3)) / 10 + self.offset
-
-    same, other = (Exportable(Sum(offset), bins=2, frames=5) for offset in (0.0, 1e-3))
-    content = export.converted(same).SerializeToString()
-    assert export.difference(same, content, 1) < 1e-6
-    assert 1e-4 < export.difference(other, content, 1) <= 1.1e-3
-
-
 def test_gaussians_on_embeddings_are_exported_too(packages):
     torch.manual_seed(3)
     scorer = EmbeddingGaussians(OriginalLightCNN(bins=32, frames=40), 32)

@@ -9,7 +9,7 @@ import soundfile
 
 import extract
 import prepare
-from afn.common import errors, owned, record
+from afn.common import errors, record
 from afn.common.paths import ROOT
 from afn.experiment import locks
 from afn.features.archives import FeatureArchive
@@ -105,13 +105,6 @@ def test_features_are_up_to_date_until_something_they_are_made_from_changes(corp
     assert "3 utterances" in again()
 
 
-def test_features_of_one_backend_are_not_taken_for_those_of_the_other(corpus, kaldi_installed, capsys):
-    run(prepare.main, corpus)
-    run(extract.main, corpus)
-    run(extract.main, corpus, "--set", "features.backend=native")
-    assert capsys.readouterr().out.count("extract: wrote") == 2
-
-
 def test_the_name_of_the_folder_is_no_part_of_the_identity(corpus):
     run(prepare.main, corpus)
     for name in ("spectrogram", "other"):
@@ -120,20 +113,6 @@ def test_the_name_of_the_folder_is_no_part_of_the_identity(corpus):
     assert one["identity"] == other["identity"] and one["content"] == other["content"]
     assert (one["schema"], one["execution"]) == (2, {"name": "spectrogram", "parts": 1})
     assert one["identity"]["features"]["cmn_window"] == 300
-
-
-def test_a_recording_that_has_changed_since_stage_2_is_refused(corpus, golden):
-    copy = corpus.parent / "copy.wav"
-    copy.write_bytes((golden / "g01_male_us.wav").read_bytes())
-    table = corpus.parent / "mine" / "wav.scp"
-    table.write_text(table.read_text().replace(f"{golden / 'g01_male_us'}.wav", str(copy)))
-    run(prepare.main, corpus)
-    copy.write_bytes((golden / "g02_female_gb.wav").read_bytes())
-    with pytest.raises(errors.UserError, match=r"g01_male_us changed since stage -2 read .*Run stage -2 again\."):
-        run(extract.main, corpus, "--set", "features.backend=native")
-    run(prepare.main, corpus)
-    run(extract.main, corpus, "--set", "features.backend=native")
-    assert features(corpus)[1]["g01_male_us"].shape == (61, 257)
 
 
 def test_a_folder_of_the_users_is_left_alone(corpus):
@@ -167,20 +146,6 @@ def test_a_second_run_waits_for_the_first_and_finds_the_features_up_to_date(corp
     waiting, wrote, found = capsys.readouterr().out.splitlines()[-3:]
     assert waiting.endswith("another run extracts these features. Waiting for it.")
     assert "wrote" in wrote and "is up to date" in found
-
-
-def test_folders_may_have_any_name_but_kaldis_programs_write_to_no_pipe(corpus, kaldi_installed):
-    folder = corpus.parent / "a|b [c]"
-    folder.mkdir()
-    for path in (corpus, corpus.parent / "mine"):
-        path.rename(folder / path.name)
-    moved = folder / corpus.name
-    moved.write_text(moved.read_text().replace(str(corpus.parent / "mine"), str(folder / "mine")))
-    run(prepare.main, moved)
-    run(extract.main, moved, "--set", "features.backend=native")
-    assert len(features(moved)[1]) == 4
-    with pytest.raises(errors.UserError, match=r"cannot write to a path with '\|'"):
-        run(extract.main, moved, "--set", "features.backend=kaldi")
 
 
 MFCC = """
@@ -231,32 +196,3 @@ def test_an_utterance_that_fails_is_named_and_nothing_is_left_under_its_final_na
         run(extract.main, corpus, "--set", "features.backend=native")
     directory = corpus.parent / "data" / "mine" / "dev" / "spectrogram"
     assert [path.name for path in directory.iterdir()] == [".afn"]
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda lines: lines[::-1], r"wav\.scp:2: g\S+ is out of bytewise order"),
-        (lambda lines: [lines[0], *lines], r"wav\.scp:2: g\S+ is out of bytewise order, or occurs twice"),
-        (lambda lines: [*lines, "z program |\n"], "is a pipe"),
-        (lambda lines: [], "is empty"),
-        (lambda lines: lines[1:], "disagree about g01_male_us"),
-    ],
-)
-def test_a_list_that_stage_2_would_not_have_written_is_refused_before_any_work(corpus, change, message):
-    run(prepare.main, corpus)
-    table = corpus.parent / "data" / "mine" / "dev" / "wav.scp"
-    table.write_text("".join(change(table.read_text().splitlines(keepends=True))))
-    with pytest.raises(errors.UserError, match=message):
-        run(extract.main, corpus, "--set", "features.backend=native")
-    assert not (corpus.parent / "data" / "mine" / "dev" / "spectrogram").exists()
-
-
-def test_temporary_files_of_a_killed_run_of_kaldi_are_removed(corpus, kaldi_installed):
-    run(prepare.main, corpus)
-    directory = corpus.parent / "data" / "mine" / "dev" / "spectrogram"
-    owned.claim(directory)
-    (directory / ".scratch-1" / ".scratch-abc").mkdir(parents=True)
-    (directory / ".scratch-1" / ".scratch-abc" / "0.ark").write_bytes(b"half")
-    run(extract.main, corpus, "--set", "features.backend=kaldi", "--nj", "2")
-    assert [path.name for path in directory.glob(".*")] == [".afn"]

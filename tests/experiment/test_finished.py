@@ -64,13 +64,6 @@ def test_options_choose_another(tmp_path, exp):
         assert (found.layout.corpus, found.name, found.seeds) == wanted
 
 
-def test_an_unfinished_training_does_not_count(tmp_path, exp):
-    exp("mine", "afn", 1)
-    exp("mine", "afn", 2)
-    (tmp_path / "exp" / "mine" / "afn" / "seed1" / TRAINED).unlink()
-    assert find(tmp_path).seeds == [2]
-
-
 def test_a_missing_experiment_is_named_with_those_that_exist(tmp_path, exp):
     with pytest.raises(UserError, match=r"no finished training of afn\. Run \./run\.sh first"):
         find(tmp_path)

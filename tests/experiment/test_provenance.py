@@ -79,29 +79,6 @@ def test_what_changes_no_number_leaves_a_training_alone(trained, finished, tmp_p
     assert "is trained" in said and "scores is up to date" in said
 
 
-def test_settings_that_are_new_since_take_their_defaults(trained, capsys):
-    path = seed(trained) / "config.yaml"
-    record = yaml.safe_load(path.read_text())
-    del record["presentation"]["paper"]["note"]  # has a default
-    path.write_text(yaml.safe_dump(record))
-    capsys.readouterr()
-    trained.run((0, 2))
-    assert "is trained" in capsys.readouterr().out
-
-
-def test_a_record_of_an_older_version_is_refused_in_one_line(trained):
-    (seed(trained) / "config.yaml").write_text("system: lfcc_gmm\nseed: 1\nsettings: {kind: gmm}\n")
-    for stage in (0, 1, 2, 3):
-        message = trained.refused((stage,))
-        assert "written by an older version of this program (schema 1" in message and "\n" not in message
-
-
-def test_weights_without_their_record_do_not_pass_for_new_ones(trained):
-    (seed(trained) / "config.yaml").unlink()
-    assert "holds files of a training without its config.yaml" in trained.refused((0,))
-    assert (seed(trained) / "mixtures.pt").is_file()
-
-
 def test_a_recording_added_to_eval_leaves_the_training_and_the_scores_of_dev_alone(finished, tmp_path, capsys):
     shutil.copytree(finished.folder / "lists", tmp_path / "lists")
     corpus = tmp_path / "noise.yaml"

@@ -56,6 +56,7 @@ def moderate(tmp_path_factory):
     return sounds
 
 
+@pytest.mark.slow
 def test_same_seed_gives_the_same_bytes_in_any_process_and_with_any_number_of_jobs(small, tmp_path):
     generate(corpus(*SMALL), tmp_path / "two", jobs=2)
     assert contents(tmp_path / "two") == contents(small)
@@ -70,16 +71,12 @@ def test_same_seed_gives_the_same_bytes_in_any_process_and_with_any_number_of_jo
     assert contents(tmp_path / "other") == contents(small)
 
 
-def test_another_seed_gives_other_recordings(small, tmp_path):
-    generate(corpus(*SMALL, "seed=1"), tmp_path)
-    before, now = contents(small), contents(tmp_path)
-    assert before.keys() == now.keys()
-    assert not any(before[path] == now[path] for path in before)
-
-
-def test_name_and_systems_do_not_matter(small, tmp_path):
-    generate(corpus(*SMALL, "name=other", "systems.afn.train.epochs=1"), tmp_path)
-    assert contents(tmp_path) == contents(small)
+def test_the_seed_decides_and_neither_name_nor_systems(small, tmp_path):
+    generate(corpus(*SMALL, "seed=1"), tmp_path / "seed")
+    generate(corpus(*SMALL, "name=other", "systems.afn.train.epochs=1"), tmp_path / "name")
+    before, now = contents(small), contents(tmp_path / "seed")
+    assert before.keys() == now.keys() and not any(before[path] == now[path] for path in before)
+    assert contents(tmp_path / "name") == before
 
 
 def test_tree_and_protocols_have_the_official_form_and_the_sizes_asked_for(small):
@@ -97,17 +94,6 @@ def test_tree_and_protocols_have_the_official_form_and_the_sizes_asked_for(small
             assert 0.9 < info.duration < 5
     assert (small / "protocol_V2/ASVspoof2017_V2_train.trn.txt").is_file()
     assert (small / "protocol_V2/ASVspoof2017_V2_eval.trl.txt").is_file()
-
-
-def test_the_reader_of_the_official_corpus_reads_it(small):
-    utterances = asvspoof2017.utterances(small, official=False)
-    assert {name: len(found) for name, found in utterances.items()} == {"train": 8, "dev": 6, "eval": 9}
-
-
-def test_eval_lists_the_classes_interleaved_and_train_genuine_first():
-    labels = {name: [trial.label for trial in found] for name, found in simulated.trials(corpus()).items()}
-    assert labels["train"] == sorted(labels["train"])
-    assert sum(a != b for a, b in zip(labels["eval"], labels["eval"][1:], strict=False)) > 40
 
 
 def test_speakers_are_disjoint_and_numbered_through_the_subsets():
@@ -165,12 +151,14 @@ SHORTCUTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("statistic", SHORTCUTS)
 def test_nothing_trivial_separates_the_classes(moderate, statistic):
     values = {label: [SHORTCUTS[statistic](x) for x in sounds] for label, sounds in moderate.items()}
     assert abs(auc(values["genuine"], values["spoof"]) - 0.5) < 0.15
 
 
+@pytest.mark.slow
 def test_the_replay_hop_shows_in_the_long_term_spectrum(moderate):
     def highs(samples):  # above most loudspeakers' band against within it
         power = np.abs(np.fft.rfft(samples)) ** 2
@@ -178,13 +166,6 @@ def test_the_replay_hop_shows_in_the_long_term_spectrum(moderate):
         return np.log(power[frequency > 6500].sum() / power[(frequency > 500) & (frequency < 4500)].sum())
 
     assert auc(*([highs(x) for x in moderate[label]] for label in ("genuine", "spoof"))) > 0.75
-
-
-def test_nothing_is_clipped_silent_or_digitally_zero(moderate):
-    for samples in moderate["genuine"] + moderate["spoof"]:
-        assert 0.02 < np.abs(samples).max() < 0.985
-        zeros = np.convolve(samples == 0, np.ones(8), "valid")
-        assert zeros.max() < 8
 
 
 def test_an_interrupted_run_goes_on_and_ends_with_the_same_bytes(small, tmp_path):
@@ -228,7 +209,6 @@ def test_recordings_that_were_not_made_here_are_never_touched(tmp_path):
     ("assignment", "message"),
     [
         ("train.genuine=0", "train.genuine: 0 must be above 0"),
-        ("eval.speakers=-1", "eval.speakers: -1"),
         ("silence=[0.5, 0.1]", "silence: .* must be in ascending order"),
         ("acoustics.noise.snr=[30, 20]", "acoustics.noise.snr: .* must be in ascending order"),
         ("acoustics.playback.P01=1.5", "acoustics.playback.P01: 1.5 must be at most 1"),
@@ -236,7 +216,6 @@ def test_recordings_that_were_not_made_here_are_never_touched(tmp_path):
         ("dev.configurations=[E03-P04]", r"dev.configurations\[0\]: 'E03-P04' must be text of the form"),
         ("dev.configurations=[E03P99R03]", "dev.configurations: E03P99R03: .* P99"),
         ("voices.variants=[Reed]", "voices.variants: Reed is not the same twice"),
-        ("loudness=3", "unknown key loudness"),
     ],
 )
 def test_nonsense_is_refused_in_one_line_that_names_it(assignment, message):
