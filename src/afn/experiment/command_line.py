@@ -144,7 +144,9 @@ def read_corpus(name: str, assignments: Iterable[str], prefix: str) -> corpora.C
     corpus: corpora.Corpus = config.load(corpora.Corpus, path, given)
     names_folder(path, corpus.name)
     if not all(isinstance(changes, dict) for changes in corpus.systems.values()):
-        raise UserError(f"{path}: systems: not `key: value` lines below the kind of a system. See conf/corpora/simulated.yaml.")
+        raise UserError(
+            f"{path}: systems: not `key: value` lines below the kind of a system. See conf/corpora/simulated.yaml."
+        )
     return corpus
 
 
