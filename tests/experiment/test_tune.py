@@ -111,7 +111,7 @@ def test_an_interrupted_walk_resumes(walk, monkeypatch):
     ("grids", "message"),
     [
         ("{model.componentz: [1]}", "grids.model.componentz: row.yaml has no such value"),
-        ("{model.components: []}", "grids.model.components: give one value at least"),
+        ("{model.components: []}", r"grids.model.components: \[\] must be a list of 1 or more"),
         ("{model.components: [many]}", "model.components: 'many' must be a whole number"),
     ],
 )

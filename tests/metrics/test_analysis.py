@@ -26,8 +26,8 @@ def system(name, distance, trained_on="train"):
 
 def analyse(*systems):
     fusions = {
-        "pair": ("pair", FusionSettings("pair", ["a", "pooled"])),
-        "every": ("every", FusionSettings("every", "all")),
+        "pair": ("pair", FusionSettings(title="pair", members=["a", "pooled"])),
+        "every": ("every", FusionSettings(title="every", members="all")),
     }
     return analysis.analyse(TRIALS, systems, fusions, resamples=20)
 

@@ -204,14 +204,14 @@ def test_all_pairs_and_the_triple_of_the_paper_are_there():
 
 @pytest.mark.parametrize("members", ["afn", ["afn"], ["afn", "afn"], ["afn", 3], [], None])
 def test_members_are_systems_or_all(members):
-    with pytest.raises(UserError, match=r"x\.yaml: members: .* must be a list of two or more systems, or all"):
+    with pytest.raises(UserError, match=r"x\.yaml: members.*: .* must be "):
         config.build(FusionSettings, {"title": "x", "members": members}, "x.yaml")
 
 
 def test_unknown_keys_are_refused():
-    with pytest.raises(UserError, match="unknown key membres; did you mean members"):
+    with pytest.raises(UserError, match=r"unknown key membres\. Did you mean members\?"):
         config.build(FusionSettings, {"title": "x", "membres": "all"}, "x.yaml")
-    with pytest.raises(UserError, match="'train' must be one of: dev, eval"):
+    with pytest.raises(UserError, match="paper.train: 'train' must be text of the form"):
         config.build(FusionSettings, {"title": "x", "members": "all", "paper": {"train": 1.0}}, "x.yaml")
 
 

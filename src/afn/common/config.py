@@ -16,9 +16,8 @@ from typing import Annotated, Any, Self, TypeVar
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic_core import ErrorDetails, PydanticCustomError
 
-from afn.common import dataclass_settings
 from afn.common.errors import UserError
 
 T = TypeVar("T")
@@ -81,7 +80,7 @@ class Settings(BaseModel):
 
     def replace(self, **changes: Any) -> Self:
         """A copy with other values, which are checked."""
-        return type(self)(**{**dict(self), **changes})
+        return type(self)(**{**{name: getattr(self, name) for name in type(self).model_fields}, **changes})
 
 
 def read(path: Path | str) -> dict[str, Any]:
@@ -221,8 +220,6 @@ def build(kind: Any, settings: Any, where: str) -> Any:
 
     `where` names the source in messages. Raises UserError for unknown keys, missing keys and unusable values.
     """
-    if dataclass_settings.takes(kind):
-        return dataclass_settings.build(kind, settings, where)
     model = _model(kind)
     try:
         return model.validate_python(settings)
@@ -242,21 +239,11 @@ def load(kind: type[T] | Any, path: Path | str, assignments: Iterable[str] = ())
     return loaded
 
 
-def execution(**more: Any) -> Any:
-    return dataclass_settings.execution(**more)
-
-
-def presentation(**more: Any) -> Any:
-    return dataclass_settings.presentation(**more)
-
-
-def groups(settings: Any) -> dict[str, dict[str, Any]]:
+def groups(settings: Settings) -> dict[str, dict[str, Any]]:
     """The plain values of settings in three groups: `identity` (can change a number), `execution`, `presentation`.
 
     Nested settings are divided as well. Each group keeps the nesting of the whole.
     """
-    if not isinstance(settings, Settings):
-        return dataclass_settings.groups(settings)
     found: dict[str, dict[str, Any]] = {"identity": {}, "execution": {}, "presentation": {}}
     for key, field in type(settings).model_fields.items():
         value = getattr(settings, key)
@@ -270,10 +257,8 @@ def groups(settings: Any) -> dict[str, dict[str, Any]]:
     return found
 
 
-def plain(settings: Any) -> dict[str, Any]:
+def plain(settings: Settings) -> dict[str, Any]:
     """Settings as plain mappings, lists and values, ready for YAML."""
-    if not isinstance(settings, Settings):
-        return dataclass_settings.plain(settings)
     found: dict[str, Any] = _plain(settings.model_dump())
     return found
 
@@ -327,18 +312,12 @@ EXPECTED = {
 
 def _explained(model: TypeAdapter[Any], settings: Any, error: ValidationError) -> str:
     """The first mistake in `settings`, in one line."""
-    first = error.errors(include_url=False)[0]
+    first, *others = error.errors(include_url=False)
     reason, context, given = first["type"], first.get("ctx", {}), first["input"]
-    path, value = [], settings
-    for item in first["loc"]:
-        try:
-            value = value[item]
-        except (LookupError, TypeError):  # a missing key, or which of several models pydantic chose
-            continue
-        path.append(item)
+    path, value = _located(first["loc"], settings)
     name = "".join(f"[{item}]" if isinstance(item, int) else f".{item}" for item in path).removeprefix(".")
     if reason == "unknown_key":
-        return f"unknown key {_label(name, context['key'])}{_meant(context['key'], context['known'], True)}"
+        return f"unknown key {_label(name, context['key'])}{_meant(context['key'], context['known'], name, True)}"
     if reason == "union_tag_not_found":  # the message for a wrong kind names the right ones
         change: dict[str, Any] = {KIND: ""}
         for item in reversed(path):
@@ -346,9 +325,9 @@ def _explained(model: TypeAdapter[Any], settings: Any, error: ValidationError) -
         try:
             model.validate_python(merge(settings, change))
         except ValidationError as wrong:
-            return _explained(model, settings, wrong).replace(": '' must be", " is missing; give")
+            return _explained(model, settings, wrong).replace(": '' must be", " is missing. Give")
     if reason == "missing" and isinstance(first["loc"][-1], str):
-        return f"{_label(name, first['loc'][-1])} is missing; add it"
+        return f"{_label(name, first['loc'][-1])} is missing. Add it."
     if reason == "union_tag_invalid":
         name, given = _label(name, KIND), given[KIND]
     shown = repr(given)
@@ -356,17 +335,38 @@ def _explained(model: TypeAdapter[Any], settings: Any, error: ValidationError) -
     if reason == "value_error":
         text = str(context["error"])
         return f"{name}: {shown} {text}" if text.startswith("must") else _label(name, text)
+    alternatives = [e for e in others if _located(e["loc"], settings)[0] == path]  # of a union
+    expected = [_expected(e) for e in (first, *alternatives)]
+    choices = [choice for _, of in expected for choice in of]
+    wanted = " or ".join(words for words, _ in expected)
+    return f"{name or 'the file'}: {shown} must be {wanted}{_meant(str(given)[:SHOWN], choices)}"
+
+
+def _located(loc: tuple[int | str, ...], settings: Any) -> tuple[list[int | str], Any]:
+    """The keys to a value and the value, from pydantic's, which also name missing keys and members of unions."""
+    path: list[int | str] = []
+    for item in loc:
+        try:
+            settings = settings[item]
+        except (LookupError, TypeError):
+            continue
+        path.append(item)
+    return path, settings
+
+
+def _expected(error: ErrorDetails) -> tuple[str, list[str]]:
+    """What a value must be, and the choices if it is one of several."""
+    context = error.get("ctx", {})
     choices = re.findall("'([^']*)'", str(context.get("expected_tags") or context.get("expected")))
-    expected = EXPECTED[reason].format(**context, choices=", ".join(choices))
-    return f"{name or 'the file'}: {shown} must be {expected}{_meant(str(given)[:SHOWN], choices)}"
+    return EXPECTED[error["type"]].format(**context, choices=", ".join(choices)), choices
 
 
 def _label(name: str, key: str) -> str:
     return f"{name}.{key}" if name else key
 
 
-def _meant(word: str, choices: list[str], listed: bool = False) -> str:
+def _meant(word: str, choices: list[str], name: str = "", listed: bool = False) -> str:
     close = difflib.get_close_matches(word, choices, n=1)
     if close:
-        return f"; did you mean {close[0]}?"
-    return f"; known: {', '.join(choices)}" if listed else ""
+        return f". Did you mean {_label(name, close[0])}?"
+    return f". Known: {', '.join(choices)}." if listed else ""

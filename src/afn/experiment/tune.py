@@ -16,13 +16,15 @@ import json
 import os
 import shutil
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
 from afn.common import config, errors, files, owned, parallel, record
+from afn.common.config import Settings
 from afn.common.errors import UserError
 from afn.common.paths import ROOT
 from afn.corpora import datadir
@@ -37,16 +39,10 @@ CONF = ROOT / "conf"
 RESULTS = "results.csv"
 
 
-@dataclass(frozen=True)
-class Tuning:
+class Tuning(Settings):
     """A YAML of conf/tuning."""
 
-    grids: dict[str, list[Any]]  # dotted name -> values
-
-    def __post_init__(self) -> None:
-        for name, values in self.grids.items():
-            if not values:
-                raise ValueError(f"grids.{name}: give one value at least")
+    grids: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(description="by dotted name: values to try")
 
 
 def main() -> None:

@@ -6,15 +6,17 @@ systems in the STBU submission for the NIST SRE 2006" (IEEE TASLP 15(7), 2007) f
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
+from pydantic import Field, model_validator
 from scipy.special import logit
 from sklearn.linear_model import LogisticRegression
 
+from afn.common.config import Settings
 from afn.common.errors import UserError
-from afn.metrics.trials import SCORED_SUBSETS, UNKNOWN, Trials
+from afn.metrics.trials import UNKNOWN, Trials
 
 ALL = "all"
 # The regression has a unique finite solution only if the classes overlap. This penalty keeps the weights finite where
@@ -24,26 +26,26 @@ NEAREST_TO_ONE = 1 - 2.0**-24  # networks output probabilities in single precisi
 GROUPS = 10  # maximum number of groups of speakers and of configurations: 100 regressions of milliseconds
 
 
-@dataclass(frozen=True)
-class FusionSettings:
+class FusionSettings(Settings):
     """A YAML of conf/fusion: the systems to fuse by the names of their folders, or `all` that have scores."""
 
-    title: str  # its name in tables and figures
-    members: Any  # list of names, or "all"
-    logits: bool = False  # members' scores are probabilities; fuse their log odds
-    paper: dict[str, float] = field(default_factory=dict)  # EERs in percent: Lai et al. (ICASSP 2019), Table 2
+    title: str = Field(description="its name in tables and figures")
+    members: Annotated[list[str], Field(min_length=2)] | Literal["all"] = Field(description="names of systems, or all")
+    logits: bool = Field(default=False, description="members' scores are probabilities; fuse their log odds")
+    paper: dict[Annotated[str, Field(pattern="^(dev|eval)$")], float] = Field(
+        default={}, description="EERs in percent: Lai et al. (ICASSP 2019), Table 2"
+    )
 
-    def __post_init__(self) -> None:
-        listed = isinstance(self.members, list) and all(isinstance(name, str) and name for name in self.members)
-        if self.members != ALL and not (listed and len(set(self.members)) == len(self.members) > 1):
-            raise ValueError(f"members: {self.members!r} must be a list of two or more systems, or {ALL}")
-        if unknown := self.paper.keys() - set(SCORED_SUBSETS):
-            raise ValueError(f"paper: {min(unknown)!r} must be one of: {', '.join(SCORED_SUBSETS)}")
+    @model_validator(mode="after")
+    def _different_members(self) -> Self:
+        if self.members != "all" and len(set(self.members)) < len(self.members):
+            raise ValueError(f"members: {self.members} must be different systems")
+        return self
 
     def chosen(self, available: Iterable[str]) -> tuple[list[str], list[str]]:
         """The members to fuse, and those of them that are not `available` (then there is nothing to fuse yet)."""
         available = sorted(available, key=str.encode)
-        members = available if self.members == ALL else self.members
+        members = available if self.members == "all" else self.members
         return members, [name for name in members if name not in available]
 
 
