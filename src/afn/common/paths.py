@@ -1,5 +1,6 @@
 """Paths as the user, the repository and written files name them."""
 
+import unicodedata
 from pathlib import Path
 
 from afn.common.errors import ROOT as ROOT
@@ -13,6 +14,14 @@ def portable(path: Path | str) -> str:
     except RuntimeError:
         raise UserError(f"{path}: a link that leads to itself. Correct the link.") from None
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
+def spelled_otherwise(path: Path) -> Path | None:
+    """A file beside `path` whose name is the same text in another Unicode form; macOS writes NFD, others NFC."""
+    name = unicodedata.normalize("NFC", path.name)
+    if name.isascii() or not path.parent.is_dir():
+        return None
+    return next((p for p in path.parent.iterdir() if unicodedata.normalize("NFC", p.name) == name), None)
 
 
 def located(path: str) -> Path:
