@@ -9,7 +9,6 @@ from afn.common import config
 from afn.common.paths import ROOT
 from afn.systems import registry
 from afn.systems.evolving import figures
-from afn.systems.evolving.figures import Graph
 from afn.systems.evolving.settings import Evolving
 from afn.systems.protocol import Chosen
 
@@ -65,15 +64,3 @@ def test_pictures_of_the_network_its_evolution_and_each_utterance(tmp_path):
 
 
 # sample -> a -> b -> score, and back; c is fed by nothing that the sample reaches; the gate by nothing at all
-GRAPH = Graph(
-    ["sample", "a", "b", "c", "gate", "score"],
-    [(0, 1, 1.0), (1, 2, -2.0), (2, 5, 0.5), (2, 1, 1.5), (2, 2, -0.3), (3, 5, 0.2), (0, 5, 3.0)],
-    outputs=2,
-)
-
-
-def test_nodes_stand_as_far_from_the_input_as_their_shortest_way():
-    assert GRAPH.columns.tolist() == [0, 1, 2, 1, 3, 3]
-    assert Graph(["sample", "gate", "score"], [(0, 1, 1.0), (2, 2, 1.0)], 2).columns.tolist() == [0, 1, 1]
-    shorter = Graph(GRAPH.nodes, [*GRAPH.edges, (0, 2, 1.0)], 2)
-    assert shorter.columns.tolist() == [0, 1, 1, 1, 2, 2]

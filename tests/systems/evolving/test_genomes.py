@@ -24,11 +24,8 @@ def test_the_configuration_is_neat_pythons_with_the_population_of_the_row():
     [
         (("weight_mutate_rate", "wait_mutate_rate"), "weight_mutate_rate"),
         (("num_inputs              = 1", "num_inputs = 2"), "num_inputs: 2 must be 1"),
-        (("num_outputs             = 2", "num_outputs = 3"), "num_outputs: 3 must be 2"),
         (("tanh relu", "gauss relu"), "'gauss' must be one of: sigmoid, tanh, relu, sin"),
-        (("options     = sum", "options = sum max"), "aggregation_options: sum max must be sum"),
         (("feed_forward            = False", "feed_forward = True"), "feed_forward: True must be False"),
-        (("[DefaultStagnation]", "[Stagnation]"), "DefaultStagnation"),
         (("elitism                 = 5", "elitism = five"), "elitism"),
         (("[NEAT]", "NEAT"), "not a configuration"),
     ],
@@ -40,13 +37,6 @@ def test_mistakes_in_the_configuration_are_one_line(tmp_path, change, words):
     with pytest.raises(UserError, match=words) as raised:
         genomes.configuration(tmp_path / "neat.conf", 10)
     assert str(tmp_path / "neat.conf") in str(raised.value) and "\n" not in str(raised.value)
-
-
-def test_outputs_stay_sigmoids_while_hidden_nodes_change():
-    config = configuration()
-    found = grown(config, 10, mutations=100)
-    assert {genome.nodes[key].activation for genome in found for key in (0, 1)} == {"sigmoid"}
-    assert len({node.activation for genome in found for key, node in genome.nodes.items() if key > 1}) == 4
 
 
 def linked(*links):
@@ -89,22 +79,3 @@ def test_plain_values_give_the_same_genome_back():
         assert again.key == genome.key and again.fitness == genome.fitness
         assert list(again.connections) == list(genome.connections) and list(again.nodes) == list(genome.nodes)
         assert again.distance(genome, config.genome_config) == 0
-
-
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        lambda plain: plain["nodes"][0].pop("bias"),
-        lambda plain: plain["nodes"][0].update(activation="gauss"),
-        lambda plain: plain["nodes"].pop(0),
-        lambda plain: plain["connections"][0].update(key=[-1, 99]),
-        lambda plain: plain["connections"][0].update(key=[1]),
-        lambda plain: plain.update(nodes=3),
-    ],
-)
-def test_values_that_are_no_genome_are_refused(spoil):
-    config = configuration()
-    plain = genomes.plain(grown(config, 1)[0])
-    spoil(plain)
-    with pytest.raises((KeyError, TypeError, ValueError)):
-        genomes.from_plain(plain, config)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from afn.systems.evolving import genomes, rnn
-from afn.systems.evolving.rnn import ACTIVATIONS, Network
+from afn.systems.evolving.rnn import ACTIVATIONS
 from evolving_genomes import configuration, grown
 
 
@@ -63,27 +63,6 @@ def test_scores_are_the_same_for_any_number_of_threads(config, grown_genomes):
     assert alone.shape == (12, 40)
     for threads in (2, 5, None):
         assert rnn.scores(networks, blocks, threads).tobytes() == alone.tobytes()
-
-
-def network(gate_bias, score_weight):
-    """Gate and score read the sample; the gate with weight 0."""
-    return Network(
-        bias=np.array([gate_bias, 0.0]),
-        response=np.ones(2),
-        activation=np.array([0, 0]),
-        first=np.array([0, 1, 2]),
-        source=np.array([0, 0]),
-        weight=np.array([0.0, score_weight]),
-        gate=1,
-        score=2,
-    )
-
-
-def test_a_gate_that_never_opens_scores_one_half():
-    blocks = rnn.blocks(waves(50))
-    assert rnn.scores([network(-1.0, 1.0)], blocks) == 0.5
-    assert rnn.scores([network(0.0, 1.0)], blocks) == 0.5  # sigmoid(0) is not above one half
-    assert rnn.scores([network(1.0, 1.0)], blocks) != 0.5
 
 
 def test_values_beyond_all_bounds_are_those_of_neat_python(config):

@@ -13,7 +13,6 @@ from afn.common.errors import UserError
 from afn.common.paths import ROOT
 from afn.metrics.eer import linear_roc_eer
 from afn.systems import registry
-from afn.systems.evolving import rnn
 from afn.systems.evolving.evolution import BEST, LAST
 from afn.systems.evolving.settings import Evolving
 from afn.systems.evolving.system import NEAT
@@ -139,26 +138,6 @@ def test_a_killed_run_ends_with_the_champion_of_an_uninterrupted_one(whole, tmp_
     fit(tmp_path)
     assert outcome(tmp_path) == outcome(whole)
     assert [row["dev_eer"] for row in rows(tmp_path)] == [row["dev_eer"] for row in rows(whole)]
-
-
-def test_a_finished_run_does_nothing_more(whole):
-    before = {path.name: path.read_bytes() for path in whole.iterdir()}
-    fit(whole)
-    assert {path.name: path.read_bytes() for path in whole.iterdir()} == before
-
-
-def test_the_controls_evolve_too(tmp_path):
-    fit(tmp_path, "train.fitness=eer", "train.batch=null", "train.generations=2")
-    assert len(rows(tmp_path)) == 2
-
-
-def test_scores_do_not_depend_on_how_many_are_scored_at_once(whole, monkeypatch):
-    system = registry.build(settings(), SEED)
-    system.load(whole)
-    together = system.score(DEV)
-    monkeypatch.setattr("afn.systems.evolving.system.UTTERANCES", 5)
-    assert system.score(DEV) == together
-    assert rnn.LANES > 5
 
 
 @pytest.mark.parametrize(

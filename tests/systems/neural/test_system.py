@@ -17,15 +17,6 @@ from afn.systems.neural.settings import Neural
 from afn.systems.subset import Subset
 
 NEURAL = rows.rows("all-neural")
-TITLES = {
-    "afn": "AF(Sigmoid)-DRN(ReLU)",
-    "afn_tanh": "AF(Tanh)-DRN(ReLU)",
-    "afn_softmax_f": "AF(SoftmaxF)-DRN(ReLU)",
-    "afn_softmax_t": "AF(SoftmaxT)-DRN(ReLU)",
-    "drn": "DRN(ReLU)",
-    "drn_elu": "DRN(ELU)",
-    "lcnn": "LCNN",
-}
 
 SMALL = ("train.epochs=1", "train.batch_size=4", "model.frames=40")
 
@@ -43,13 +34,6 @@ def subset(name, count, bins):
         for i, (utt, label) in enumerate(labels.items())
     }
     return Subset(name, labels, features)
-
-
-def test_the_rows_of_the_papers_table_are_all_there():
-    for name, title in TITLES.items():
-        assert settings(name).title == title
-        assert settings(name).paper.eval is not None
-    assert set(TITLES) < set(NEURAL)
 
 
 @pytest.mark.parametrize("alone", ["train", "dev"])
@@ -88,20 +72,6 @@ def test_the_original_light_cnn_trains_is_loaded_and_scores(tmp_path, back_end):
     assert scored[0] == scored[1]
     assert list(scored[0]) == dev.utterances
     assert all(np.isfinite(score) for score in scored[0].values())
-
-
-def test_features_of_another_width_are_a_users_mistake(tmp_path):
-    with pytest.raises(UserError, match="network takes 864"):
-        registry.build(settings("lcnn_stc", "model.frames=40"), 1).fit(
-            subset("t", 4, 257), subset("d", 4, 257), tmp_path
-        )
-
-
-def test_weights_of_another_network_are_refused(tmp_path):
-    system = settings("lcnn_stc", *SMALL)
-    registry.build(system, 1).fit(subset("t", 6, 864), subset("d", 4, 864), tmp_path)
-    with pytest.raises(UserError, match=r"best\.pt: not weights of this network"):
-        registry.build(settings("lcnn"), 1).load(tmp_path)
 
 
 class Identity(nn.Module):

@@ -241,13 +241,6 @@ def test_a_subset_on_a_device_gives_the_same_batches():
         assert torch.equal(x, theirs) and torch.equal(y, targets)
 
 
-def test_features_are_kept_on_a_device_only_if_they_fit():
-    tiled = subset("t", 9, 1)
-    size = 4 * sum(matrix.size for matrix in tiled.features.values())
-    assert tiled.resident(CPU, size - 1) is None
-    assert tiled.resident(CPU, size) is not None
-
-
 def test_training_from_a_device_is_that_from_disk(tmp_path):
     trainer(tmp_path / "disk").run()
     resident = trainer(tmp_path / "device")
@@ -256,8 +249,3 @@ def test_training_from_a_device_is_that_from_disk(tmp_path):
     resident.run()
     assert same(weights(tmp_path / "device"), weights(tmp_path / "disk"))
     assert (tmp_path / "device" / BEST).read_bytes() == (tmp_path / "disk" / BEST).read_bytes()  # the dev EER, too
-
-
-def test_features_of_another_width_are_refused():
-    with pytest.raises(UserError, match="features have 2 values per frame, the network takes 257"):
-        tile(np.ones((3, 2)), 7, 257)
