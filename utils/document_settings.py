@@ -1,26 +1,23 @@
-"""Write docs/settings.md: every key that a YAML in conf/ may have, as the dataclasses define it.
+"""Write docs/settings.md and conf/schema/*.json: every key that a YAML in conf/ may have, as the models define it.
 
-    python utils/document_settings.py             write the page
-    python utils/document_settings.py --check     fail if the page is out of date
-
-The meaning of a key is the comment behind its field, or above it.
+python utils/document_settings.py             write the page and the schemas
+python utils/document_settings.py --check     fail if one of them is out of date
 """
 
 import argparse
-import ast
-import dataclasses
 import inspect
-import io
 import json
 import re
-import tokenize
 import types
 import typing
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic.fields import FieldInfo
 
 from afn import corpora
-from afn.common import errors, files
+from afn.common import config, errors, files
+from afn.common.config import KIND, Settings
 from afn.common.errors import UserError
 from afn.common.paths import ROOT, portable
 from afn.experiment import command_line, tune
@@ -28,17 +25,28 @@ from afn.metrics import fusion
 from afn.systems import registry
 
 PAGE = ROOT / "docs" / "settings.md"
+SCHEMAS = ROOT / "conf" / "schema"
 COMMAND = "python utils/document_settings.py"
-FILES = {  # folder of conf/ -> type of its YAMLs, and their purpose
-    "systems": (registry.settings_type(), "A row of the results table: features, a model, and how it is trained."),
-    "corpora": (corpora.Corpus, "A corpus: where recordings come from, and what systems do differently on it."),
-    "fusion": (fusion.FusionSettings, "A fusion of several systems' scores."),
-    "tuning": (tune.Tuning, "What `./run.sh --tune` tries for the system of the same name."),
+FILES = {  # folder of conf/ -> name of its schema, type of its YAMLs, and their purpose
+    "systems": (
+        "system",
+        registry.settings_type(),
+        "A row of the results table: features, a model, and how it is trained.",
+    ),
+    "corpora": (
+        "corpus",
+        corpora.Corpus,
+        "A corpus: where recordings come from, and what systems do differently on it.",
+    ),
+    "fusion": ("fusion", fusion.FusionSettings, "A fusion of several systems' scores."),
+    "tuning": ("tuning", tune.Tuning, "What `./run.sh --tune` tries for the system of the same name."),
 }
 INTRODUCTION = f"""# Settings
 
-All keys of the YAMLs in `conf/`. `{COMMAND}` writes this page from the dataclasses
-that read the files, and a test checks that it is up to date.
+All keys of the YAMLs in `conf/`. `{COMMAND}` writes this page, and the JSON schemas in
+`conf/schema/`, from the models that read the files. A test checks that they are up to date. The first line of each YAML
+names its schema: editors with a YAML language server (VS Code, Neovim, …) then complete and check keys. Copy it into
+your own YAMLs.
 
 - A key without a default is required. Recipes have few defaults: the YAML states each value with its reason.
 - An unknown key, a value of a wrong type and a value out of range are one-line errors that name the file and the key.
@@ -47,29 +55,73 @@ that read the files, and a test checks that it is up to date.
 - `--set NAME=VALUE` overrides any key for one run: `--set train.epochs=5` in the system's YAML,
   `--set corpus.root=DIR` in the corpus's. The value is YAML.
 - If a key takes one of several tables, its `kind` selects one: `kind: cqcc`.
+- Numbers are decimal: `10`, `0.5`, `1e-3`. `010`, `0x10`, `1_000`, `1:30`, `on` and `yes` are text, although
+  YAML 1.1 reads numbers, `true` and `false`. Aliases (`*name`) and tags (`!!int`) are refused.
 
 `conf/*.conf` are not YAML: they have the formats of Kaldi and, `conf/neat.conf`, of neat-python.
 """
-KIND = "kind"
 PLAIN = {int: "whole number", float: "number", str: "text", bool: "`true` or `false`", Any: "any value"}
+BOUNDS = {"gt": "> {}", "ge": "≥ {}", "lt": "< {}", "le": "≤ {}", "multiple_of": "a multiple of {}", "pattern": "`{}`"}
+IN_PART = "InPart"  # name of a schema without required keys: for YAMLs that extend others
 
 
 def main() -> None:
     parser = command_line.Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if the page is out of date")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if a file is out of date")
     options = parser.parse_args()
-    text = page()
-    if not options.check:
-        files.write_text(PAGE, text)
-        print(f"document_settings: wrote {portable(PAGE)}")
-    elif not PAGE.is_file() or PAGE.read_text(encoding="utf-8") != text:
-        raise UserError(f"{portable(PAGE)}: out of date. Write it with: {COMMAND}")
+    texts = {PAGE: page()}
+    for name, kind, _ in FILES.values():
+        texts[SCHEMAS / f"{name}.json"] = json.dumps(schema(kind), indent=1, ensure_ascii=False) + "\n"
+    for path, text in texts.items():
+        if not options.check:
+            files.write_text(path, text)
+            print(f"document_settings: wrote {portable(path)}")
+        elif not path.is_file() or path.read_text(encoding="utf-8") != text:
+            raise UserError(f"{portable(path)}: out of date. Write it with: {COMMAND}")
+
+
+def schema(kind: Any) -> dict[str, Any]:
+    """The JSON schema of the YAMLs that hold `kind`; a YAML that `extends` another needs no key."""
+    top = tidy(config.adapter(kind).json_schema())
+    definitions = top.pop("$defs", {})
+    parts = {f"{name}{IN_PART}": in_part(definition) for name, definition in definitions.items()}
+    part = in_part(top)
+    roots = [parts[ref["$ref"].rpartition("/")[2]] for ref in part.get("anyOf", ())] or [part]
+    for root in roots:
+        root["properties"] = {
+            "extends": {"description": "the YAML to inherit from", "type": "string"},
+            **root["properties"],
+        }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$comment": f"written by {COMMAND}",
+        "if": {"required": ["extends"]},
+        "then": part,
+        "else": top,
+        "$defs": definitions | parts,
+    }
+
+
+def tidy(node: Any) -> Any:
+    """A schema without titles, which repeat the names of keys."""
+    if isinstance(node, dict):
+        return {key: tidy(item) for key, item in node.items() if not (key == "title" and isinstance(item, str))}
+    return [tidy(item) for item in node] if isinstance(node, list) else node
+
+
+def in_part(node: Any) -> Any:
+    """A schema without required keys, and so without a choice by `kind`."""
+    if isinstance(node, dict):
+        found = {"anyOf" if key == "oneOf" else key: in_part(item) for key, item in node.items()}
+        found = {key: item for key, item in found.items() if key not in ("required", "discriminator", "default")}
+        return found | {"$ref": found["$ref"] + IN_PART} if "$ref" in found else found
+    return [in_part(item) for item in node] if isinstance(node, list) else node
 
 
 def page() -> str:
     """The text of docs/settings.md."""
     parts = [INTRODUCTION]
-    for folder, (kind, purpose) in FILES.items():
+    for folder, (_, kind, purpose) in FILES.items():
         parts.append(f"## conf/{folder}/*.yaml\n\n{purpose}\n")
         seen: set[type] = set()
         for cls in classes(kind):
@@ -77,49 +129,47 @@ def page() -> str:
     return "\n".join(parts)
 
 
-def sections(cls: type, seen: set[type]) -> Iterator[str]:
-    """The table of a dataclass, then those of the dataclasses in its keys, each once."""
+def sections(cls: type[Settings], seen: set[type]) -> Iterator[str]:
+    """The table of a model, then those of the models in its keys, each once."""
     if cls in seen:
         return
     seen.add(cls)
     yield section(cls)
-    for kind in typing.get_type_hints(cls).values():
-        for below in classes(kind):
+    for field in cls.model_fields.values():
+        for below in classes(field.annotation):
             yield from sections(below, seen)
 
 
-def section(cls: type) -> str:
-    """Heading, docstring, and the table of the keys of a dataclass."""
-    told, hints = meanings(cls), typing.get_type_hints(cls)
+def section(cls: type[Settings]) -> str:
+    """Heading, docstring, and the table of the keys of a model."""
     lines = [f"### {title(cls)}", "", introduction(cls), "", "| key | value | default | meaning |", "|---|---|---|---|"]
-    for field in dataclasses.fields(cls):
-        if field.name != KIND:
-            meaning = told.get(field.name) or of_classes(hints[field.name])
-            cells = f"`{field.name}`", shown(hints[field.name]), default(field), meaning
+    for name, field in cls.model_fields.items():
+        if name != KIND:
+            value = shown(Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation)
+            cells = f"`{name}`", value, default(field), field.description or of_classes(field.annotation)
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 
 
-def kind_of(cls: type) -> str:
+def kind_of(cls: type[Settings]) -> str:
     """The `kind` of its YAML, or nothing."""
-    hint = typing.get_type_hints(cls).get(KIND)
-    return typing.get_args(hint)[0] if hint else ""
+    return typing.get_args(cls.model_fields[KIND].annotation)[0] if KIND in cls.model_fields else ""
 
 
-def title(cls: type) -> str:
-    """The heading of a dataclass: with its `kind` if it has one."""
+def title(cls: type[Settings]) -> str:
+    """The heading of a model: with its `kind` if it has one."""
     kind = kind_of(cls)
     return f"{cls.__name__} (`kind: {kind}`)" if kind else cls.__name__
 
 
-def anchor(cls: type) -> str:
-    """The link to a dataclass' table, as GitHub derives it from the heading."""
+def anchor(cls: type[Settings]) -> str:
+    """The link to a model's table, as GitHub derives it from the heading."""
     return "#" + re.sub(r"[^\w\- ]", "", title(cls).lower()).replace(" ", "-")
 
 
-def classes(kind: Any) -> list[type]:
-    """The dataclasses in a type, in their order."""
-    if dataclasses.is_dataclass(kind):
+def classes(kind: Any) -> list[type[Settings]]:
+    """The models in a type, in their order."""
+    if isinstance(kind, type) and issubclass(kind, Settings):
         return [kind]
     return [cls for argument in typing.get_args(kind) for cls in classes(argument)]
 
@@ -127,62 +177,44 @@ def classes(kind: Any) -> list[type]:
 def shown(kind: Any) -> str:
     """A type in words: the possible values of a key."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if dataclasses.is_dataclass(kind):
+    if origin is Annotated:
+        marks = [
+            mark for item in kind.__metadata__ for mark in (item.metadata if isinstance(item, FieldInfo) else [item])
+        ]
+        bounds = [
+            words.format(getattr(mark, key)) for mark in marks for key, words in BOUNDS.items() if hasattr(mark, key)
+        ]
+        return ", ".join([shown(arguments[0]), *bounds]).replace(", ", " ", 1) if bounds else shown(arguments[0])
+    if isinstance(kind, type) and issubclass(kind, Settings):
         return f"[{kind_of(kind) or 'its keys'}]({anchor(kind)})"
     if origin is Literal:
-        return ", ".join(f"`{str(value).lower() if isinstance(value, bool) else value}`" for value in arguments)
+        return ", ".join(f"`{value}`" for value in arguments)
     if origin in (typing.Union, types.UnionType):
         words = ["`null`" if argument is type(None) else shown(argument) for argument in arguments]
         return f"{', '.join(words[:-1])} or {words[-1]}"
     if origin is list:
         return f"list of {shown(arguments[0])}"
     if origin is tuple:
-        return f"`[{', '.join(shown(argument) for argument in arguments)}]`"
+        return f"`[a, b]`, each {shown(arguments[0])}"
     if origin is dict:
         return f"`{shown(arguments[0])}: …` lines, each {shown(arguments[1])}"
     return PLAIN[kind]
 
 
-def default(field: dataclasses.Field) -> str:
+def default(field: FieldInfo) -> str:
     """The default of a key as YAML, or a dash."""
-    if field.default_factory is not dataclasses.MISSING:
-        return f"`{json.dumps(field.default_factory())}`"
-    return "–" if field.default is dataclasses.MISSING else f"`{json.dumps(field.default)}`"
+    return "–" if field.is_required() else f"`{json.dumps(field.get_default(call_default_factory=True))}`"
 
 
-def introduction(cls: type) -> str:
-    """The first paragraph of a dataclass' docstring on one line."""
-    return inspect.getdoc(cls).split("\n\n")[0].replace("\n", " ")
+def introduction(cls: type[Settings]) -> str:
+    """The first paragraph of a model's docstring on one line."""
+    return (inspect.getdoc(cls) or "").split("\n\n")[0].replace("\n", " ")
 
 
 def of_classes(kind: Any) -> str:
-    """The meaning of a key that holds a dataclass: the introduction of that."""
+    """The meaning of a key that holds a model: the introduction of that."""
     below = classes(kind)
     return introduction(below[0]) if len(below) == 1 else f"by its `{KIND}`" if below else ""
-
-
-def meanings(cls: type) -> dict[str, str]:
-    """The meaning of each key of a dataclass, inherited ones included."""
-    told: dict[str, str] = {}
-    for base in reversed(cls.__mro__):
-        if dataclasses.is_dataclass(base):
-            told |= comments(base)
-    return told
-
-
-def comments(cls: type) -> dict[str, str]:
-    """The comment behind each field in the source of a dataclass, or the comment line above it."""
-    source = inspect.getsource(cls)
-    tokens = [t for t in tokenize.generate_tokens(io.StringIO(source).readline) if t.type == tokenize.COMMENT]
-    behind = {
-        token.start[0]: token.string.lstrip("# ")
-        for token in tokens
-        if token.line.lstrip() != token.line[token.start[1] :]
-    }
-    above = {token.start[0] + 1: token.string.lstrip("# ") for token in tokens if token.start[0] not in behind}
-    fields = [node for node in ast.parse(source).body[0].body if isinstance(node, ast.AnnAssign)]
-    told = {node.target.id: behind.get(node.end_lineno) or above.get(node.lineno) for node in fields}
-    return {name: meaning for name, meaning in told.items() if meaning}
 
 
 if __name__ == "__main__":

@@ -220,7 +220,7 @@ def build(kind: Any, settings: Any, where: str) -> Any:
 
     `where` names the source in messages. Raises UserError for unknown keys, missing keys and unusable values.
     """
-    model = _model(kind)
+    model = adapter(kind)
     try:
         return model.validate_python(settings)
     except ValidationError as error:
@@ -228,7 +228,8 @@ def build(kind: Any, settings: Any, where: str) -> Any:
 
 
 @lru_cache
-def _model(kind: Any) -> TypeAdapter[Any]:
+def adapter(kind: Any) -> TypeAdapter[Any]:
+    """pydantic's adapter of a model, or of a union of models of which the key `kind` chooses one."""
     several = typing.get_origin(kind) in (typing.Union, types.UnionType)
     return TypeAdapter(Annotated[kind, Field(discriminator=KIND)] if several else kind)
 

@@ -49,12 +49,12 @@ class Simulated(Settings):
     )
     acoustics: Acoustics
     speech: str | None = Field(
-        None, description="a folder of real speech, wav or flac, a folder each speaker; null: none"
+        default=None, description="a folder of real speech, wav or flac, a folder each speaker; null: none"
     )
     impulse_responses: str | None = Field(
-        None, description="a folder of measured rooms and devices; null: simulated ones"
+        default=None, description="a folder of measured rooms and devices; null: simulated ones"
     )
-    systems: dict[str, Any] = Field({}, description="settings that systems take on this corpus, by their kind")
+    systems: dict[str, Any] = Field(default={}, description="settings that systems take on this corpus, by their kind")
 
     FOLDERS: ClassVar[tuple[str, ...]] = (TREE,)
 
