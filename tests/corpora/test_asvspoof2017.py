@@ -296,7 +296,8 @@ class TestReal:
             "train: 3 of 3014 recordings present",
             "dev: 12 of 1710 recordings present",
             "eval: none of 13306 recordings present; left out",
-            f"train: 2 recordings held 16-bit samples as floating point; copied as PCM to {tmp_path / 'train'}",
+            f"train: 2 of 3 recordings are read from 16 kHz mono 16-bit copies in {tmp_path / 'train'}: "
+            "2 converted without loss",
         ]
         assert all(audio.read(paths.located(u.wav), 16000).size for subset in found.values() for u in subset)
 

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -163,17 +164,62 @@ def test_a_folder_is_searched_and_one_bad_file_does_not_stop_the_others(run, gol
     assert all(float(row["score"]) and row["decision"] in ("genuine", "replayed") for row in rows)
     errors = [line for line in err.splitlines() if "error:" in line]
     assert [line.split(": ")[2] for line in errors] == [str(tmp_path / n) for n in ("b/bad.wav", "empty", "gone.wav")]
-    assert "holds no wav or flac file" in errors[1] and "no such recording" in errors[2]
+    assert "holds no recordings" in errors[1] and "no such recording" in errors[2]
     assert code == 2 and "Traceback" not in err
 
 
 def test_other_rates_and_channels_are_told(run, golden, tmp_path):
-    soundfile.write(tmp_path / "stereo.wav", np.zeros((44100, 2)), 44100, subtype="PCM_16")
+    noise = 0.1 * np.random.default_rng(0).normal(size=(44100, 2))
+    soundfile.write(tmp_path / "stereo.wav", noise, 44100, subtype="PCM_16")
     code, out, err = run(tmp_path / "stereo.wav")
-    assert code == 2 and "has 2 channels. Choose one with --channel N" in err and len(err.splitlines()) == 1
+    assert (
+        code == 2 and "has 2 channels. Choose one, 1 for the first: --channel N" in err and len(err.splitlines()) == 1
+    )
     code, out, err = run("--channel", "2", tmp_path / "stereo.wav")
     assert code == 0
     assert "channel 2 of 2" in err and "44100 Hz resampled to 16000 Hz" in err
+
+
+def test_what_cannot_be_scored_or_drawn_is_one_line_and_the_others_are_scored(
+    run, golden, tmp_path, monkeypatch, attentive
+):
+    for name in ("a.wav", "c.wav", "x" * 251 + ".wav"):
+        shutil.copy(golden / "g03_short030.wav", tmp_path / name)
+    soundfile.write(tmp_path / "b.wav", np.zeros(8000), 16000)
+    monkeypatch.setattr(os, "walk", unsearchable(os.walk, tmp_path / "locked"))
+    score_all = recording_scorer.Scorer.score_all
+
+    def fail(scorer, group):
+        if any(recording.path.name == "c.wav" for recording in group):
+            raise MemoryError
+        score_all(scorer, group)
+
+    monkeypatch.setattr(recording_scorer.Scorer, "score_all", fail)
+    (tmp_path / "maps" / "a.png").mkdir(parents=True)
+    arguments = ("--experiment", attentive, "--threshold", 0, "--heatmap", tmp_path / "maps", "--json", tmp_path)
+    code, out, err = run(*arguments)
+    found = json.loads(out)
+    assert code == 2 and [Path(r["file"]).name for r in found["recordings"]] == ["a.wav", "x" * 251 + ".wav"]
+    assert found["recordings"][0]["heatmap"] is None and "no heatmap" in found["recordings"][0]["notes"][-1]
+    assert Path(found["recordings"][1]["heatmap"]).read_bytes().startswith(b"\x89PNG")
+    reasons = ["b.wav: digital silence", "locked: Permission denied", "c.wav: out of memory"]
+    lines = [line for line in err.splitlines() if "error:" in line]
+    assert len(lines) == len(reasons) and all(map(str.__contains__, lines, reasons)), lines
+
+
+def unsearchable(walk, folder):
+    """os.walk on a file system with a folder that may not be read; for root, there is none."""
+
+    def walk_and_fail(top, onerror):
+        yield from walk(top, onerror=onerror)
+        onerror(PermissionError(13, "Permission denied", str(folder)))
+
+    return walk_and_fail
+
+
+def test_an_empty_name_is_not_the_current_folder(run):
+    with pytest.raises(UserError, match="an empty name, perhaps of a variable that is not set"):
+        run("")
 
 
 def test_what_has_no_attention_has_no_heatmap_and_says_so(run, golden, tmp_path):
@@ -228,6 +274,18 @@ def test_the_threshold_of_dev_needs_no_data(run, tree, golden, seeds):
         assert run(*command) == expected
     theirs = scores_of(tree, *(["seed1"] if seeds else []))
     assert json.loads(expected[1])["threshold"] == eer.official_threshold(*score_files.join(theirs, LABELS))
+
+
+def test_a_system_that_guesses_on_dev_is_remarked(run, tree, golden):
+    path = tree / "exp" / "mine" / "lcnn" / "seed1" / "scores" / record.NAME
+    content = path.read_text()
+    try:
+        for error_rate, remark in ((0.75, True), (0.05, False)):
+            path.write_text(re.sub(r"(?m)^  eer: .*", f"  eer: {error_rate}", content))
+            found = run("--seed", 1, golden / "g03_short030.wav")[1]
+            assert f"{100 * error_rate:.2f} %" in found and ("guessing" in found) == remark
+    finally:
+        path.write_text(content)
 
 
 def test_without_a_recorded_threshold_and_labels_of_dev_it_is_asked_for(run, tree, golden):

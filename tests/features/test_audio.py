@@ -1,6 +1,9 @@
-"""Recordings: only 16 kHz mono 16-bit PCM passes, everything else is named."""
+"""Recordings of any form as 16-bit samples at the rate of training."""
 
 import os
+import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -9,63 +12,290 @@ import soundfile
 from afn.common.errors import UserError
 from afn.features import audio
 
-WAVE = (1000 * np.sin(np.arange(1600) / 10)).astype(np.int16)
+RATE = 16000
 
 
-def test_samples_come_back_exactly(tmp_path):
-    soundfile.write(tmp_path / "a.wav", WAVE, 16000)
-    np.testing.assert_array_equal(audio.read(tmp_path / "a.wav", 16000), WAVE)
-    assert audio.inspect(tmp_path / "a.wav", 16000) == 1600
+@pytest.fixture
+def written(tmp_path):
+    def write(samples, rate=RATE, subtype="PCM_16", name="a.wav", **options):
+        soundfile.write(tmp_path / name, samples, rate, subtype=subtype, **options)
+        return tmp_path / name
+
+    return write
+
+
+def tone(rate, seconds=0.5, frequency=1000, amplitude=0.5):
+    return amplitude * np.sin(2 * np.pi * frequency * np.arange(int(seconds * rate)) / rate)
+
+
+@pytest.fixture
+def speech(golden):
+    return audio.read(golden / "g02_female_gb.wav", RATE)
 
 
 @pytest.mark.parametrize(
-    ("wave", "rate", "subtype", "complaint"),
+    ("samples", "options", "complaint"),
     [
-        (WAVE, 8000, "PCM_16", "8000 Hz instead of 16000 Hz"),
-        (np.stack([WAVE, WAVE], 1), 16000, "PCM_16", "2 channels"),
-        (WAVE, 16000, "PCM_U8", "PCM_U8"),
-        (WAVE / 32768, 16000, "FLOAT", "FLOAT"),
-        (WAVE[:0], 16000, "PCM_16", "no samples"),
+        (tone(8000), {"rate": 8000}, "8000 Hz instead of 16000 Hz. Convert it first"),
+        (np.zeros((9, 2)), {}, "2 channels instead of one"),
+        (np.zeros(9), {"subtype": "PCM_U8"}, "PCM_U8 samples instead of 16-bit PCM"),
+        (np.zeros(9), {"subtype": "FLOAT", "rate": 8000}, "8000 Hz instead of 16000 Hz, FLOAT samples"),
+        (np.zeros(0), {}, "holds no samples"),
     ],
 )
-@pytest.mark.parametrize("function", [audio.read, audio.inspect])
-def test_other_forms_are_refused(tmp_path, function, wave, rate, subtype, complaint):
-    soundfile.write(tmp_path / "a.wav", wave, rate, subtype=subtype)
-    with pytest.raises(UserError, match=rf"a\.wav.*{complaint}"):
-        function(tmp_path / "a.wav", 16000)
+def test_what_the_later_stages_read_needs_no_conversion(written, samples, options, complaint):
+    with pytest.raises(UserError, match=rf"a\.wav: {complaint}"):
+        audio.read(written(samples, **options), RATE)
 
 
 @pytest.mark.parametrize(
-    ("content", "complaint"), [(b"", "empty"), (b"RIFF", "not a readable"), (b"hello" * 99, "not a readable")]
+    ("options", "kind"),
+    [
+        ({"name": "a.flac"}, None),
+        ({"format": "WAVEX"}, None),
+        ({"format": "WAV", "endian": "BIG"}, None),
+        ({"subtype": "PCM_24"}, audio.EXACT),
+        ({"subtype": "PCM_32"}, audio.EXACT),
+        ({"subtype": "FLOAT"}, audio.EXACT),
+        ({"subtype": "DOUBLE", "format": "WAVEX"}, audio.EXACT),
+        ({"subtype": "PCM_24", "name": "a.flac"}, audio.EXACT),
+        ({"format": "RF64"}, audio.EXACT),
+        ({"name": "a.aiff"}, audio.EXACT),
+        ({"name": "a.au"}, audio.EXACT),
+        ({"name": "a.caf"}, audio.EXACT),
+        ({"format": "NIST"}, audio.EXACT),
+    ],
+    ids=str,
 )
-@pytest.mark.parametrize("function", [audio.read, audio.inspect])
-def test_what_is_no_recording_is_refused(tmp_path, function, content, complaint):
-    (tmp_path / "a.wav").write_bytes(content)
+def test_every_format_that_holds_the_same_samples_gives_them(speech, written, options, kind):
+    samples, changes = audio.convert(written(speech / 2**15, **options), RATE)
+    np.testing.assert_array_equal(samples, speech)
+    assert samples.dtype == np.int16 and list(changes) == ([kind] if kind else [])
+
+
+@pytest.mark.parametrize(
+    ("name", "subtype", "far"),
+    [
+        ("a.wav", "PCM_U8", 2**8),
+        ("a.wav", "ULAW", 2**10),
+        ("a.ogg", "VORBIS", 2**11),
+        ("a.opus", "OPUS", 2**11),
+        ("a.mp3", "MPEG_LAYER_III", 2**10),
+    ],
+)
+def test_lossy_formats_are_decoded_to_the_end(written, name, subtype, far):
+    wanted = tone(RATE, seconds=6.1)  # more than a block
+    options = {"format": "OGG"} if name == "a.opus" else {}
+    samples, changes = audio.convert(written(wanted, subtype=subtype, name=name, **options), RATE)
+    assert len(samples) == len(wanted)
+    assert list(changes) == [audio.EXACT if name == "a.wav" else audio.ROUNDED]  # its few bits fit into 16
+    assert np.abs(samples - 2**15 * wanted)[2000:-2000].max() < far
+
+
+@pytest.mark.parametrize("rate", [8000, 22050, 44100, 48000])
+def test_another_rate_is_resampled_with_a_note(written, rate):
+    samples, changes = audio.convert(written(tone(rate, seconds=6.1), rate), RATE)
+    wanted = 32768 * tone(RATE, seconds=6.1)
+    assert len(samples) == len(wanted)
+    assert np.abs(samples - wanted)[800:-800].max() < 2  # the ends ring
+    assert f"{rate} Hz resampled to 16000 Hz" in changes[audio.RESAMPLED]
+    assert ("nothing above 4000 Hz" in changes[audio.RESAMPLED]) == (rate == 8000)
+
+
+def test_what_a_lower_rate_cannot_hold_is_filtered_out(written):
+    samples, _ = audio.convert(written(tone(48000, frequency=10000), 48000), RATE)
+    assert np.abs(samples[800:-800]).max() < 2
+
+
+def test_of_several_channels_one_is_chosen(speech, written):
+    path = written(np.stack([speech, speech[::-1]], axis=1))
+    with pytest.raises(UserError, match=r"a\.wav: has 2 channels. Choose one.*--channel N, or `channel: N`"):
+        audio.convert(path, RATE)
+    for channel, wanted in ((1, speech), (2, speech[::-1])):
+        samples, changes = audio.convert(path, RATE, channel)
+        np.testing.assert_array_equal(samples, wanted)
+        assert changes == {audio.CHANNEL: f"channel {channel} of 2"}
+    with pytest.raises(UserError, match="has 2 channels. Correct channel 3"):
+        audio.convert(path, RATE, 3)
+    samples, changes = audio.convert(written(speech), RATE, 1)
+    assert np.array_equal(samples, speech) and not changes
+    with pytest.raises(UserError, match="has one channel. Correct channel 2"):
+        audio.convert(path.with_name("a.wav"), RATE, 2)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"name": "a.flac"}, {"name": "a.ogg", "subtype": "VORBIS"}, {"name": "a.mp3"}], ids=str
+)
+def test_a_segment_is_that_part_of_the_whole(written, options):
+    rng = np.random.default_rng(0)
+    options = options | ({"subtype": "MPEG_LAYER_III"} if options.get("name") == "a.mp3" else {})
+    path = written(0.1 * rng.normal(size=10 * RATE), **options)
+    whole, _ = audio.convert(path, RATE)
+    for start, end in ((0.5, 1.25), (5.01, 9.0), (None, 0.1), (9.5, None), (9.0, 10.3)):
+        samples, changes = audio.convert(path, RATE, None, start, end)
+        wanted = whole[round((start or 0) * RATE) : None if end is None else round(end * RATE)]
+        np.testing.assert_array_equal(samples, wanted)
+        assert audio.CUT in changes
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "complaint"),
+    [
+        (0.2, 0.2, "nothing lies from 0.2 s to 0.2 s"),
+        (-1.0, 0.2, "nothing lies from -1 s"),
+        (0.6, None, "ends at 0.5 s, where the segment begins"),
+        (0.7, 0.8, "ends at 0.5 s, where the segment begins"),
+        (0.1, 1.1, "ends at 0.5 s, the segment at 1.1 s"),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.wav", "a.mp3"])
+def test_a_segment_that_is_not_there_is_refused(written, name, start, end, complaint):
+    path = written(tone(RATE), name=name, subtype="PCM_16" if name == "a.wav" else "MPEG_LAYER_III")
     with pytest.raises(UserError, match=complaint):
-        function(tmp_path / "a.wav", 16000)
-    with pytest.raises(UserError, match="no such recording"):
-        function(tmp_path / "none.wav", 16000)
+        audio.convert(path, RATE, None, start, end)
 
 
-def test_source_audio_is_the_first_channel_unrounded_at_the_rate_asked_for(tmp_path):
-    tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(22050) / 44100)
-    soundfile.write(tmp_path / "a.wav", np.stack([tone, -tone], 1), 44100, subtype="DOUBLE")
-    np.testing.assert_array_equal(audio.source(tmp_path / "a.wav", 44100), tone)
-    expected = 0.5 * np.sin(2 * np.pi * 440 * np.arange(8000) / 16000)
-    found = audio.source(tmp_path / "a.wav", 16000)
-    assert len(found) == len(expected)
-    np.testing.assert_allclose(found[500:-500], expected[500:-500], atol=1e-6)
+def test_a_second_of_an_hour_is_read_without_the_rest(written, monkeypatch):
+    path = written(np.zeros(RATE))
+    header = bytearray(path.read_bytes()[:44])
+    header[40:44] = (2 * 3600 * RATE).to_bytes(4, "little")
+    path.write_bytes(header)
+    os.truncate(path, 44 + 2 * 3600 * RATE)
+    read = []
+    monkeypatch.setattr(audio, "_decoded", lambda *args, decoded=audio._decoded: read.append(args[2]) or decoded(*args))
+    samples, _ = audio.convert(path, RATE, None, 3000, 3001)
+    assert len(samples) == sum(read) == RATE
 
 
-@pytest.mark.parametrize(("samples", "complaint"), [([np.nan], "NaN or infinite"), ([], "no samples")])
-def test_unusable_source_audio_is_named(tmp_path, samples, complaint):
-    soundfile.write(tmp_path / "a.wav", np.array(samples), 8000, subtype="FLOAT")
-    with pytest.raises(UserError, match=rf"a\.wav: holds .*{complaint}"):
-        audio.source(tmp_path / "a.wav", 16000)
+def test_what_exceeds_full_scale_is_clipped_with_a_note(written):
+    wave = np.append(np.zeros(300), [0.5, 1.5, -2.0, 1.0])
+    samples, changes = audio.convert(written(wave, subtype="FLOAT"), RATE)
+    assert samples[300:].tolist() == [16384, 32767, -32768, 32767]
+    assert changes[audio.CLIPPED] == "2 samples clipped"
 
 
-def test_a_name_that_is_not_utf_8_is_read(tmp_path):
-    soundfile.write(tmp_path / "a.wav", WAVE, 16000)
-    odd = tmp_path / os.fsdecode(b"J\xfcrgen.wav")
-    (tmp_path / "a.wav").rename(odd)
-    np.testing.assert_array_equal(audio.read(odd, 16000), WAVE)
+@pytest.mark.parametrize(
+    ("samples", "options", "complaint"),
+    [
+        (1000 * tone(RATE), {"subtype": "FLOAT"}, r"\d+ of 8000 samples exceed full scale"),
+        ([0, np.nan], {"subtype": "FLOAT"}, "NaN or infinite"),
+        ([0, np.inf], {"subtype": "DOUBLE", "rate": 44100}, "NaN or infinite"),
+        ([], {"rate": 44100}, "holds no samples"),
+        (np.zeros(9), {"rate": 1}, "a sampling rate of 1 Hz"),
+        (np.zeros(9), {"rate": 2000000}, "a sampling rate of 2000000 Hz"),
+    ],
+)
+def test_unusable_samples_are_refused(written, samples, options, complaint):
+    path = written(np.asarray(samples, dtype=float), **options)
+    for function in (audio.convert, audio.source):
+        if "exceed" not in complaint or function is audio.convert:
+            with pytest.raises(UserError, match=rf"a\.wav: .*{complaint}"):
+                function(path, RATE)
+
+
+def test_hours_of_sound_in_a_small_file_are_refused_before_they_are_decoded(tmp_path, written):
+    path = written(np.zeros(4096), rate=8000, name="a.flac")
+    content = bytearray(path.read_bytes())
+    content[21] &= 0xF0
+    content[22:26] = (3 * 3600 * 8000).to_bytes(4, "big")  # the total in STREAMINFO
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"a\.flac: longer than 2 hours. Cut it"):
+        audio.convert(path, RATE)
+    content[22:26] = bytes(4)  # unknown
+    path.write_bytes(content)
+    samples, changes = audio.convert(path, RATE)
+    assert len(samples) == 8192 and audio.UNFINISHED in changes
+
+
+@pytest.mark.parametrize("name", ["folder.wav", "pipe.wav", "gone.wav", "a.raw", "a.txt", "empty.wav", "short.wav"])
+def test_what_is_no_recording_is_refused_by_name(tmp_path, name):
+    path = tmp_path / name
+    contents = {"a.raw": bytes(1000), "a.txt": b"hello " * 99, "empty.wav": b"", "short.wav": b"RIFF"}
+    if name in contents:
+        path.write_bytes(contents[name])
+    elif name != "gone.wav":
+        (os.mkfifo if "pipe" in name else os.mkdir)(path)
+    reasons = {"gone.wav": "no such recording", "empty.wav": "an empty file"}
+    for function in (audio.read, audio.convert):
+        with pytest.raises(UserError, match=rf"{name}: {reasons.get(name, 'not a readable recording')}"):
+            function(path, RATE)
+
+
+def test_source_audio_is_the_first_channel_unrounded_at_the_rate_asked_for(written):
+    path = written(np.stack([tone(44100), -tone(44100)], 1), 44100, subtype="DOUBLE")
+    np.testing.assert_array_equal(audio.source(path, 44100), tone(44100))
+    np.testing.assert_allclose(audio.source(path, RATE)[500:-500], tone(RATE)[500:-500], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", [b"J\xfcrgen.wav", b"-i.mp3", b"a b.raw"])
+def test_names_do_not_matter(tmp_path, written, name):
+    is_mp3 = name.endswith(b"mp3")
+    path = written(tone(RATE), name="x.mp3" if is_mp3 else "x.wav", subtype="MPEG_LAYER_III" if is_mp3 else "PCM_16")
+    path.with_name("._x.mp3").write_bytes(b"\0\5\x16\7" * 20)  # what macOS leaves beside files
+    wanted, _ = audio.convert(path, RATE)
+    path.rename(odd := tmp_path / os.fsdecode(name))
+    np.testing.assert_array_equal(audio.convert(odd, RATE)[0], wanted)
+
+
+M4A = b"\0\0\0\x1cftypM4A \0\0\2\0" + bytes(99)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [(M4A, "m4a"), (b"\x1a\x45\xdf\xa3" + bytes(99), "webm"), (b"#!AMR\n" + bytes(99), "amr"), (b"\xff\xf1P@", "aac")],
+)
+def test_what_only_ffmpeg_decodes_says_so_where_it_is_missing(tmp_path, monkeypatch, content, kind):
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    (tmp_path / "a.wav").write_bytes(content)
+    with pytest.raises(UserError, match=rf"a\.wav: {kind}.* is decoded by ffmpeg, which is not installed. Install it"):
+        audio.convert(tmp_path / "a.wav", RATE)
+
+
+FFMPEG = """#!{python}
+import shutil, sys
+assert sys.argv[1:4] == ["-nostdin", "-v", "error"] and "file:{wav}" in sys.argv
+{lines}
+"""
+
+
+@pytest.mark.parametrize(
+    ("lines", "complaint"),
+    [
+        ("shutil.copyfileobj(open('{sound}', 'rb'), sys.stdout.buffer)", None),
+        ("sys.exit('[mov @ 0x5f] moov atom not found')", "moov atom not found"),
+        (
+            "shutil.copyfileobj(open('{sound}', 'rb'), sys.stdout.buffer); print('partial file', file=sys.stderr)",
+            "partial file",
+        ),
+    ],
+)
+def test_ffmpegs_samples_are_taken_and_its_complaints_passed_on(tmp_path, written, monkeypatch, lines, complaint):
+    sound, wav, program = written(tone(RATE), subtype="FLOAT"), tmp_path / "b.m4a", tmp_path / "ffmpeg"
+    wav.write_bytes(M4A)
+    program.write_text(FFMPEG.format(python=sys.executable, wav=wav, lines=lines.format(sound=sound)))
+    program.chmod(0o755)
+    monkeypatch.setattr(shutil, "which", lambda _: str(program))
+    if complaint is None:
+        samples, changes = audio.convert(wav, RATE)
+        np.testing.assert_array_equal(samples, audio.convert(sound, RATE)[0])
+        assert changes == {audio.ROUNDED: "m4a or mp4 samples rounded to 16 bits"}
+    else:
+        with pytest.raises(UserError, match=rf"b\.m4a: damaged or cut short \(ffmpeg: {complaint}\)"):
+            audio.convert(wav, RATE)
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+@pytest.mark.parametrize("name", ["a.m4a", "front.m4a", "a.aac", "a.webm", "a.wma"])
+def test_the_real_ffmpeg_decodes_and_tells_what_was_cut(tmp_path, written, name):
+    path, options = tmp_path / name, ["-movflags", "+faststart"] if name == "front.m4a" else []
+    rng = np.random.default_rng(0)
+    sound = written(tone(RATE, seconds=3) + 0.05 * rng.normal(size=3 * RATE))
+    subprocess.run(["ffmpeg", "-nostdin", "-v", "error", "-i", sound, *options, path], check=True)
+    samples, changes = audio.convert(path, RATE)
+    assert abs(len(samples) - 3 * RATE) < 2500 and changes
+    assert np.abs(samples).max() > 10000
+    part, _ = audio.convert(path, RATE, None, 1, 2)
+    assert len(part) == RATE
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    with pytest.raises(UserError, match=r"damaged or cut short \(ffmpeg: "):
+        audio.convert(path, RATE)

@@ -1,11 +1,13 @@
 """The recordings a corpus lists: where the user's paths lead, whether the files can be used, and what they contain."""
 
-import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
-from afn.common import owned
+from afn.common import files, owned, parallel
 from afn.common.errors import UserError
 from afn.common.paths import located as from_root
 from afn.common.paths import portable
@@ -14,6 +16,9 @@ from afn.corpora.datadir import Content, Utterance
 from afn.features import audio
 
 FOLDER = "audio"  # below data/<corpus>, for converted copies
+LOG = "made_from"  # in a folder of copies, what each was made from
+UNIT = 32  # recordings that a worker checks at once
+SILENT = "digital silence"
 SAMPLE_RATE = 16000  # Hz; ASVspoof 2017, and every feature of this repository
 
 
@@ -30,48 +35,163 @@ def located(path: str) -> Path:
         raise UserError(f"{path}: no such home folder. Write the whole path.") from None
 
 
+class Made(NamedTuple):
+    """How a recording came to be as it is listed: of what file and part, and the kinds of change."""
+
+    content: Content
+    part: tuple[int | None, float | None, float | None]  # channel, start and end in seconds
+    kinds: tuple[str, ...]
+
+
+class Checked(NamedTuple):
+    """A recording that can be used; `wav` is a copy if the user's file needed a conversion."""
+
+    utterance: Utterance
+    made: Made
+
+
 def check(
-    subset: str, utterances: Sequence[Utterance], *, copies: Path | None = None, say: Callable[[str], None] = print
+    subset: str,
+    utterances: Sequence[Utterance],
+    *,
+    copies: Path | None = None,
+    jobs: int = 1,
+    force: bool = False,
+    say: Callable[[str], None] = print,
 ) -> list[Utterance]:
-    """The utterances with the content of their files, each readable, whole, mono, 16-bit PCM, 16 kHz and not empty.
+    """The utterances with the content of their files, each of them decoded once: whole, and not empty.
 
-    Some copies of ASVspoof hold a few recordings as floating point, with samples that are multiples of 2^-15 all the
-    same. Where `copies` names a folder, such a recording is written to `copies`/`subset` as the 16-bit PCM that it
-    equals, and that copy is listed instead: neither Kaldi nor our extractor reads floating point.
+    A mono wav or flac file of 16-bit samples at 16 kHz stays as it is. Of any other, and of a part of a file, a copy
+    is written, `copies`/`subset`/UTT.wav, and listed with the user's file as its source. A copy is made again if that
+    file, the channel or the segment has changed. `say` is told what was done to how many recordings.
 
-    Raises UserError after looking at all: it names the first that fails and says how many more do.
+    Args:
+        subset: its name.
+        utterances: as the corpus lists them.
+        copies: the folder for copies; None: recordings that need one are refused.
+        jobs: processes.
+        force: make copies again that are up to date.
+        say: is told of what the user should know, a line each.
+
+    Raises:
+        UserError: after looking at all; it names the first that fails and says how many more do.
     """
-    checked, faults, copied = [], [], 0
+    folder = copies and copies / subset
+    known = _log(folder) if folder and not force else {}
+    items = [(utterance, known.get(utterance.utt)) for utterance in utterances]
+    units = (items[first : first + UNIT] for first in range(0, len(items), UNIT))
+    found: list[Checked] = []
+    faults: list[str] = []
     with Progress(f"checking {subset}", len(utterances)) as progress:
-        for utterance in utterances:
-            path = from_root(utterance.wav)
-            try:
-                used = _checked(path, copies and copies / subset)
-                copied += used != path
-                source = portable(path) if used != path else None
-                checked.append(replace(utterance, wav=portable(used), content=Content.of(path), source=source))
-            except UserError as fault:
-                faults.append(str(fault))
-            progress.advance()
+        for results in parallel.ordered_map(partial(_check_all, folder), units, jobs):
+            done = [result for result in results if isinstance(result, Checked)]
+            faults += [result for result in results if isinstance(result, str)]
+            found += done
+            if folder and folder.is_dir():
+                with (folder / LOG).open("a", encoding="utf-8") as file:  # an interrupted run goes on from here
+                    file.writelines(_line(checked) for checked in done if checked.utterance.source is not None)
+            progress.advance(len(results))
     if faults:
         more = f" ({len(faults) - 1} more of the {len(utterances)} recordings of {subset} fail)" if faults[1:] else ""
         raise UserError(f"{faults[0]}{more}")
-    if copied and copies:
-        say(f"{subset}: {copied} recordings held 16-bit samples as floating point; copied as PCM to {copies / subset}")
-    return checked
+    if folder:
+        _tidy(folder, found)
+    _report(subset, folder, found, say)
+    return [checked.utterance for checked in found]
 
 
-def _checked(path: Path, copies: Path | None) -> Path:
-    """`path`, or its 16-bit copy in `copies`. Raises UserError when neither can be used."""
+def counts(copies: Path) -> dict[str, dict[str, int]]:
+    """Subset -> kind of change -> how many of the copies have it, from the folder that `check` was given."""
+    found = {folder.name: Counter(kind for made in _log(folder).values() for kind in made.kinds)
+             for folder in sorted(copies.glob("*/"))}  # fmt: skip
+    return {subset: dict(sorted(kinds.items())) for subset, kinds in found.items() if kinds}
+
+
+def _check_all(folder: Path | None, items: Sequence[tuple[Utterance, Made | None]]) -> list[Checked | str]:
+    """Every utterance checked, or what is wrong with its recording; the work of a worker process."""
+    results: list[Checked | str] = []
+    for utterance, known in items:
+        try:
+            results.append(_check(folder, utterance, known))
+        except UserError as fault:
+            results.append(str(fault))
+    return results
+
+
+def _check(folder: Path | None, utterance: Utterance, known: Made | None) -> Checked:
+    path = from_root(utterance.wav)
+    part = (utterance.channel, utterance.start, utterance.end)
+    copy = folder / f"{utterance.utt}.wav" if folder else None
+    if known and copy and known.part == part and copy.is_file() and path.is_file():
+        content = Content.of(path, known.content)
+        if content.sha256 == known.content.sha256:
+            return _listed(utterance, copy, path, Made(content, part, known.kinds))
+    samples, changes = audio.convert(path, SAMPLE_RATE, *part)
+    kinds = tuple(changes) + ((SILENT,) if samples.min() == samples.max() else ())
+    made = Made(Content.of(path), part, kinds)
+    if not changes.keys() - {audio.UNFINISHED}:
+        return Checked(replace(utterance, wav=portable(path), content=made.content), made)
+    if copy is None or folder is None:
+        raise UserError(f"{path}: {', '.join(changes.values())}. Convert it to 16 kHz mono 16-bit wav first.")
+    if "/" in utterance.utt:
+        raise UserError(f"{utterance.utt}: an id names files and may not contain '/'. Rename it.")
+    owned.claim(folder.parent)
+    owned.claim(folder)
+    audio.write(copy, samples, SAMPLE_RATE)
+    return _listed(utterance, copy, path, made)
+
+
+def _listed(utterance: Utterance, copy: Path, path: Path, made: Made) -> Checked:
+    return Checked(replace(utterance, wav=portable(copy), content=made.content, source=portable(path)), made)
+
+
+def _tidy(folder: Path, found: Sequence[Checked]) -> None:
+    """Remove copies that are no longer listed, and write the log of the others."""
+    copied = [checked for checked in found if checked.utterance.source is not None]
+    if not copied:
+        owned.remove(folder)
+        return
+    kept = {f"{checked.utterance.utt}.wav" for checked in copied} | {owned.MARKER}
+    for path in folder.iterdir():
+        if path.name not in kept:
+            path.unlink()
+    files.write_text(folder / LOG, "".join(map(_line, copied)))
+
+
+def _report(subset: str, folder: Path | None, found: Sequence[Checked], say: Callable[[str], None]) -> None:
+    kinds = Counter(kind for checked in found for kind in checked.made.kinds)
+    silent = kinds.pop(SILENT, 0)
+    if copied := sum(checked.utterance.source is not None for checked in found):
+        did = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
+        say(f"{subset}: {copied} of {len(found)} recordings are read from 16 kHz mono 16-bit copies in {folder}: {did}")
+    elif kinds:
+        say(f"{subset}: {kinds[audio.UNFINISHED]} recordings are {audio.UNFINISHED}; all that is there is used")
+    if silent:
+        first = next(checked.utterance.utt for checked in found if SILENT in checked.made.kinds)
+        say(f"warning: {subset}: {silent} recordings are digital silence ({first}). Remove them from the corpus.")
+
+
+# The log of a folder of copies: `utt sha256 bytes mtime_ns channel start end kind, kind`
+
+
+def _line(checked: Checked) -> str:
+    made = checked.made
+    part = ("-" if value is None else repr(value) for value in made.part)
+    return " ".join((checked.utterance.utt, *map(str, made.content), *part, ", ".join(made.kinds))) + "\n"
+
+
+def _log(folder: Path) -> dict[str, Made]:
+    """The copies in a folder; a line that a killed run has not completed does not count."""
+    found = {}
     try:
-        audio.inspect(path, SAMPLE_RATE)
-    except UserError:
-        if copies is None or (samples := audio.float_as_int16(path, SAMPLE_RATE)) is None:
-            raise
-        owned.claim(copies.parent)
-        copy = copies / path.name
-        status = path.stat()
-        audio.write(copy, samples, SAMPLE_RATE)
-        os.utime(copy, ns=(status.st_atime_ns, status.st_mtime_ns))  # a replaced original has another time
-        return copy
-    return path
+        lines = (folder / LOG).read_text(encoding="utf-8").splitlines(keepends=True)
+    except (FileNotFoundError, UnicodeDecodeError):
+        return {}
+    for line in lines:
+        fields = line.split(" ", 7)
+        if len(fields) == 8 and line.endswith("\n"):
+            utt, sha256, size, mtime_ns, channel, *times, kinds = fields
+            start, end = (None if time == "-" else float(time) for time in times)
+            part = (None if channel == "-" else int(channel), start, end)
+            found[utt] = Made(Content(sha256, int(size), int(mtime_ns)), part, tuple(kinds.strip().split(", ")))
+    return found

@@ -4,7 +4,7 @@ Nothing of a user's is overwritten or deleted: output goes only into folders tha
 (`afn.common.owned`), and what a subset leaves behind there goes file by file.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,11 +54,15 @@ def prepare(
     if not force and _up_to_date(corpus, layout, made_from, say):
         return None
     _check_folders(corpus, layout)
+    _say_if_replaced(layout.corpus_data, made_from["places"], say)
     with locks.hold(layout.corpus_data):
         record.remove(layout.corpus_data)
         found = corpus.utterances(layout.corpus_data, jobs=jobs, force=force, allow_pipes=allow_pipes, say=say)
         copies = layout.corpus_data / recordings.FOLDER
-        utterances = {name: recordings.check(name, listed, copies=copies, say=say) for name, listed in found.items()}
+        utterances = {
+            subset: recordings.check(subset, listed, copies=copies, jobs=jobs, force=force, say=say)
+            for subset, listed in found.items()
+        }
         overlaps.check(utterances, say)
         owned.claim(layout.corpus_data, OURS)
         for subset in SUBSETS:
@@ -69,7 +73,8 @@ def prepare(
             elif left := _remove(directory):
                 names = ", ".join(path.name for path in left)
                 say(f"{directory}: not in the corpus any more; left, as not made by this project: {names}")
-        record.write(layout.corpus_data, {**made_from, "subsets": list(utterances)})
+        converted = recordings.counts(copies)  # tells; decides nothing
+        record.write(layout.corpus_data, {**made_from, "subsets": list(utterances), "converted": converted})
     return utterances
 
 
@@ -102,6 +107,18 @@ def _up_to_date(corpus: corpora.Corpus, layout: Layout, made_from: dict[str, Any
     return True
 
 
+def _say_if_replaced(folder: Path, places: Mapping[str, str], say: Callable[[str], None]) -> None:
+    """Say that data directories are replaced which were prepared from other inputs, as those of another YAML."""
+    try:
+        before = record.read(folder).get("places", {}) if record.exists(folder) else {}
+    except UserError:
+        return
+    for name in (key for key in places if key in before and key != "data"):
+        if places[name] != before[name]:
+            say(f"{folder}: was prepared from {before[name]}; replaced by the corpus in {places[name]}")
+            return
+
+
 def _check_folders(corpus: corpora.Corpus, layout: Layout) -> None:
     """Raise UserError if a folder that would be written is not the project's."""
     owned.check(layout.corpus_data, OURS)
@@ -117,4 +134,4 @@ def _remove(directory: Path) -> list[Path]:
     features = [path for path in directory.iterdir() if path.is_dir() and owned.is_ours(path)]
     for folder in features:
         owned.remove(folder)
-    return owned.remove(directory, (*datadir.TABLES, datadir.SOURCES, ".*.lock", ".*.tmp"))
+    return owned.remove(directory, (*datadir.TABLES, datadir.SOURCES, datadir.PARTS, ".*.lock", ".*.tmp"))

@@ -21,6 +21,9 @@ from afn.systems import registry
 from afn.systems.protocol import System
 from afn.systems.subset import Subset
 
+GUESSING = 0.4  # an EER from which on a system hardly separates the classes; 0.5 is chance
+LONGEST_NAME = 230  # bytes of an utterance id in the name of a figure; a file's name has 255 at most
+
 
 @dataclass
 class Recording:
@@ -81,8 +84,10 @@ class Scorer:
 
     def prepare(self, path: Path) -> Recording:
         """Read and extract a recording; UserError, naming it, where that cannot be done."""
-        samples, notes = audio.convert(path, self.extract.sample_rate, self.channel)
-        recording = Recording(path, [], notes)
+        samples, changes = audio.convert(path, self.extract.sample_rate, self.channel)
+        if samples.min() == samples.max():
+            raise UserError(f"{path}: digital silence, all samples are {samples[0]}. Record it again.")
+        recording = Recording(path, [], list(changes.values()))
         try:
             features = self.extract(recording.utt, samples)
         except UserError as error:
@@ -91,7 +96,7 @@ class Scorer:
         recording.windows = windows(features, frames or len(features))
         recording.count = len(recording.windows)
         if recording.count > 1:
-            notes.append(f"{len(features)} frames: the mean score of {recording.count} windows of {frames}")
+            recording.notes.append(f"{len(features)} frames: the mean score of {recording.count} windows of {frames}")
         return recording
 
     def score_all(self, recordings: list[Recording]) -> None:
@@ -114,17 +119,18 @@ class Scorer:
         assert self.heatmaps is not None
         of = f"{self.experiment.title}, seed {self.experiment.seeds[0]}"
         heading = f"{recording.utt} · score {recording.score:+.2f}, {self.decision(recording)} · {of}"
-        recording.heatmap = self.heatmaps / self._unused(recording.utt)
-        self.first.draw_attention(recording.heatmap, recording.windows[0], heading)
+        figure = self.heatmaps / self._unused(recording.utt)
+        self.first.draw_attention(figure, recording.windows[0], heading)
+        recording.heatmap = figure
         if recording.count > 1:
             recording.notes.append(f"the heatmap shows the first {len(recording.windows[0])} frames")
 
     def _unused(self, utt: str) -> str:
         """A name for a figure: recordings of several folders may have the same id."""
-        name, number = f"{utt}.png", 1
+        name, number = f"{_short(utt)}.png", 1
         while name in self.drawn:
             number += 1
-            name = f"{utt}-{number}.png"
+            name = f"{_short(utt)}-{number}.png"
         self.drawn.add(name)
         return name
 
@@ -146,6 +152,8 @@ class Scorer:
         )
         if self.threshold.eer is not None:
             text += f" (official EER on dev {100 * self.threshold.eer:.2f} %)"
+            if self.threshold.eer >= GUESSING:
+                text += "; on dev it was no better than guessing, so do not rely on it"
         if self.experiment.simulated:
             text += "; it was trained on simulated replays, which say nothing about real ones"
         return text
@@ -204,6 +212,11 @@ def windows(features: np.ndarray, frames: int) -> list[np.ndarray]:
         return [features]
     last = len(features) - frames
     return [features[start : start + frames] for start in [*range(0, last, max(frames // 2, 1)), last]]
+
+
+def _short(name: str) -> str:
+    """A name of which a file's name can be made, with a number, an ending, and what it has while it is written."""
+    return os.fsencode(name)[:LONGEST_NAME].decode("utf-8", "ignore")
 
 
 def note(text: str) -> None:

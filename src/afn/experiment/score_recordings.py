@@ -25,9 +25,10 @@ from afn.common.paths import portable
 from afn.experiment import command_line, finished
 from afn.experiment import recording_scorer as scorers
 from afn.experiment.recording_scorer import Recording, Scorer, note, readable
+from afn.features.containers import SUFFIXES
 
-SUFFIXES = (".wav", ".flac")  # looked for in folders
 GROUP = 64  # windows scored at a time
+FAILURES = (UserError, OSError, MemoryError)  # of one recording; the others are scored all the same
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def main() -> None:
     parser = command_line.Parser(
         description=__doc__, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a recording, or a folder of wav and flac")
+    parser.add_argument("files", nargs="+", type=given, metavar="FILE", help="a recording, or a folder of recordings")
     finished.add_options(parser)
     parser.add_argument("--threshold", type=number, metavar="SCORE", help="genuine above it (that of the EER on dev)")
     parser.add_argument(
@@ -76,23 +77,39 @@ def number(text: str) -> float:
     raise argparse.ArgumentTypeError(f"{text!r} must be a number")
 
 
-def files_of(given: Iterable[Path]) -> Iterator[Path]:
-    """The files that are given, and those in folders, at any depth, in bytewise order; a folder without any itself."""
+def given(text: str) -> Path:
+    """The type of an argument that names a file or folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty name, perhaps of a variable that is not set")
+    return Path(text)
+
+
+def files_of(given: Iterable[Path]) -> Iterator[Path | Failure]:
+    """The files that are given, and those in folders, at any depth, in bytewise order; what cannot be read there."""
     for path in given:
-        inside = (f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES and not f.name.startswith("."))
-        yield from sorted((f for f in inside if f.is_file()), key=os.fsencode) or [path]
+        if not os.path.isdir(path):  # noqa: PTH112 — Path.is_dir may raise
+            yield path
+            continue
+        refused: list[OSError] = []
+        inside = [Path(folder, name) for folder, _, names in os.walk(path, onerror=refused.append) for name in names]
+        found = [file for file in inside if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")]
+        yield from sorted(found, key=os.fsencode)
+        yield from (failure(error.filename, f"{error.strerror}. Correct its permissions.") for error in refused)
+        if not found and not refused:
+            yield failure(path, f"holds no recordings ({' '.join(SUFFIXES)}). Name another folder.")
 
 
 def results(scorer: Scorer, given: Iterable[Path]) -> Iterator[Recording | Failure]:
     """Every recording, scored and drawn, or why it has no score; a group at a time, as soon as the group is done."""
     group: list[Recording] = []
     for path in files_of(given):
+        if isinstance(path, Failure):
+            yield path
+            continue
         try:
-            if path.is_dir():
-                raise UserError(f"{path}: holds no wav or flac file")
             group.append(scorer.prepare(path))
-        except (UserError, OSError) as error:
-            yield Failure(readable(path), readable(" ".join(str(error).split())))
+        except FAILURES as error:
+            yield failure(path, error)
         if sum(len(recording.windows) for recording in group) >= GROUP:
             yield from scored_group(scorer, group)
             group = []
@@ -101,16 +118,33 @@ def results(scorer: Scorer, given: Iterable[Path]) -> Iterator[Recording | Failu
 
 
 def scored_group(scorer: Scorer, group: list[Recording]) -> Iterator[Recording | Failure]:
-    scorer.score_all(group)
+    """A group, scored together; where that fails, one at a time, so that only the recordings that fail are lost."""
+    try:
+        scorer.score_all(group)
+    except FAILURES as error:
+        if len(group) > 1:
+            for recording in group:
+                yield from scored_group(scorer, [recording])
+        else:
+            yield failure(group[0].path, error)
+        return
     for recording in group:
         if not math.isfinite(recording.score):
-            name = readable(recording.path)
-            yield Failure(name, f"{name}: its score is {recording.score}; train without divergence")
+            yield failure(recording.path, f"its score is {recording.score}. Train without divergence.")
             continue
         if scorer.heatmaps:
-            scorer.draw(recording)
+            try:
+                scorer.draw(recording)
+            except OSError as error:
+                recording.notes.append(f"no heatmap: {error}")
         recording.windows = []  # of many recordings they would fill the memory
         yield recording
+
+
+def failure(path: Path | str, error: Exception | str) -> Failure:
+    """Why a recording has no score, in one line that names it."""
+    file, said = readable(path), readable(" ".join(str(error).split()) or "out of memory. Cut it into shorter ones.")
+    return Failure(file, said if file in said else f"{file}: {said}")
 
 
 def succeeded(found: Iterable[Recording | Failure], failures: list[Failure]) -> Iterator[Recording]:
