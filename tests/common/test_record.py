@@ -26,6 +26,11 @@ def test_differences_are_named_with_both_values():
     }
 
 
+def test_a_setting_that_was_renamed_since_is_no_other_identity(tmp_path):
+    record.write(tmp_path, {"identity": {"settings": {"extractor": {"least_posterior": 0.025}}}})
+    assert record.current(tmp_path, {"settings": {"extractor": {"min_posterior": 0.025}}})
+
+
 @pytest.mark.parametrize("content", ["identity: {}\n", "schema: 99\n", "schema: many\n"])
 def test_a_record_of_another_schema_is_refused_and_is_not_up_to_date(tmp_path, content):
     (tmp_path / record.NAME).write_text(content)

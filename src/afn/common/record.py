@@ -13,6 +13,7 @@ from afn.common.errors import UserError
 
 NAME = "config.yaml"
 SCHEMA = 2  # raised when older records can no longer be read
+RENAMED = {"least_posterior": "min_posterior"}  # settings in older records of this schema, and their names now
 ABSENT = "absent"
 
 
@@ -32,7 +33,7 @@ def exists(directory: Path) -> bool:
 
 
 def read(directory: Path) -> dict[str, Any]:
-    """The record in `directory`. UserError if it is missing, malformed, or of another schema version."""
+    """The record in `directory`, with the names of now. UserError if missing, malformed, or of another schema."""
     path = directory / NAME
     content = config.read(path)
     schema = content.get("schema", 1)
@@ -41,7 +42,14 @@ def read(directory: Path) -> dict[str, Any]:
             f"{path}: written by {'an older' if schema in (0, 1) else 'another'} version of this program (schema "
             f"{schema}, this one reads {SCHEMA}). Move that folder away and run its stage again, or use that version."
         )
-    return content
+    found: dict[str, Any] = _renamed(content)
+    return found
+
+
+def _renamed(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {RENAMED.get(key, key): _renamed(item) for key, item in value.items()}
+    return value
 
 
 def current(directory: Path, identity: Mapping[str, Any]) -> bool:

@@ -39,13 +39,13 @@ class Alignment:
         ubm: the background model.
         selected: components kept for each frame, the most likely ones under the diagonals of the covariances; None:
             all. Kaldi's recipe: 20.
-        least_posterior: smaller posteriors are set to 0 and the rest renormalised; 0: keep all. Kaldi's recipe: 0.025.
+        min_posterior: smaller posteriors are set to 0 and the rest renormalised; 0: keep all. Kaldi's recipe: 0.025.
     """
 
-    def __init__(self, ubm: DiagonalGMM | FullGMM, selected: int | None = 20, least_posterior: float = 0.025):
+    def __init__(self, ubm: DiagonalGMM | FullGMM, selected: int | None = 20, min_posterior: float = 0.025):
         self.ubm = ubm
         self.selected = selected if selected and selected < ubm.components else None
-        self.least_posterior = least_posterior
+        self.min_posterior = min_posterior
         self._selector = ubm.diagonal() if isinstance(ubm, FullGMM) and self.selected else ubm
 
     def posteriors(self, frames: Tensor, scratch: Scratch | None = None) -> Tensor:
@@ -56,9 +56,9 @@ class Alignment:
             least = coarse.kthvalue(self.ubm.components - self.selected + 1, dim=1, keepdim=True).values
             joint = joint.masked_fill(coarse < least, -torch.inf)
         posteriors = joint.softmax(dim=1)
-        if self.least_posterior > 0:
+        if self.min_posterior > 0:
             # The largest posterior is kept even if it is below the threshold.
-            least = posteriors.amax(dim=1, keepdim=True).clamp(max=self.least_posterior)
+            least = posteriors.amax(dim=1, keepdim=True).clamp(max=self.min_posterior)
             posteriors = posteriors.masked_fill(posteriors < least, 0)
             posteriors /= posteriors.sum(dim=1, keepdim=True)
         return posteriors

@@ -32,7 +32,7 @@ class IVectorExtractor:
         loadings: T, [K × D × R].
         means: m, [K × D]; None: the background model's.
         covariances: Sigma, [K × D × D], or [K × D] for a diagonal background model; None: the background model's.
-        selected, least_posterior: as in `Alignment`.
+        selected, min_posterior: as in `Alignment`.
 
     Attributes:
         trace: log-likelihood of the training data (nats per frame) before each iteration of `fit`.
@@ -48,10 +48,10 @@ class IVectorExtractor:
         means: ArrayLike | None = None,
         covariances: ArrayLike | None = None,
         selected: int | None = 20,
-        least_posterior: float = 0.025,
+        min_posterior: float = 0.025,
     ):
         self.ubm = ubm
-        self.alignment = Alignment(ubm, selected, least_posterior)
+        self.alignment = Alignment(ubm, selected, min_posterior)
         self.trace: list[float] = []
         self._set(
             torch.as_tensor(loadings, dtype=torch.float64),
@@ -66,13 +66,13 @@ class IVectorExtractor:
         dimension: int,
         seed: int,
         selected: int | None = 20,
-        least_posterior: float = 0.025,
+        min_posterior: float = 0.025,
     ) -> Self:
         """The start of training: normal random loadings of `dimension` R, scaled by INITIAL; `seed` determines them."""
         generator = torch.Generator().manual_seed(seed)
         noise = torch.randn(*ubm.means.shape, dimension, generator=generator, dtype=torch.float64)
         variances = ubm.covariance if isinstance(ubm, DiagonalGMM) else ubm.diagonal().variances
-        return cls(ubm, INITIAL * variances.sqrt()[:, :, None] * noise, None, None, selected, least_posterior)
+        return cls(ubm, INITIAL * variances.sqrt()[:, :, None] * noise, None, None, selected, min_posterior)
 
     @classmethod
     def from_kaldi(
@@ -82,7 +82,7 @@ class IVectorExtractor:
         precisions: ArrayLike,
         prior_offset: float,
         selected: int | None = 20,
-        least_posterior: float = 0.025,
+        min_posterior: float = 0.025,
     ) -> Self:
         """From Kaldi's extractor: M [K × D × R], SigmaInv [K × D × D] and the prior offset.
 
@@ -92,7 +92,7 @@ class IVectorExtractor:
         projections = torch.as_tensor(projections, dtype=torch.float64)
         covariances = torch.linalg.inv(torch.as_tensor(precisions, dtype=torch.float64))
         means = prior_offset * projections[:, :, 0]
-        return cls(ubm, projections, means, (covariances + covariances.mT) / 2, selected, least_posterior)
+        return cls(ubm, projections, means, (covariances + covariances.mT) / 2, selected, min_posterior)
 
     @property
     def dimension(self) -> int:
@@ -152,7 +152,7 @@ class IVectorExtractor:
             "means": self.means,
             "covariances": self.covariances,
             "selected": self.alignment.selected,
-            "least_posterior": self.alignment.least_posterior,
+            "least_posterior": self.alignment.min_posterior,  # its former name: older files are read
             "trace": list(self.trace),
         }
 

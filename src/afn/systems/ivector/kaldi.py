@@ -225,7 +225,7 @@ class KaldiIVectors:
             ["gmm-gselect", f"--n={selected}", str(self.selector), features, "ark:-"],
             [
                 "fgmm-global-gselect-to-post",
-                f"--min-post={of.least_posterior}",
+                f"--min-post={of.min_posterior}",
                 str(self.ubm),
                 features,
                 "ark,s,cs:-",

@@ -29,7 +29,7 @@ class TotalVariability(Settings):
     dimension: PositiveInt = Field(description="of an i-vector")
     iterations: PositiveInt = Field(description="of EM")
     selected: PositiveInt | None = Field(description="Gaussians per frame that posteriors are computed for; null: all")
-    least_posterior: float = Field(ge=0, lt=1, description="smaller posteriors are set to 0")
+    min_posterior: float = Field(ge=0, lt=1, description="smaller posteriors are set to 0")
 
 
 class BackEnd(Settings):

@@ -138,7 +138,7 @@ class IVectorSystem(System):
         return learner.run(
             "extractor",
             total.iterations,
-            lambda: IVectorExtractor.sampled(ubm, total.dimension, self.seed, total.selected, total.least_posterior),
+            lambda: IVectorExtractor.sampled(ubm, total.dimension, self.seed, total.selected, total.min_posterior),
             IVectorExtractor.from_state_dict,
             fit,
         )
