@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+from torch.nn.functional import interpolate
 
-from afn.systems.neural.attentive_filtering import ATTENTIONS, AttentiveFilteringNetwork
+from afn.systems.neural.attentive_filtering import ATTENTIONS, AttentiveFilteringNetwork, Resize
 from afn.systems.neural.dilated_resnet import DilatedResNet
 
 SHORT = 904  # frames; the fewest that the networks take
@@ -32,6 +33,20 @@ def test_masks_keep_the_shape_and_the_range_of_their_non_linearity(attention):
     else:
         assert (mask >= (0 if attention == "sigmoid" else -1)).all() and (mask <= 1).all()
     assert mask.std() > 0
+
+
+@pytest.mark.parametrize(
+    ("size", "out"), [((9, 171), (137, 851)), ((249, 1075), (257, 1091)), ((5, 1), (9, 7)), ((4, 6), (4, 6))]
+)
+def test_the_repeatable_gradient_of_a_resize_is_pytorchs(size, out):
+    random = torch.Generator().manual_seed(1)
+    x = torch.randn(2, 3, *size, dtype=torch.float64, generator=random, requires_grad=True)
+    weights = torch.randn(2, 3, *out, dtype=torch.float64, generator=random)
+    theirs = interpolate(x, size=out, mode="bilinear", align_corners=True)
+    ours = Resize.apply(x, torch.Size(out))
+    assert torch.equal(ours, theirs)
+    gradients = [torch.autograd.grad((resized * weights).sum(), x)[0] for resized in (ours, theirs)]
+    torch.testing.assert_close(*gradients, rtol=0, atol=1e-11)
 
 
 def test_a_temperature_flattens_a_softmax():

@@ -4,6 +4,9 @@ Source: Lai et al., ICASSP 2019, eqs. 1-3 and Fig. 1, and the layer list of the 
 (simple_attention_network.py, AttenResNet2, 4 and 5).
 """
 
+from functools import cache
+from typing import Any
+
 import torch
 from torch import Size, Tensor, nn
 from torch.nn import functional
@@ -121,7 +124,46 @@ class AttentionBranch(nn.Module):
 
 def resized(x: Tensor, size: Size) -> Tensor:
     """Tensor[B × C × H × W] to Tensor[B × C × size], bilinear with aligned corners."""
+    if x.is_cuda and torch.are_deterministic_algorithms_enabled():
+        return Resize.apply(x, size)  # PyTorch would compose it of many slow steps there
     return functional.interpolate(x, size=size, mode="bilinear", align_corners=True)
+
+
+class Resize(torch.autograd.Function):
+    """`resized` with a repeatable gradient: every element gathers its terms in a fixed order.
+
+    The gradient of PyTorch's kernel for GPUs adds them up in the order in which they arrive.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, size: Size) -> Tensor:
+        ctx.size = x.shape[2:]
+        return torch.ops.aten.upsample_bilinear2d(x, size, True)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        gradient = gradient.permute(0, 2, 3, 1)  # channels last, as convolutions want it
+        for axis, size in enumerate(ctx.size, 1):
+            places, weights = taps(size, gradient.shape[axis], gradient.device)
+            terms = gradient.index_select(axis, places.flatten()).unflatten(axis, places.shape)
+            shape = (*places.shape, *(1 for _ in range(3 - axis)))  # the further axes of `terms`
+            gradient = terms.mul_(weights.view(shape).to(terms.dtype)).sum(axis + 1)
+        return gradient.permute(0, 3, 1, 2), None
+
+
+@cache
+def taps(size: int, out: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The places, int64[size × K], on an axis resized to `out` that read an element, and their weights, float64.
+
+    Element j has weight 1 - |s i - j| at place i, s = (size - 1) / (out - 1), as far as that is above 0.
+    """
+    step = (size - 1) / max(1, out - 1)
+    count = min(out, int(2 / step) + 2) if step else out
+    elements = torch.arange(size, dtype=torch.float64, device=device)[:, None]
+    first = ((elements - 1) / step).floor().long() if step else elements.long()
+    places = first + torch.arange(count, device=device)
+    weights = (1 - (places.double() * step - elements).abs()).clamp(min=0) * ((places >= 0) & (places < out))
+    return places.clamp(0, out - 1), weights
 
 
 def _conv_bn_relu(channels: int, out: int, dilation: int | tuple[int, int] = 1) -> tuple[nn.Module, ...]:
