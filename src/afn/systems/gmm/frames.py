@@ -52,6 +52,12 @@ def chunks(frames: Frames, rows: int) -> Iterator[Tensor]:
         yield _joined(waiting, position)
 
 
+def device_of(frames: Frames) -> str:
+    """The kind of device that frames are computed on, "cpu" or "cuda": that of the first matrix."""
+    first = frames if isinstance(frames, Matrix | Iterator) else next(iter(frames), None)
+    return first.device.type if isinstance(first, Tensor) else "cpu"
+
+
 def moments(frames: Frames, rows: int = 8192) -> tuple[int, Tensor, Tensor]:
     """The number of frames, their mean and their variance (divisor T), both float64[D]; errors as in `chunks`.
 

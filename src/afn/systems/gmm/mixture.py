@@ -18,7 +18,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from afn.systems.gmm.frames import Frames, Scratch, chunks, too_few
+from afn.systems.gmm.frames import Frames, Scratch, chunks, device_of, too_few
 
 LOG_2PI = math.log(2 * math.pi)
 SPLIT = 0.2  # deviations by which the two halves of a split component move apart (the HTK Book, sec. 10.6)
@@ -208,8 +208,7 @@ class Mixture(ABC):
 
     def _chunks(self, frames: Frames) -> Iterator[Tensor]:
         """Chunks in which phi, the posteriors and their temporaries stay within CHUNK_BYTES."""
-        device = frames.device.type if isinstance(frames, Tensor) else "cpu"
-        budget = CHUNK_BYTES.get(device, CHUNK_BYTES["cpu"]) // 4
+        budget = CHUNK_BYTES.get(device_of(frames), CHUNK_BYTES["cpu"]) // 4
         rows = max(64, budget // (2 * (self._width() + self.components)))
         for chunk in chunks(frames, rows):
             if chunk.shape[1] != self.dimension:

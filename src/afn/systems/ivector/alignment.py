@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from afn.systems.gmm.frames import Matrix, Scratch, chunks
+from afn.systems.gmm.frames import Matrix, Scratch, chunks, device_of
 from afn.systems.gmm.models import DiagonalGMM, FullGMM, upper_products
 
-FRAMES_AT_ONCE = 512  # their products then fit into a CPU's caches
+FRAMES_AT_ONCE = {"cpu": 512, "cuda": 16384}  # their products fit into a CPU's caches; a GPU has a few GB to spare
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Alignment:
         total: Any = 0.0  # a Tensor or None from the first chunk on
         scratch = Scratch()
         utterance = done = 0  # done: summed frames of this utterance
-        for chunk in chunks(utterances, FRAMES_AT_ONCE):
+        for chunk in chunks(utterances, FRAMES_AT_ONCE.get(device_of(utterances), FRAMES_AT_ONCE["cpu"])):
             if chunk.shape[1] != self.ubm.dimension:
                 raise ValueError(f"frames of {chunk.shape[1]} dimensions; this model has {self.ubm.dimension}")
             chunk = chunk.double()
