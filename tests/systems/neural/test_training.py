@@ -231,16 +231,6 @@ def test_tiling_repeats_the_whole_utterance_and_cuts_the_last_repeat():
     np.testing.assert_array_equal(tile(features, 2, 2), features[:2].T)
 
 
-def test_a_subset_on_a_device_gives_the_same_batches():
-    tiled = subset("t", 9, 1)
-    resident = tiled.resident(CPU, math.inf)
-    assert len(resident) == len(tiled)
-    for indices in ([3, 0, 8, 4], [7]):
-        (x, y), (theirs, targets) = resident.batch(indices), tiled.batch(indices)
-        assert x.is_contiguous()
-        assert torch.equal(x, theirs) and torch.equal(y, targets)
-
-
 def test_training_from_a_device_is_that_from_disk(tmp_path):
     trainer(tmp_path / "disk").run()
     resident = trainer(tmp_path / "device")

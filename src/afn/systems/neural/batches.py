@@ -28,6 +28,25 @@ def check_width(features: np.ndarray, bins: int) -> None:
         )
 
 
+def tile_on(device: torch.device, features: Sequence[np.ndarray], frames: int, bins: int) -> Tensor:
+    """Matrices float32[T × bins] as one batch of `tile`, Tensor[B × 1 × bins × frames], tiled on `device`.
+
+    Only their true lengths are copied there: a host would take longer to repeat them than a GPU to score them.
+    """
+    for matrix in features:
+        check_width(matrix, bins)
+    lengths = torch.tensor([len(matrix) for matrix in features])
+    starts = lengths.cumsum(0) - lengths
+    joined = torch.from_numpy(np.concatenate(features)).to(device)
+    return _gathered(joined, starts.to(device), lengths.to(device), torch.arange(frames, device=device))
+
+
+def _gathered(features: Tensor, starts: Tensor, lengths: Tensor, steps: Tensor) -> Tensor:
+    """The utterances of Tensor[N × D] that begin at `starts`, tiled to `steps`: Tensor[B × 1 × D × frames]."""
+    places = starts[:, None] + steps % lengths[:, None]
+    return features[places].transpose(1, 2).contiguous()[:, None]
+
+
 class Tiled:
     """A subset whose batches are read and tiled on demand.
 
@@ -59,7 +78,7 @@ class Tiled:
             size += matrix.nbytes
             if size > most:
                 return None
-            matrices.append(torch.from_numpy(matrix).to(device))
+            matrices.append(torch.tensor(matrix, device=device))  # a copy: archives give read-only arrays
         return Resident(self, matrices)
 
 
@@ -84,8 +103,7 @@ class Resident:
     def batch(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
         """The utterances at `indices`: float32 Tensor[B × 1 × D × frames], and their targets Tensor[B], 1 = genuine."""
         chosen = torch.tensor(list(indices), device=self.features.device)
-        places = self.starts[chosen, None] + self.steps % self.lengths[chosen, None]
-        return self.features[places].transpose(1, 2).contiguous()[:, None], self.targets[chosen]
+        return _gathered(self.features, self.starts[chosen], self.lengths[chosen], self.steps), self.targets[chosen]
 
 
 def shuffled(count: int, batch_size: int, seed: int, epoch: int) -> list[list[int]]:

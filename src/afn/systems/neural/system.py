@@ -13,7 +13,7 @@ from afn.systems import checkpoints
 from afn.systems import device as devices
 from afn.systems.neural import light_cnn, training
 from afn.systems.neural.attentive_filtering import AttentiveFilteringNetwork
-from afn.systems.neural.batches import Tiled, tile
+from afn.systems.neural.batches import Tiled, tile, tile_on
 from afn.systems.neural.dilated_resnet import DilatedResNet
 from afn.systems.neural.embedding_gaussians import EmbeddingGaussians
 from afn.systems.neural.inference import for_scoring
@@ -117,6 +117,8 @@ class NeuralSystem(System):
 
     def inputs(self, features: list[np.ndarray]) -> Tensor:
         """Matrices float32[T × bins] as one batch, Tensor[B × 1 × bins × frames]."""
+        if self.device.type != "cpu":
+            return tile_on(self.device, features, self.frames, self.bins)
         return torch.from_numpy(np.stack([tile(matrix, self.frames, self.bins) for matrix in features]))[:, None]
 
     @property
