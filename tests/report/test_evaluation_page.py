@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from html import unescape
 
 import numpy as np
 import pytest
@@ -47,22 +48,16 @@ def test_every_yaml_is_a_row_run_or_not(main, tree):
     assert "16.08" in tree.report and "16.08" not in tree.page
 
 
-def test_what_a_row_is_trained_on_is_shown(main, tree):
-    tree.system("gmm", 1.0, title="GMM", recipe="cqcc_gmm_cmvn_pooled")
-    main(*tree.arguments)
-    assert row(tree.page, "GMM")[1] == "train+dev" and row(tree.page, AFN)[1] == "train"
-    assert [s["trained_on"] for s in tree.json["systems"]] == ["train", "train", "train+dev"]
-    assert "GMM: trained on dev as well" in tree.page
-
-
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # classes nearly apart
-def test_what_the_paper_leaves_open_is_said_of_a_row_that_is_run(main, tmp_path):
-    made = made_up_corpus.two_systems(tmp_path)
-    made.row("afn", AFN, "{dev: 6.55, eval: 8.99, note: the width is ours}")
-    made.row("absent", "Absent", "{note: the height is ours}")
-    main(*made.arguments)
-    for page in (made.page, made.report):
-        assert f"{AFN}: the width is ours" in page
+def test_what_a_row_is_trained_on_and_what_the_paper_leaves_open_is_said_of_rows_that_are_run(main, tree):
+    tree.system("gmm", 1.0, title="GMM", recipe="cqcc_gmm_cmvn_pooled")
+    tree.row("afn", AFN, "{dev: 6.55, eval: 8.99, note: the width is ours}")
+    tree.row("absent", "Absent", "{note: the height is ours}")
+    main(*tree.arguments)
+    assert {row(tree.page, title)[1] for title in ("GMM", AFN)} == {"train+dev", "train"}
+    assert sorted(s["trained_on"] for s in tree.json["systems"]) == ["train", "train", "train+dev"]
+    for page in (tree.page, tree.report):
+        assert "GMM: trained on dev as well" in page and f"{AFN}: the width is ours" in page
         assert "the height is ours" not in page
 
 
@@ -74,23 +69,20 @@ def test_a_fusion_is_that_of_its_members_averaged_scores(main, tree):
     found = {fused["name"]: fused for fused in tree.json["fusions"]}
     assert found["lacking"]["run"] is False and "lcnn" in found["lacking"]["reason"]
     trials = {subset: tree.trials(subset) for subset in ("dev", "eval")}
-    matrices = {
-        subset: np.column_stack(
-            [of.vector(score_files.read(tree.exp / m / "scores" / f"{subset}.txt")) for m in ("afn", "drn")]
-        )
+    dev, test = (
+        np.column_stack([of.vector(score_files.read(tree.exp / m / f"scores/{subset}.txt")) for m in ("afn", "drn")])
         for subset, of in trials.items()
-    }
-    model = fusion.train(matrices["dev"], trials["dev"].genuine, ["afn", "drn"])
-    llrs, genuine = model.llrs(matrices["eval"]), trials["eval"].genuine
+    )
+    model = fusion.train(dev, trials["dev"].genuine, ["afn", "drn"])
+    llrs, genuine = model.llrs(test), trials["eval"].genuine
     for name in ("pair", "everything"):
-        assert found[name]["fusion"] == model.plain()
+        assert found[name]["fusion"] == model.plain() and "paper" not in found[name]
         assert found[name]["eval"]["fused"]["linear_roc"] == 100 * eer.linear_roc_eer(llrs[genuine], llrs[~genuine])
-        assert "paper" not in found[name]
         assert str(model) in printed and str(model) in tree.page
         kept = score_files.read(tree.exp / "fusion" / name / "scores" / "eval.txt")
         assert trials["eval"].vector(kept) == pytest.approx(llrs, rel=1e-15)
     assert config.read(tree.exp / "fusion" / "pair" / "fusion.json")["members"] == model.plain()["members"]
-    validated = fusion.cross_validate(matrices["dev"], trials["dev"], ["afn", "drn"])
+    validated = fusion.cross_validate(dev, trials["dev"], ["afn", "drn"])
     expected = 100 * eer.linear_roc_eer(validated.genuine, validated.spoof)
     assert found["pair"]["dev"]["trained_on"] and found["pair"]["dev"]["cross_validated"]["linear_roc"] == expected
     assert row(tree.page, "fusion pair")[3] == f"{expected:.2f}"
@@ -99,12 +91,11 @@ def test_a_fusion_is_that_of_its_members_averaged_scores(main, tree):
 def test_fused_scores_are_no_system_and_do_not_outlive_their_fusion(main, tree):
     tree.fusion("pair", "[afn, drn]")
     main(*tree.arguments)
-    main(*tree.arguments)
-    assert [system["name"] for system in tree.json["systems"]] == ["afn", "drn"]
     assert (tree.exp / "fusion" / "pair" / "scores" / "dev.txt").is_file()
     (tree.root / "conf" / "fusion" / "pair.yaml").unlink()
     record.remove(tree.exp / "drn" / "scores")
     main(*tree.arguments)
+    assert [system["name"] for system in tree.json["systems"]] == ["afn", "drn"]
     assert not (tree.exp / "fusion" / "pair").exists() and not (tree.exp / "drn" / "calibrated").exists()
     assert (tree.exp / "afn" / "calibrated" / "eval.txt").is_file()
 
@@ -126,16 +117,38 @@ def test_a_single_system_is_calibrated_but_not_fused(main, tmp_path):
     assert f"{cost['cllr']:.3f} (min {cost['min_cllr']:.3f})" in tree.page
 
 
-def test_differences_are_to_the_best_on_dev(main, tree):
-    dev = {s["name"]: s for s in (main(*tree.arguments), tree.json)[1]["systems"]}
-    best, other = sorted(("afn", "drn"), key=lambda name: dev[name]["dev"]["averaged"]["linear_roc"])
+def test_differences_are_to_the_best_on_dev_and_said_in_words(main, tree):
+    printed = main(*tree.arguments)
+    systems = {s["name"]: s for s in tree.json["systems"]}
+    best, other = sorted(systems, key=lambda name: systems[name]["dev"]["averaged"]["linear_roc"])
     found = tree.json["differences"]
-    assert (found["subset"], found["to"]) == ("eval", dev[best]["title"])
+    assert (found["subset"], found["to"]) == ("eval", systems[best]["title"])
     ((title, difference),) = found["systems"].items()
-    averaged = {name: dev[name]["eval"]["averaged"]["linear_roc"] for name in (best, other)}
-    assert title == dev[other]["title"]
+    averaged = {name: systems[name]["eval"]["averaged"]["linear_roc"] for name in (best, other)}
+    assert title == systems[other]["title"]
     assert difference["value"] == pytest.approx(averaged[other] - averaged[best], abs=1e-12)
     assert difference["low"] <= difference["value"] <= difference["high"]
+    first, _, second, *_ = tree.json["summary"][0].split(". ") + tree.json["summary"][1:]
+    assert systems[best]["title"] in first and f"{averaged[best]:.2f} % on eval" in first
+    for page in (tree.page, printed, unescape(tree.report)):
+        assert first in page and second in page and tree.json["remark"] in page
+
+
+def test_the_worst_recordings_are_those_of_the_averaged_scores(main, tree):
+    main(*tree.arguments)
+    worst = tree.json["systems"][0]["worst"]
+    scores = score_files.read(tree.exp / "afn" / "scores" / "eval.txt")
+    threshold = eer.official_threshold(*tree.classes("afn/scores", "dev"))
+    assert worst["threshold"] == {"value": threshold, "of": "dev"}
+    for label, sign in (("genuine", 1), ("spoof", -1)):
+        of_class = [utt for utt, wanted in tree.labels["eval"].items() if wanted == label]
+        expected = sorted(of_class, key=lambda utt: sign * scores[utt])[:10]
+        shown = worst["recordings"][label]
+        assert [of["utt"] for of in shown] == expected
+        assert [of["error"] for of in shown] == [(scores[utt] <= threshold) == (sign > 0) for utt in expected]
+        assert all(f"| {utt} | " in tree.page and f">{utt}<" in tree.report for utt in expected)
+    assert worst["recordings"]["spoof"][0]["condition"].split()[1] == "P01"
+    assert "<audio" not in tree.report  # no file exists
 
 
 def test_the_breakdown_is_of_the_corpus_conditions(main, tree):
@@ -148,66 +161,32 @@ def test_the_breakdown_is_of_the_corpus_conditions(main, tree):
     assert chosen["eer"][AFN] == 100 * expected and chosen["replays"] == np.sum(trials.conditions["recorder"] == "R02")
 
 
-def asv_file(tmp_path):
-    rng = np.random.default_rng(3)
-    lines = [
-        f"u{i} {kind} {rng.normal(centre)}\n"
-        for kind, centre in (("target", 3), ("nontarget", 0), ("spoof", 2))
-        for i in range(40)
-    ]
-    (tmp_path / "asv.txt").write_text("".join(lines))
-    return tmp_path / "asv.txt"
-
-
 def test_the_minimum_tdcf_where_asv_scores_are_given(main, tree):
-    main(*tree.arguments)
-    assert "minimum_tdcf" not in tree.json and "t-DCF" not in tree.report
-    path = asv_file(tree.root)
-    main(*tree.arguments, "--asv-scores", path)
-    verifier = tdcf.verifier(**tdcf.read_asv(path))
+    rng = np.random.default_rng(3)
+    scores = {kind: rng.normal(mean, size=40) for kind, mean in (("target", 3), ("nontarget", 0), ("spoof", 2))}
+    lines = [f"u{i} {kind} {score}\n" for kind, of_kind in scores.items() for i, score in enumerate(of_kind.tolist())]
+    (tree.root / "asv.txt").write_text("".join(lines))
+    main(*tree.arguments, "--asv-scores", tree.root / "asv.txt")
+    verifier = tdcf.verifier(*scores.values())
     for year in (2019, 2021):
         expected = tdcf.minimum(*tree.classes("afn/scores", "eval"), verifier, year).minimum
         assert tree.json["minimum_tdcf"]["systems"][AFN][str(year)]["minimum"] == expected
         assert f"{expected:.4f}" in tree.report
 
 
-def test_the_minimum_tdcf_of_a_score_file(main, tmp_path):
-    rng = np.random.default_rng(1)
-    listed = {f"u{i}": ("genuine" if i % 3 else "spoof", rng.normal(i % 3 > 0)) for i in range(60)}
-    for name, column in (("labels", 0), ("scores", 1)):
-        (tmp_path / name).write_text("".join(f"{utt} {values[column]}\n" for utt, values in listed.items()))
-    path = asv_file(tmp_path)
-    arguments = ["--scores", tmp_path / "scores", "--labels", tmp_path / "labels", "--asv-scores", path]
-    found = json.loads(main(*arguments, "--json"))["minimum_tdcf"]
-    classes = [np.array([v[1] for v in listed.values() if v[0] == wanted]) for wanted in ("genuine", "spoof")]
-    verifier = tdcf.verifier(**tdcf.read_asv(path))
-    assert found["2019"]["minimum"] == tdcf.minimum(*classes, verifier, 2019).minimum
-    assert found["2021"]["minimum"] == tdcf.minimum(*classes, verifier, 2021).minimum
-
-
-def test_a_file_that_is_no_asv_scores_is_named(main, tree):
-    (tree.root / "asv.txt").write_text("a genuine 1\n")
-    with pytest.raises(UserError, match=r"asv\.txt:1: .*`name target\|nontarget\|spoof score`"):
-        main(*tree.arguments, "--asv-scores", tree.root / "asv.txt")
-
-
-def test_chosen_systems_alone_are_on_the_det_curves(main, tree):
-    tree.fusion("pair", "[afn, drn]")
-    main(*tree.arguments)
-    every = (tree.exp / "det.png").read_bytes()
-    main(*tree.arguments, "--det", "afn", "pair")
-    assert (tree.exp / "det.png").read_bytes() != every
-    with pytest.raises(UserError, match="--det lcnn: neither a system with scores nor a fusion. Known: afn, drn, pair"):
-        main(*tree.arguments, "--det", "lcnn")
-
-
-def test_a_fusion_is_not_drawn_on_the_dev_scores_that_trained_it(main, tree, monkeypatch):
+def test_chosen_systems_are_on_the_det_curves_and_fusions_not_on_the_dev_scores_that_trained_them(
+    main, tree, monkeypatch
+):
     tree.fusion("pair", "[afn, drn]")
     seen = []
     monkeypatch.setattr(evaluation.plots, "det_png", lambda panels: seen.append(panels) or made_up_corpus.BLANK)
     main(*tree.arguments)
-    titles = {subset: [found.title for found in listed] for subset, listed in seen[0].items()}
-    assert titles == {"dev": [AFN, "DRN(ReLU)"], "eval": [AFN, "DRN(ReLU)", "fusion pair"]}
+    main(*tree.arguments, "--det", "afn", "pair")
+    every, chosen = ({s: [found.title for found in listed] for s, listed in panels.items()} for panels in seen)
+    assert every == {"dev": [AFN, "DRN(ReLU)"], "eval": [AFN, "DRN(ReLU)", "fusion pair"]}
+    assert chosen == {"dev": [AFN], "eval": [AFN, "fusion pair"]}
+    with pytest.raises(UserError, match="--det lcnn: neither a system with scores nor a fusion. Known: afn, drn, pair"):
+        main(*tree.arguments, "--det", "lcnn")
 
 
 def test_the_folder_of_fusions_is_no_system(main, tree):
@@ -217,55 +196,41 @@ def test_the_folder_of_fusions_is_no_system(main, tree):
     assert [system["name"] for system in tree.json["systems"]] == ["afn", "drn"]
 
 
-@pytest.mark.parametrize("text", ["0", "-3", "many"])
-def test_resamples_are_counted(main, tree, text):
-    with pytest.raises(UserError, match=f"'{text}' must be a whole number above 0"):
-        main(*tree.arguments, f"--resamples={text}")
-
-
-# The page
-
-
-FILES = ["RESULTS.md", "det.png", "report.html", "results.json"]
-
-
-def test_the_same_scores_give_the_same_bytes(main, tree):
-    tree.fusion("both", "all")
-
-    def outputs():
-        made = [path for path in tree.exp.rglob("*") if path.is_file() and "seed" not in str(path)]
-        return {str(path.relative_to(tree.exp)): path.read_bytes() for path in made}
-
-    main(*tree.arguments)
-    first = outputs()
-    main(*tree.arguments, "--force")
-    assert outputs() == first
-    assert sorted(name for name in first if "/" not in name) == [".afn", *FILES]
-    assert {"fusion/both/fusion.json", "fusion/both/scores/eval.txt", "afn/calibrated/dev.txt"} < first.keys()
-    assert not any(str(tree.root).encode() in content for content in first.values())
-
-
+@pytest.mark.slow
 def test_the_page_shows_what_the_seeds_left(main, tree):
-    main(*tree.arguments)
-    for absent in ("No attention has been drawn", "No training curves", "No seed with scores has a record"):
-        assert absent in tree.report
     leave_everything(tree)
+    texts = "No training curves", "No seed with scores has a record", "No attention has been drawn"
     record.remove(tree.exp / "afn" / "attention")
     main(*tree.arguments)
-    assert "No attention has been drawn" in tree.report  # stage 1 is not through with it
+    assert texts[2] in tree.report  # stage 1 has not finished
     record.write(tree.exp / "afn" / "attention", {"seed": 1})
     main(*tree.arguments)
     assert "src/train.py --seeds 1-3" in tree.report and "torch 9.9" in tree.report and "cccccccccccc+" in tree.report
     assert "E_0, genuine" in tree.report and "E_70, spoof" in tree.report
-    for absent in ("No attention has been drawn", "No training curves", "No seed with scores has a record"):
-        assert absent not in tree.report
+    assert not any(text in tree.report for text in texts)
 
 
-def test_the_page_needs_nothing_but_itself_and_is_the_same_every_time(drawing, tree):
+@pytest.mark.slow
+def test_the_results_are_the_same_bytes_every_time_and_the_page_needs_nothing_but_itself(drawing, tree):
+    def outputs():
+        made = [path for path in tree.exp.rglob("*") if path.is_file() and "seed" not in str(path)]
+        return {str(path.relative_to(tree.exp)): path.read_bytes() for path in made}
+
     leave_everything(tree)
     tree.fusion("pair", "[afn, drn]")
     drawing(*tree.arguments)
-    page = tree.report
+    first, page = outputs(), tree.report
+    drawing(*tree.arguments, "--force")
+    assert outputs() == first
+    assert {name for name in first if "/" not in name} == {
+        ".afn",
+        "RESULTS.md",
+        "det.png",
+        "report.html",
+        "results.json",
+    }
+    assert {"fusion/pair/fusion.json", "fusion/pair/scores/eval.txt", "afn/calibrated/dev.txt"} < first.keys()
+    assert not any(str(tree.root).encode() in content for content in first.values())
     assert not re.search(r"https?://|@import|<script|<link|<iframe|url\(", page)
     sources = re.findall(r'(?:src|href|srcset)="([^"]*)"', page)
     images = [source for source in sources if not source.startswith("#")]
@@ -275,9 +240,7 @@ def test_the_page_needs_nothing_but_itself_and_is_the_same_every_time(drawing, t
         head, data = image.split(",")
         assert head == "data:image/png;base64" and base64.b64decode(data, validate=True).startswith(b"\x89PNG")
     assert {f"#{name}" for name in re.findall(r'<section id="([^"]*)"', page)} == set(sources) - set(images)
-    assert not re.search(r'[\s">(]/(home|root|tmp|work|usr|opt|nowhere)', page) and str(tree.root) not in page
-    drawing(*tree.arguments)
-    assert tree.report == page
+    assert not re.search(r'[\s">(]/(home|root|tmp|work|usr|opt|nowhere)', page)
 
 
 def leave_everything(tree):

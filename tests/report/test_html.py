@@ -103,7 +103,9 @@ def test_the_worst_recordings_can_be_heard_and_seen_where_their_files_exist():
                Recording("G2", "", 0.75, False, "", "")]  # fmt: skip
     recordings = {"genuine": genuine, "spoof": [Recording("S'1", "E01 R02", 3, True, "file:///x/s&1.wav", "")]}
     found = Worst("eval", 0.5, "dev", recordings, {"genuine": 1, "spoof": 7}, {"genuine": 4, "spoof": 5000})
-    text = page([run(), run("drn", "DRN")], found=Analysis(best="DRN"), worst={"AFN": found, "DRN": found})
+    text = page(
+        [run(), run("drn", "DRN")], found=Analysis(best="DRN", judged="eval"), worst={"AFN": found, "DRN": found}
+    )
     section = text[text.index('<section id="worst">') : text.index('<section id="attention">')]
     summary = "errors on eval 1 of 4 genuine, 7 of 5000 spoof (threshold 0.5, that of the EER on dev)"
     assert f"<details><summary>AFN: {summary}" in section and f"<details open><summary>DRN: {summary}" in section
