@@ -76,8 +76,8 @@ case $command in
     cd -- "$here" # where relative paths start
     PYTHONPATH=$repository/bench:$PYTHONPATH exec "$python" "$repository/bench/run.py" ${rest[@]+"${rest[@]}"} ;;
   test)
-    if ((!${#rest[@]})); then # all tests: two processes of one thread each, which do not wait actively
-      rest=(--numprocesses 2 --dist loadfile --no-loadscope-reorder)
+    if [[ " ${rest[*]-}" != *" tests/"* ]]; then # many: two processes of one thread each, which do not wait actively
+      rest=(--numprocesses 2 --dist loadfile --no-loadscope-reorder ${rest[@]+"${rest[@]}"})
       export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
     fi
     exec "$python" -m pytest "${rest[@]}" ;;

@@ -114,6 +114,13 @@ def test_all_stages_run_by_default_and_several_systems_one_after_the_other(run):
     assert [Path(call[3]).name for call in run.lines()] == ["prepare.py", *middle, *middle, "evaluate.py"]
 
 
+def test_tests_run_in_two_processes_unless_files_are_named(run):
+    for arguments, parallel in (([], True), (["-m", "not slow"], True), (["tests/test_run.py", "-x"], False)):
+        succeeded(run("test", *arguments))
+        (call,) = run.lines()
+        assert call[3:5] == ["-m", "pytest"] and (call[5:7] == ["--numprocesses", "2"]) == parallel
+
+
 @pytest.mark.parametrize("minus", ["-", "−", "–"])
 def test_a_minus_sign_is_taken_for_a_hyphen(run, minus):
     succeeded(run(f"{minus}2", f"{minus}1", LC_ALL="C"))
@@ -155,7 +162,7 @@ def test_jobs_and_cluster_go_to_the_stages_that_take_them(run):
         "extract.py": ["--nj", "--cluster"],
         "train.py": ["--cluster"],
         "attention.py": [],
-        "score.py": ["--cluster"],
+        "score.py": ["--nj", "--cluster"],
         "evaluate.py": [],
     }
     assert (value(calls["extract.py"], "--nj"), value(calls["score.py"], "--cluster")) == ("3", "tcp://node:8786")
