@@ -20,7 +20,7 @@ from afn.systems import registry
 
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-COMMANDS = ("./run.sh", "python ", "utils/download", "PYTHON=")
+COMMANDS = ("./run.sh", "python ", ".venv/bin/python src/", ".venv/bin/python utils/", "utils/download", "PYTHON=")
 INTERPRETER = """#!/bin/sh
 case $1 in
   -c) exit 0 ;;
@@ -86,6 +86,14 @@ def test_links_lead_to_files_and_headings(page):
         assert path.exists(), target
         if heading:
             assert heading in anchors(path), target
+
+
+def test_every_function_of_the_code_map_exists():
+    text = (ROOT / "docs" / "code_map.md").read_text(encoding="utf-8")
+    found = re.findall(r"\.\./src/(afn/[\w/]+)\.py\) \| `(\w+)`", text)
+    assert len(found) > 20
+    for module, name in found:
+        assert hasattr(importlib.import_module(module.replace("/", ".")), name), f"{module}: {name}"
 
 
 def test_every_page_is_reached_from_the_readme():
@@ -169,7 +177,7 @@ def test_commands_parse(page, tmp_path, settings_of):
     interpreter.chmod(0o755)
     for command in commands(page):
         words = [word for word in shlex.split(command) if "=" not in word or not word.startswith("PYTHON=")]
-        if words[0] == "python":
+        if words[0].endswith("python"):
             calls = [words[1:]]
         elif words[0] == "./run.sh":
             record.write_text("")
