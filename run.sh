@@ -83,7 +83,8 @@ case $command in
     exec "$python" -m pytest "${rest[@]}" ;;
   score | export)
     cd -- "$here"
-    exec "$python" -m "afn.experiment.${command/score/score_recordings}" ${rest[@]+"${rest[@]}"} ;;
+    # Python files in the user's folder, such as random.py, are not modules of the program.
+    PYTHONSAFEPATH=1 exec "$python" -m "afn.experiment.${command/score/score_recordings}" ${rest[@]+"${rest[@]}"} ;;
 esac
 
 rows=$("$python" src/afn/experiment/rows.py "$system") # the systems, one per line

@@ -240,6 +240,12 @@ def test_paths_of_score_and_bench_start_in_the_users_folder(clone, tmp_path):
     assert bench[3:] == [f"{clone.repository}/bench/run.py", "--out", "bench.json"]
 
 
+@pytest.mark.slow
+def test_python_files_of_the_user_are_not_imported(run, tmp_path):
+    (tmp_path / "argparse.py").write_text("raise SystemExit('imported')")
+    assert "usage: score_recordings.py" in succeeded(run("score", "--help", PYTHON=sys.executable)).stdout
+
+
 def test_another_shell_is_refused_in_one_line(run):
     dash = shutil.which("dash")
     if not dash:
