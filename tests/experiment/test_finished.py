@@ -40,13 +40,6 @@ def test_the_newest_training_of_the_default_system_is_taken(tmp_path, exp):
     assert found.trained[10].directory == tmp_path / "exp" / "new" / "afn" / "seed10"
 
 
-def test_a_newer_training_without_scores_is_not_taken_before_one_with_scores(tmp_path, exp):
-    exp("scored", "afn", 1, 300)
-    exp("new", "afn", 1, 100)
-    record.write(tmp_path / "exp" / "scored" / "afn" / "seed1" / "scores", {"identity": {}})
-    assert find(tmp_path).layout.corpus == "scored"
-
-
 def test_options_choose_another(tmp_path, exp):
     exp("old", "afn", 1, 300)
     exp("new", "afn", 2, 100)

@@ -67,19 +67,6 @@ def test_compression_that_cannot_be_read_fails_loudly(golden):
         list(archives.read(golden / "kaldi_compressed_cm2.ark"))
 
 
-def test_a_cut_archive_is_named(written):
-    ark = written / "feats.ark"
-    whole = ark.read_bytes()
-    archive = archives.FeatureArchive(written / "feats.scp", written)
-    for length in (0, 1, 5, 12, 20, len(whole) - 1):
-        ark.write_bytes(whole[:length])
-        with pytest.raises(UserError, match=r"feats\.ark"):
-            archive["u4"]
-        if length:  # an empty archive is whole, with nothing in it
-            with pytest.raises(UserError, match=r"feats\.ark"):
-                dict(archives.read(ark))
-
-
 def test_a_folder_that_was_moved_is_read_where_it_is_now(written, tmp_path_factory):
     elsewhere = tmp_path_factory.mktemp("moved") / "a|b [c] d"
     lines = (written / "feats.scp").read_text().replace(" feats.ark", f" {written}/feats.ark")
@@ -94,17 +81,6 @@ def test_a_folder_that_was_moved_is_read_where_it_is_now(written, tmp_path_facto
     (tmp_path_factory.getbasetemp() / "feats.scp").write_text(lines)
     at_its_path = archives.FeatureArchive(tmp_path_factory.getbasetemp() / "feats.scp", ROOT)
     np.testing.assert_array_equal(at_its_path["u1"], MATRICES["u1"])
-
-
-def test_a_view_has_some_of_the_utterances_in_the_order_asked_for(written):
-    archive = archives.FeatureArchive(written / "feats.scp", written)
-    view = archive.only(["u3", "u1"])
-    assert list(view) == ["u3", "u1"] and len(archive) == 5
-    np.testing.assert_array_equal(view["u3"], MATRICES["u3"])
-    with pytest.raises(KeyError):
-        view["u2"]
-    with pytest.raises(UserError, match=r"feats\.scp: no features of utterance u9"):
-        archive.only(["u1", "u9"])
 
 
 def test_the_hash_of_the_content_does_not_depend_on_archives_and_paths(tmp_path):

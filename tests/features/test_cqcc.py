@@ -7,7 +7,6 @@ from scipy.interpolate import CubicSpline
 
 from afn.features import audio, cqt
 from afn.features.cqcc import CqccOptions, cqcc, statics, uniform_grid
-from afn.features.utterance_cmvn import utterance_cmvn
 
 BASELINE = CqccOptions()  # 29 cepstra and c0
 ENERGY = CqccOptions(coefficients=19, first="energy")  # of the enhanced baseline, before its normalisation
@@ -70,20 +69,3 @@ def test_statics_are_the_dct_of_the_splined_log_power(options):
     uniform = CubicSpline(cqt.centre_frequencies(options), log_power)(grid)
     cepstra = scipy.fft.dct(uniform, norm="ortho", axis=0)[: options.coefficients + 1]
     np.testing.assert_allclose(statics(samples, options), cepstra.T, rtol=0, atol=1e-9)
-
-
-def test_digital_silence_lies_on_the_floor_and_is_normalised_to_zeros():
-    silence = np.zeros(16001, np.int16)
-    raw = cqcc(silence, ENERGY)
-    np.testing.assert_allclose(raw[:, 0], np.log(2.0**-52), rtol=1e-14)
-    np.testing.assert_allclose(raw[:, 1:], 0, atol=1e-10)  # a flat spectrum has c0 only
-    assert not cqcc(silence, NORMALISED).any()
-    c0 = cqcc(silence, BASELINE)[:, 0]
-    np.testing.assert_allclose(c0, np.log(2.0**-52) * np.sqrt(8059), rtol=1e-12)
-
-
-def test_normalisation_has_zero_mean_and_unit_deviation_with_the_divisor_of_a_sample():
-    features = np.random.default_rng(0).normal(3, 5, size=(7, 3))
-    ours = utterance_cmvn(features)
-    np.testing.assert_allclose(ours, (features - features.mean(axis=0)) / features.std(axis=0, ddof=1), atol=1e-14)
-    assert not utterance_cmvn(features[:1]).any()

@@ -106,15 +106,5 @@ def test_a_part_that_is_not_up_to_date_is_extracted_again(tmp_path, recordings, 
     assert (out / "feats.2.ark").read_bytes() == whole
 
 
-def test_archives_of_an_earlier_longer_list_are_removed(tmp_path, recordings):
-    out = tmp_path / "out"
-    extract(out, recordings)
-    (out / "feats.ark").write_bytes(b"of an older version")
-    extract(out, recordings[:10], made_by="y")
-    parts.clear(out)
-    assert sorted(path.name for path in out.iterdir()) == ["feats.1.ark", "feats.2.ark", "feats.scp", "utt2num_frames"]
-    assert len(archives.FeatureArchive(out / "feats.scp", ROOT)) == 10
-
-
 def stamps(folder):
     return {path.name: path.stat().st_mtime_ns for path in folder.glob("*.ark")}

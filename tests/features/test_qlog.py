@@ -28,12 +28,6 @@ def transforms(samples, options):
     return frames @ waves, (frames * n) @ waves
 
 
-@pytest.mark.parametrize("q", [0.0, 0.5, 0.7, 0.9, 1 - 1e-9, 1.0, 1.3])
-def test_exp_q_undoes_log_q(q):
-    x = X[X >= 1e-6] if q < 0.5 else X  # near 0 the linear end rounds to 16 digits of 1
-    np.testing.assert_allclose(exp_q(log_q(x, q), q), x, rtol=1e-6 if q < 0.9 else 1e-9)
-
-
 @pytest.mark.parametrize("q", [0.0, 0.5, 0.9, 1.3])
 def test_the_q_logarithm_is_its_definition(q):
     np.testing.assert_allclose(log_q(X, q), (X ** (1 - q) - 1) / (1 - q), rtol=1e-9, atol=1e-12)
@@ -60,12 +54,6 @@ def test_q_1_is_mean_normalisation_in_the_log_domain(speech_like, scale):
     log_power = np.log(np.abs(first) ** 2)
     ours = qlog_spectrum(speech_like[: 400 + 160 * (len(first) - 1)], QLogOptions(q=1.0, scale=scale))
     np.testing.assert_allclose(ours, log_power - log_power.mean(axis=0), rtol=0, atol=1e-9)
-
-
-def test_q_0_is_division_by_the_mean_power(speech_like):
-    values = power(speech_like, QLogOptions())
-    ours = qlog_spectrum(speech_like, QLogOptions(q=0.0))
-    np.testing.assert_allclose(ours, np.log(np.maximum(values / values.mean(axis=0), 1e-6)), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("scale", ["bin", "utterance"])

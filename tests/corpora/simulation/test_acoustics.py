@@ -49,15 +49,6 @@ def test_the_reverberation_time_is_the_rooms(settings):
         assert 3 * (late - early) / RATE == pytest.approx(asked, rel=0.4)
 
 
-def test_a_place_is_the_same_wherever_it_occurs_and_places_and_rooms_differ(settings):
-    first = rooms.response(settings.rooms, 0.4, 1, "E01", 0, RATE)
-    rooms.response.cache_clear()
-    assert np.array_equal(rooms.response(settings.rooms, 0.4, 1, "E01", 0, RATE), first)
-    for other in ((1, "E01", 1), (1, "E02", 0), (2, "E01", 0)):
-        response = rooms.response(settings.rooms, 0.4, *other, RATE)
-        assert response.shape != first.shape or not np.allclose(response, first)
-
-
 def test_poor_loudspeakers_have_narrower_bands_and_rougher_responses(settings):
     good, poor = (devices.draw(settings.loudspeaker.replace(scatter=0), q, 1, "P01", RATE) for q in (0, 1))
     smooth = settings.loudspeaker.replace(resonances=0, scatter=0)
@@ -68,13 +59,6 @@ def test_poor_loudspeakers_have_narrower_bands_and_rougher_responses(settings):
         assert plain.drive == device.drive == smooth.drive[quality]
     band = np.geomspace(700, 3500, 200)
     assert np.std(magnitude(poor, band)) > 1.5 * np.std(magnitude(good, band))
-
-
-def test_a_resonance_peaks_where_and_as_high_as_it_should():
-    sections = devices.resonance(1000.0, 6.0, 3.0, RATE)
-    frequencies = np.array([10.0, 1000.0, 7900.0])
-    _, response = scipy.signal.sosfreqz(sections, frequencies, fs=RATE)
-    assert 20 * np.log10(np.abs(response)) == pytest.approx([0, 6, 0], abs=0.05)
 
 
 def test_saturation_bends_loud_samples_and_depends_on_the_drive_alone():
@@ -104,12 +88,6 @@ def test_the_signal_to_noise_ratio_is_the_one_asked_for(settings, speech):
     recording = RecordingChain(quiet, 1, RATE).record(speech, SPEECH, GENUINE).astype(float)
     signal, noise = recording[SPEECH], recording[:3900]
     assert 20 * np.log10(np.std(signal) / np.std(noise)) == pytest.approx(20, abs=1)
-
-
-def test_loud_settings_turn_the_recording_down_instead_of_clipping_it(settings, speech):
-    loud = settings.replace(level=(-10.0, -10.0))
-    recording = RecordingChain(loud, 1, RATE).record(5 * speech**3, SPEECH, GENUINE)
-    assert 0.95 * 32767 < np.abs(recording.astype(int)).max() < 0.99 * 32767
 
 
 @pytest.mark.parametrize("tilt", [0.0, 1.0, 2.0])

@@ -81,17 +81,3 @@ def test_values_beyond_all_bounds_are_those_of_neat_python(config):
     expected = theirs(genome, config, samples)
     np.testing.assert_array_equal(rnn.trace(genomes.network(genome, config), samples), expected)
     assert np.isfinite(expected).all()
-
-
-def test_blocks_hold_every_utterance_once_in_like_lengths():
-    utterances = waves(30, 10, 20, 40, 15)
-    blocks = rnn.blocks(utterances, 2)
-    assert sorted(place for block in blocks for place in block.places) == [0, 1, 2, 3, 4]
-    assert [block.samples.shape[0] for block in blocks] == [15, 30, 40]
-    for block in blocks:
-        for lane, place in enumerate(block.places):
-            length = len(utterances[place])
-            assert block.lengths[lane] == length
-            np.testing.assert_array_equal(block.samples[:length, lane], utterances[place])
-            assert not block.samples[length:, lane].any()
-    assert rnn.blocks([]) == []

@@ -94,25 +94,6 @@ def test_float32_is_safe_far_from_the_origin():
     assert model.trace == pytest.approx(exact.trace, abs=1e-3)
 
 
-def test_one_matrix_and_many_are_the_same_frames():
-    frames = clusters()
-    many = [frames[:0], *np.split(frames, [1, 70, 71, 500])]
-    whole = DiagonalGMM.sampled(frames, 4, seed=2).fit(frames, 3)
-    pieces = DiagonalGMM.sampled(many, 4, seed=2).fit([torch.from_numpy(m) for m in many], 3)
-    np.testing.assert_allclose(pieces.means, whole.means, rtol=1e-12)
-    np.testing.assert_allclose(pieces.log_likelihood(many), whole.log_likelihood(frames), rtol=1e-12)
-
-
-def test_a_seed_decides_the_start():
-    frames = clusters()
-    same(DiagonalGMM.sampled(frames, 5, seed=3).fit(frames, 4), DiagonalGMM.sampled(frames, 5, seed=3).fit(frames, 4))
-    start = DiagonalGMM.sampled(frames, 5, seed=3)
-    assert not torch.equal(start.means, DiagonalGMM.sampled(frames, 5, seed=4).means)
-    assert all((frames == mean).all(axis=1).any() for mean in start.means.numpy())
-    np.testing.assert_allclose(start.variances, np.tile(frames.var(axis=0), (5, 1)))
-    assert start.weights.tolist() == [0.2] * 5
-
-
 @pytest.mark.parametrize("kind", ["diagonal", "full"])
 def test_training_stopped_and_restored_ends_bit_for_bit_the_same(kind):
     frames = clusters().astype(np.float32)
@@ -198,23 +179,6 @@ def test_a_full_mixture_begins_as_the_diagonal_one_and_learns_correlation():
     expected = logsumexp(np.stack(theirs) + full.weights.log().numpy()[:, None], axis=0)
     np.testing.assert_allclose(full.log_likelihood(frames.astype(np.float32)), expected, rtol=1e-5)
     np.testing.assert_allclose(full.log_likelihood(frames), expected, rtol=1e-11)
-
-
-def test_a_full_mixture_bears_dimensions_that_repeat_one_another():
-    frames = clusters()
-    frames = np.concatenate([frames, frames[:, :1] + 1e-9 * frames[:, 1:2]], axis=1)
-    model = FullGMM.from_diagonal(DiagonalGMM.sampled(frames, 3, seed=0)).fit(frames, 15)
-    assert (np.diff(model.trace) > -1e-9).all()
-    assert torch.linalg.eigvalsh(model.covariances).min() > 0
-
-
-def test_kaldis_parametrisation_comes_back():
-    frames = clusters()
-    model = FullGMM.from_diagonal(DiagonalGMM.sampled(frames, 3, seed=0)).fit(frames, 5)
-    precisions = torch.linalg.inv(model.covariances)
-    back = FullGMM.from_precisions(model.weights, (precisions @ model.means[:, :, None]).squeeze(2), precisions)
-    np.testing.assert_allclose(back.log_likelihood(frames), model.log_likelihood(frames), rtol=1e-9)
-    np.testing.assert_allclose(model.diagonal().variances[0], np.diag(model.covariances[0]))
 
 
 def test_the_score_is_the_mean_ratio_and_higher_for_genuine():

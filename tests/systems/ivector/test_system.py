@@ -123,13 +123,6 @@ def test_per_speaker_the_back_end_learns_from_means_of_speakers(corpus, tmp_path
     assert means.tolist() == [[8.0], [2.0], [2.5]] and genuine.tolist() == [False, True, False]
 
 
-def test_features_that_do_not_fit_are_named(corpus, trained):
-    system = trained[0]
-    features = {"D_0": corpus[0].features["T_0"], "D_1": np.full((5, 5), np.nan, np.float32)}
-    with pytest.raises(UserError, match=r"D_0 … D_1: .*nan.*stage -1"):
-        system.score(Subset("dev", dict.fromkeys(features, "spoof"), features))
-
-
 def test_training_data_that_do_not_suffice_are_refused(corpus, tmp_path):
     train, dev = corpus
     with pytest.raises(UserError, match=r"ubm: .*1506.*4000"):

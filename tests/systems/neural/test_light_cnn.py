@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from afn.systems.neural.light_cnn import LightCNN, MaxFeatureMap, OriginalLightCNN
+from afn.systems.neural.light_cnn import LightCNN, OriginalLightCNN
 
 
 def parameters(module):
@@ -14,12 +14,6 @@ def parameters(module):
 def test_parameter_counts_are_the_published_ones():
     assert parameters(LightCNN()) == 105_697
     assert parameters(OriginalLightCNN()) == 371_874
-
-
-def test_the_larger_of_each_pair_of_maps_passes():
-    layer = MaxFeatureMap(nn.Identity())
-    x = torch.randn(2, 6, 4, 5)
-    torch.testing.assert_close(layer(x), torch.maximum(x[:, :3], x[:, 3:]))
 
 
 def test_shapes_follow_the_tables():

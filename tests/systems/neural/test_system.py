@@ -81,22 +81,6 @@ class Identity(nn.Module):
         return x[:, 0, :, 0]
 
 
-def test_features_are_read_when_a_batch_needs_them():
-    read = []
-
-    class Archive(dict):
-        def __getitem__(self, utt):
-            read.append(utt)
-            return super().__getitem__(utt)
-
-    matrices = {f"u{i}": np.full((2, 3), i, np.float32) for i in range(4)}
-    tiled = Tiled(Subset("train", dict.fromkeys(matrices, "genuine"), Archive(matrices)), 5, 3)
-    assert not read
-    x, targets = tiled.batch([3, 1])
-    assert read == ["u3", "u1"]
-    assert x.shape == (2, 1, 3, 5) and x[:, 0, 0, 0].tolist() == [3, 1] and targets.tolist() == [1, 1]
-
-
 def test_gaussians_give_the_log_likelihood_ratio_of_their_classes():
     random = np.random.default_rng(0)
     labels = {f"u{i:03}": ("genuine", "spoof")[i % 2] for i in range(400)}
