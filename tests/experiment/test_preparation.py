@@ -2,12 +2,14 @@
 
 import shutil
 import sys
+import unicodedata
 
 import pytest
 import soundfile
 
+import miniature_corpora
 import prepare
-from afn.common import config, owned
+from afn.common import config, owned, paths
 from afn.common.errors import UserError
 from afn.corpora import datadir
 from made_up_recordings import make
@@ -222,6 +224,25 @@ def test_a_copied_corpus_changes_the_paths_alone(corpus):
     assert identity["places"] != config.read(corpus.data / "noise" / "config.yaml")["places"]
 
 
+def test_a_second_corpus_of_the_same_name_replaces_the_first_and_says_so(corpus):
+    corpus.run()
+    shutil.copytree(corpus.root / "lists", corpus.root / "other")
+    corpus.edit(f"{corpus.root}/lists", f"{corpus.root}/other")
+    said = corpus.run()
+    assert (
+        f"noise: was prepared from {corpus.root}/lists/" in said
+        and f"replaced by the corpus in {corpus.root}/other/" in said
+    )
+
+
+def test_a_name_in_another_unicode_form_is_recognised(corpus):
+    (corpus.root / "wav" / "eval_000.wav").rename(corpus.root / "wav" / unicodedata.normalize("NFD", "Jürgen.wav"))
+    wav_scp = corpus.root / "lists" / "eval" / "wav.scp"
+    wav_scp.write_text(wav_scp.read_text().replace("/eval_000.wav", unicodedata.normalize("NFC", "/Jürgen.wav")))
+    with pytest.raises(UserError, match=r"Jürgen\.wav: no such recording, but one whose name looks the same"):
+        corpus.run()
+
+
 def test_another_spelling_of_a_folder_is_no_change(corpus):
     corpus.run()
     corpus.edit(f"{corpus.root}/lists/dev", f"{corpus.root}/wav/../lists/dev/")
@@ -271,3 +292,17 @@ def test_the_original_of_a_converted_recording_is_what_counts(corpus):
     soundfile.write(original, samples, 16000)
     corpus.run()
     assert not (corpus.data / "noise" / "eval" / "utt2source").exists()
+
+
+@pytest.mark.parametrize("kind", ["asvspoof2019_pa", "asvspoof2021_pa", "remasc", "digits"])
+def test_published_corpora_in_miniature_are_prepared(corpus, kind):
+    corpus.yaml = getattr(miniature_corpora, kind)(corpus.root / "corpus")
+    said = corpus.run()
+    for subset in ("train", "dev", "eval") if kind != "asvspoof2021_pa" else ("eval",):
+        folder = corpus.data / kind / subset
+        listed = datadir.read(folder)
+        assert f"wrote {folder}: {len(listed) // 2} genuine + {len(listed) // 2} spoof" in said
+        assert (folder / "utt2source").exists() == (kind in ("remasc", "digits"))
+        assert all(soundfile.info(paths.located(u.wav)).samplerate == 16000 for u in listed)
+        assert listed[0].conditions
+    assert "is up to date" in corpus.run()
