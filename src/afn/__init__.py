@@ -9,11 +9,12 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 
 
-def load(experiment: Path | str) -> "Scorer":
+def load(experiment: Path | str, channel: int | None = None) -> "Scorer":
     """A trained experiment, ready to score recordings.
 
     Args:
         experiment: the folder exp/<corpus>/<system>, whose seeds are averaged, or a seed<k> in it.
+        channel: which channel to take of recordings that have several, 1 for the first.
 
     Returns:
         An object with `.score("file.wav")`, a number (higher = more genuine), and `.attend("file.wav")`: spectrogram,
@@ -24,4 +25,4 @@ def load(experiment: Path | str) -> "Scorer":
     """
     from afn.experiment import recording_scorer  # imports PyTorch
 
-    return recording_scorer.at(experiment)
+    return recording_scorer.at(experiment, channel)

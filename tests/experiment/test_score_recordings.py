@@ -301,13 +301,17 @@ def test_without_a_recorded_threshold_and_labels_of_dev_it_is_asked_for(run, tre
     assert found == run("--seed", 1, golden / "g03_short030.wav")
 
 
-def test_a_notebook_gets_the_scores_of_run_sh(run, tree, golden):
+def test_a_notebook_gets_the_scores_of_run_sh(run, tree, golden, tmp_path):
     files = {utt: golden / f"{utt}.wav" for utt in LABELS}
     for folder, arguments in (("lcnn", []), ("lcnn/seed2", ["--seed", 2])):
         experiment = afn.load(tree / "exp" / "mine" / folder)
         assert {utt: experiment.score(str(path)) for utt, path in files.items()} == table(
             run, *arguments, *files.values()
         )
+    short = soundfile.read(golden / "g03_short030.wav")[0]
+    soundfile.write(tmp_path / "g03_short030.flac", np.stack([short, -short], 1)[:, ::-1], 16000)
+    stereo = afn.load(tree / "exp" / "mine" / "lcnn", channel=2).score(tmp_path / "g03_short030.flac")
+    assert stereo == afn.load(tree / "exp" / "mine" / "lcnn").score(golden / "g03_short030.wav")
     with pytest.raises(UserError, match="LCNN: has no attention mask"):
         experiment.attend(files["g01_male_us"])
     with pytest.raises(UserError, match="gone.wav: no such recording"):

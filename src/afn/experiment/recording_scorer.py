@@ -188,9 +188,9 @@ def load(
     return Scorer(experiment, decide, loaded, extractor(experiment), channel, figures)
 
 
-def at(folder: Path | str) -> Scorer:
+def at(folder: Path | str, channel: int | None = None) -> Scorer:
     """The trained experiment in `folder` (exp/<corpus>/<system>, or a seed<k> in it), ready to score."""
-    return load(finished.at(Path(folder)))
+    return load(finished.at(Path(folder)), channel=channel)
 
 
 def extractor(experiment: TrainedSystem) -> FrontEnd:

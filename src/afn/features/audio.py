@@ -18,7 +18,7 @@ import soundfile
 from afn.common import files, paths
 from afn.common.errors import UserError
 from afn.features import containers
-from afn.features.containers import CONVERT, FETCH, Container
+from afn.features.containers import FETCH, Container
 from afn.features.waveform import FULL_SCALE
 
 # What soundfile raises; TypeError where a file has no header that it knows
@@ -300,7 +300,10 @@ def _ffmpeg(path: Path, container: Container) -> Iterator[Opened]:
     """A format that libsndfile lacks, through ffmpeg as wav of floats."""
     program = shutil.which("ffmpeg")
     if program is None:
-        raise UserError(f"{path}: {container.name} is decoded by ffmpeg, which is not installed. Install it. {CONVERT}")
+        raise UserError(
+            f"{path}: {container.name} is decoded by ffmpeg, which is not installed. Install it, or convert the "
+            f"file to wav or flac."
+        )
     name = b"file:" + os.fsencode(path)
     command: list[str | bytes] = [program, "-nostdin", "-v", "error", "-protocol_whitelist", "file,pipe", "-i", name]
     command += ["-map", "0:a:0", "-c:a", "pcm_f32le", "-f", "wav", "pipe:1"]
