@@ -274,7 +274,7 @@ OPTIONS = {
     "no jobs": (-1, ["--nj", "0"], "'0' must be a whole number above 0"),
     "an unknown option": (-2, ["--allow-pipe"], "unrecognized arguments: --allow-pipe"),
     "an unknown system": (0, ["--system", "afm"], "afm.yaml: no such file"),
-    "no labels": (3, ["--scores", "/nowhere"], "go together"),
+    "no scores": (3, ["--labels", "/nowhere"], "go together"),
 }
 
 

@@ -21,7 +21,7 @@ from afn.common.errors import UserError
 from afn.corpora import asvspoof2017, datadir, pipes
 from afn.corpora.datadir import Utterance
 from afn.features import archives, audio, kaldi_options
-from afn.metrics import score_files, tdcf
+from afn.metrics import score_files, trial_files
 from afn.systems import checkpoints, registry
 
 FUZZ = int(os.environ.get("FUZZ", "0"))
@@ -83,7 +83,7 @@ def test_label_files(folder, content):
 
 @given(table)
 def test_scores_of_a_speaker_verifier(folder, content):
-    survives(tdcf.read_asv, folder / "asv.txt", content)
+    survives(trial_files.read_asv, folder / "asv.txt", content)
 
 
 @given(table)

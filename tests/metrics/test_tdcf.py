@@ -65,33 +65,3 @@ def test_a_verifier_that_knows_no_speaker_is_refused():
     costs = tdcf.Costs(0.1, 0.85, 0.05)
     with pytest.raises(UserError, match=r"not defined for this verifier \(P_miss 0.5"):
         tdcf.minimum([1.0], [0.0], tdcf.Verifier(0.0, 0.5, 0.5, 0.5), 2021, costs)
-
-
-def test_reads_the_scores_of_a_verifier(tmp_path):
-    path = tmp_path / "asv.txt"
-    path.write_text("- target 2.5\r\n\nA01 spoof -1e-1\nLA_0001 nontarget -3\n- target 1\n")
-    found = tdcf.read_asv(path)
-    assert {key: values.tolist() for key, values in found.items()} == {
-        "target": [2.5, 1.0],
-        "nontarget": [-3.0],
-        "spoof": [-0.1],
-    }
-    assert tdcf.verifier(**found).threshold == -3.0
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("- target 1\n- bonafide 2\n", "asv.txt:2: unknown kind of trial 'bonafide'"),
-        ("- target x\n", "asv.txt:1: 'x' is not a finite number"),
-        ("- target\n", "asv.txt:1: 2 instead of 3 fields"),
-        ("- target nan\n", "asv.txt:1: 'nan' is not a finite number"),
-        ("- target 1\n- nontarget 2\n", "asv.txt: no spoof score"),
-    ],
-)
-def test_a_malformed_file_is_refused_by_line(tmp_path, text, message):
-    (tmp_path / "asv.txt").write_text(text)
-    with pytest.raises(UserError, match=message):
-        tdcf.read_asv(tmp_path / "asv.txt")
-    with pytest.raises(UserError, match="absent.txt: no such file"):
-        tdcf.read_asv(tmp_path / "absent.txt")

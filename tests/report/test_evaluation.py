@@ -1,19 +1,16 @@
-"""The script of stage 3: on a single score file, and on a corpus of made-up scores."""
+"""The script of stage 3 on a corpus of made-up scores."""
 
 import html
-import json
 import os
 import statistics
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-import evaluate
 import made_up_corpus
-from afn.common import errors, owned, record
+from afn.common import owned, record
 from afn.common.errors import UserError
 from afn.metrics import eer, score_files
 from afn.report import evaluation
@@ -38,96 +35,6 @@ def run():
 def main(monkeypatch, capsys, tmp_path):
     """Run the script within this process, with the rows of `tmp_path`/conf and no figures; returns its stdout."""
     return made_up_corpus.runner(monkeypatch, capsys, tmp_path, drawn=False)
-
-
-# A score file
-
-LABELS = "a genuine\nb genuine\nc spoof\nd spoof\n"
-
-
-def pair(tmp_path, score_lines, label_lines=LABELS):
-    (tmp_path / "s.txt").write_text(score_lines)
-    (tmp_path / "l.txt").write_text(label_lines)
-    return "--scores", tmp_path / "s.txt", "--labels", tmp_path / "l.txt"
-
-
-def test_prints_the_eer_of_a_score_file_by_every_definition(run, tmp_path):
-    found = run(*pair(tmp_path, "d 2.5\na 3\nb 2\nc 1\n"))
-    assert (found.returncode, found.stderr) == (0, "")
-    lines = found.stdout.splitlines()
-    assert "2 genuine, 2 spoof" in lines[0]
-    assert lines[1].startswith("EER, linear ROC") and " 50.0000 %" in lines[1]
-    assert lines[2].startswith("EER, convex hull") and " 25.0000 %" in lines[2]
-    assert lines[3].startswith("EER, official ASVspoof") and " 50.0000 %" in lines[3]
-
-
-def test_json_has_full_precision_counts_and_threshold(run, tmp_path):
-    rng = np.random.default_rng(5)
-    genuine, spoof = rng.normal(1, 1, 37), rng.normal(0, 1, 53)
-    named = {f"g{i}": score for i, score in enumerate(genuine)} | {f"s{i}": score for i, score in enumerate(spoof)}
-    score_files.write(tmp_path / "s.txt", named)
-    labels = [f"g{i} genuine\n" for i in range(37)] + [f"s{i} spoof\n" for i in range(53)]
-    (tmp_path / "l.txt").write_text("".join(labels))
-    found = run("--scores", tmp_path / "s.txt", "--labels", tmp_path / "l.txt", "--json")
-    assert (found.returncode, found.stderr) == (0, "")
-    content = json.loads(found.stdout)
-    assert (content["genuine"], content["spoof"], content["unit"]) == (37, 53, "percent")
-    for definition in eer.DEFINITIONS:
-        assert content["eer"][definition.name] == 100 * definition.compute(genuine, spoof)
-        assert content["definitions"][definition.name] == definition.source
-    assert content["threshold"] == {"official": eer.official_threshold(genuine, spoof)}
-
-
-@pytest.mark.parametrize(
-    ("score_lines", "label_lines", "message"),
-    [
-        ("a 1\nd 1\n", LABELS, "s.txt: no score for b (and 1 more)"),
-        ("a 1\nb 1\nc 1\nd 1\ne 1\n", LABELS, "l.txt for e; scores and labels"),
-        ("a 1\nb 1\nc 1\nd 1\na 1\n", LABELS, "s.txt:5: a is in line 1 already"),
-        ("a 1\nb nan\nc 1\nd 1\n", LABELS, "s.txt:2: 'nan' is not a finite number"),
-        ("a 1\nb 2\n", "a genuine\nb genuine\n", "l.txt: no spoof utterance"),
-        ("a 1\nb 2\n", "a spoof\nb spoof\n", "l.txt: no genuine utterance"),
-        ("a 1 genuine\n", LABELS, "s.txt:1: 3 "),
-    ],
-    ids=["missing", "extra", "duplicate", "nan", "no spoof", "no genuine", "columns"],
-)
-def test_mistakes_in_a_score_file_are_one_line_and_exit_2(
-    tmp_path, monkeypatch, capsys, score_lines, label_lines, message
-):
-    monkeypatch.setattr(sys, "argv", ["evaluate.py", *map(str, pair(tmp_path, score_lines, label_lines)), "--json"])
-    with pytest.raises(SystemExit) as left:
-        errors.run(evaluate.main)
-    stdout, stderr = capsys.readouterr()
-    assert (left.value.code, stdout) == (2, "")
-    assert stderr.count("\n") == 1 and stderr.startswith("evaluate.py: error: ")
-    assert message in stderr
-
-
-def test_a_mistake_leaves_the_process_with_2_and_one_line(run, tmp_path):
-    found = run(*pair(tmp_path, "a 1\nb nan\nc 1\nd 1\n"))
-    assert (found.returncode, found.stdout) == (2, "")
-    assert found.stderr.startswith(f"evaluate.py: error: {tmp_path / 's.txt'}:2: 'nan' is not a finite number")
-    assert found.stderr.count("\n") == 1
-
-
-def test_labels_and_json_need_scores(main, tmp_path):
-    for arguments in (["--json"], ["--labels", tmp_path / "l"], ["--scores", tmp_path / "s"]):
-        with pytest.raises(UserError, match="go together"):
-            main(*arguments)
-
-
-@pytest.mark.skipif(not REAL_DATA, reason="REAL_DATA does not name a folder with published scores")
-def test_a_published_score_file(main, tmp_path):
-    lines = Path(REAL_DATA, "scores", "gmm", "eval_prediction.txt").read_text().splitlines()
-    fields = [line.split() for line in lines]
-    both = pair(tmp_path, *("".join(f"{f[0]} {f[column]}\n" for f in fields) for column in (2, 1)))
-    content = json.loads(main(*both, "--json"))
-    assert (content["genuine"], content["spoof"]) == (1298, 12008)
-    assert content["eer"]["convex_hull"] == pytest.approx(13.74, abs=0.005)
-    assert content["eer"]["linear_roc"] == pytest.approx(13.79, abs=0.005)
-
-
-# A corpus
 
 
 @pytest.fixture
@@ -171,6 +78,7 @@ def test_results_of_two_systems_with_three_seeds(main, tree):
     assert row(tree.page, AFN) == [AFN, "train", "1-3", *linear]
     names = [definition.name for definition in eer.DEFINITIONS]
     by_definition = [f"{s['averaged'][name]:.2f}" for name in names for s in (dev, evaluation)]
+    by_definition += [f"{s['averaged']['min_dcf']:.3f}" for s in (dev, evaluation)]
     assert row(tree.page, AFN, 2)[1:] == by_definition
     first = [sure(s["per_seed"]["1"]["linear_roc"], s["per_seed_interval"]["1"]) for s in (dev, evaluation)]
     assert row(tree.page, AFN, 3) == [AFN, "1", *first]

@@ -30,7 +30,9 @@ def row(title, dev, test, seeds=(1, 2), **changes):
 def text(*rows, with_paper=False, best="AFN", judged="eval", intervals=(), differences=None, costs=None, groups=()):
     analysis = Known(judged=judged, best=best, differences=differences or {}, groups=groups)
     if costs:
-        analysis = dataclasses.replace(analysis, calibrated={best: types.SimpleNamespace(costs={judged: Cost(*costs, 0.5)})})
+        analysis = dataclasses.replace(
+            analysis, calibrated={best: types.SimpleNamespace(costs={judged: Cost(*costs, 0.5)})}
+        )
     object.__setattr__(analysis, "intervals", dict(intervals))
     return " ".join(summary.sentences(Results("c", "datadir", {}, rows, with_paper, "", analysis)))
 

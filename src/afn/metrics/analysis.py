@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from afn.common.errors import UserError
-from afn.metrics import bootstrap, breakdown, calibration, eer, fusion, tdcf
+from afn.metrics import bootstrap, breakdown, calibration, dcf, eer, fusion, tdcf
 from afn.metrics.bootstrap import Bootstrap, Interval
 from afn.metrics.breakdown import Group
 from afn.metrics.conditions import Conditions
@@ -45,10 +45,11 @@ class ScoredSystem:
 
 @dataclass(frozen=True)
 class Cost:
-    """Cost of log-likelihood ratios in bits, and its minimum after the best calibration."""
+    """Cost of log-likelihood ratios in bits, its minimum after the best calibration, and of decisions by them."""
 
     cllr: float
     min_cllr: float
+    act_dcf: float  # at the Bayes threshold, normalised, costs of ASVspoof 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +186,7 @@ def cost(genuine: np.ndarray, spoof: np.ndarray) -> Cost | None:
     """Cllr and minimum Cllr of log-likelihood ratios; None where a class is missing."""
     if not genuine.size or not spoof.size:
         return None
-    return Cost(calibration.cllr(genuine, spoof), calibration.min_cllr(genuine, spoof))
+    return Cost(calibration.cllr(genuine, spoof), calibration.min_cllr(genuine, spoof), dcf.act_dcf(genuine, spoof))
 
 
 def calibrate(trials: Mapping[str, Trials], system: ScoredSystem) -> Ratios | None:

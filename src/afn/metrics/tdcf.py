@@ -7,18 +7,15 @@ al., "Tandem assessment of spoofing countermeasures and automatic speaker verifi
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from afn.common import tables
 from afn.common.errors import UserError
 from afn.metrics import eer, roc
 
-KEYS = ("target", "nontarget", "spoof")
-ASV_LINE = "name target|nontarget|spoof score"
+KINDS = ("target", "nontarget", "spoof")  # of the trials of a speaker verifier
 LOWEST = 0.001  # how far below the lowest score the scripts of ASVspoof put the threshold that accepts everything
 
 
@@ -70,7 +67,7 @@ def verifier(target: ArrayLike, nontarget: ArrayLike, spoof: ArrayLike) -> Verif
     Arguments are vectors of ASV scores, higher = more like the speaker; scores at or above the threshold are accepted.
     Raises UserError if a kind of trial is missing or a score is NaN or infinite.
     """
-    target, nontarget = roc.checked(target, nontarget, KEYS[:2])
+    target, nontarget = roc.checked(target, nontarget, KINDS[:2])
     _, spoof = roc.checked(target, spoof)
     threshold = eer.official_threshold(target, nontarget)
     accepted = [float(np.mean(kind >= threshold)) for kind in (nontarget, spoof)]
@@ -95,6 +92,14 @@ def minimum(
     # Vertex k accepts the k highest of the distinct scores; the threshold is the next one, which it rejects.
     thresholds = np.append(scores, scores[-1] - LOWEST)
     misses, false_alarms = (true[-1] - true) / true[-1], false / false[-1]
+    c0, c1, c2 = constants(asv, definition, costs)
+    curve = ((c0 + c1 * misses + c2 * false_alarms) / (c0 + min(c1, c2)))[::-1]
+    best = int(np.argmin(curve))  # of equally good thresholds the lowest, as in the scripts of ASVspoof
+    return Tandem(float(curve[best]), float(thresholds[::-1][best]), c0, c1, c2)
+
+
+def constants(asv: Verifier, definition: Literal[2019, 2021], costs: Costs = ASVSPOOF) -> tuple[float, float, float]:
+    """C0, C1 and C2 of `Tandem`. Raises UserError where the t-DCF is not defined, as `minimum` does."""
     of_asv = costs.target * costs.miss * asv.miss + costs.nontarget * costs.false_alarm * asv.false_alarm
     c2 = costs.spoof * costs.false_alarm_spoof * asv.false_alarm_spoof
     if definition == 2019:
@@ -106,22 +111,4 @@ def minimum(
             f"the t-DCF is not defined for this verifier (P_miss {asv.miss:.3g}, P_fa {asv.false_alarm:.3g}, "
             f"P_fa of replays {asv.false_alarm_spoof:.3g}). Give scores of a better verifier."
         )
-    curve = ((c0 + c1 * misses + c2 * false_alarms) / (c0 + min(c1, c2)))[::-1]
-    best = int(np.argmin(curve))  # of equally good thresholds the lowest, as in the scripts of ASVspoof
-    return Tandem(float(curve[best]), float(thresholds[::-1][best]), c0, c1, c2)
-
-
-def read_asv(path: Path | str) -> dict[str, np.ndarray]:
-    """The ASV scores of a file in the form of ASVspoof 2019, `name target|nontarget|spoof score` a line, by kind.
-
-    Raises UserError, naming file and line, for a line of another form, and if a kind is missing.
-    """
-    found: dict[str, list[float]] = {key: [] for key in KEYS}
-    for where, (_, kind, score) in tables.rows(path, ASV_LINE, unique=False):
-        if kind not in KEYS:
-            raise UserError(f"{where}: unknown kind of trial {kind!r}. A line is `{ASV_LINE}`.")
-        found[kind].append(tables.number(score, where))
-    for key, values in found.items():
-        if not values:
-            raise UserError(f"{path}: no {key} score. The t-DCF needs scores of {', '.join(KEYS)}.")
-    return {key: np.array(values) for key, values in found.items()}
+    return c0, c1, c2

@@ -49,7 +49,7 @@ class Trials:
         speakers = np.array([u.speaker for u in listed], dtype=str)
         columns = list(listed[0].conditions) if listed else []
         conditions = {name: np.array([u.conditions[name] for u in listed], dtype=str) for name in columns}
-        return cls(tuple(u.utt for u in listed), genuine, speakers, conditions, _joined(genuine, speakers, conditions))
+        return cls(tuple(u.utt for u in listed), genuine, speakers, conditions, joined(genuine, speakers, conditions))
 
     def vector(self, found: Mapping[str, float], name: Path | str = "scores") -> np.ndarray:
         """The scores of one system as float64[N], in the order of the trials.
@@ -62,7 +62,7 @@ class Trials:
         return vector
 
 
-def _joined(genuine: np.ndarray, speakers: np.ndarray, conditions: Mapping[str, np.ndarray]) -> np.ndarray:
+def joined(genuine: np.ndarray, speakers: np.ndarray, conditions: Mapping[str, np.ndarray]) -> np.ndarray:
     """The configuration of each trial, str[N].
 
     A condition that is known of genuine speech and the same in all recordings of a speaker, as the language or the

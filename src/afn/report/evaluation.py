@@ -1,4 +1,4 @@
-"""Stage 3: the error rates of every system that has scores; or those of any score file.
+"""Stage 3: the error rates of every system that has scores.
 
     reads   data/<corpus>/{dev,eval}/                               labels, speakers, replay conditions
             conf/systems/*.yaml, conf/fusion/*.yaml                 the rows, titles and the paper's figures
@@ -14,21 +14,21 @@ Fused and calibrated scores are log-likelihood ratios (natural logarithm, genuin
 Every run computes everything; the same inputs give the same bytes. Nothing is chosen on eval.
 """
 
-import dataclasses
 import shutil
 import time
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from afn.common import config, files, owned
 from afn.common.errors import UserError
 from afn.common.labels import GENUINE, SPOOF
-from afn.common.paths import ROOT
+from afn.common.paths import ROOT, located
 from afn.corpora import asvspoof2017, datadir
 from afn.experiment import command_line, locks, results_tree
 from afn.experiment.layout import FUSION
-from afn.metrics import analysis, eer, fusion, score_files, tdcf
+from afn.metrics import analysis, eer, fusion, score_files, tdcf, trial_files
 from afn.metrics.analysis import Analysis, ScoredSystem
 from afn.metrics.conditions import ASVSPOOF_2017
 from afn.metrics.trials import SCORED_SUBSETS, Trials
@@ -39,38 +39,6 @@ CONF = ROOT / "conf"
 FIGURE = "det.png"
 OURS = ("RESULTS.md", "results.json", "report.html", FIGURE, FUSION)  # in exp/<corpus>, which the user may share
 PATIENCE = 60.0  # seconds to wait while another run writes, which takes a moment
-
-
-def of_file(scores_path: Path, labels_path: Path, as_json: bool, verifier: tdcf.Verifier | None) -> str:
-    """The EERs of one score file as text or JSON; UserError if the file is not valid or a class is missing."""
-    labels = score_files.read_labels(labels_path)
-    genuine, spoof = score_files.join(score_files.read(scores_path), labels, scores_path, labels_path)
-    for label, there in ((GENUINE, genuine), (SPOOF, spoof)):
-        if not there.size:
-            raise UserError(f"{labels_path}: no {label} utterance. An EER needs both classes.")
-    measured = eer.measure(genuine, spoof)
-    eers = measured.eers or {}
-    tandem = {year: tdcf.minimum(genuine, spoof, verifier, year) for year in (2019, 2021)} if verifier else {}
-    if as_json:
-        content = {
-            "genuine": genuine.size,
-            "spoof": spoof.size,
-            "unit": "percent",
-            "eer": {name: 100 * value for name, value in eers.items()},
-            "threshold": {eer.OFFICIAL.name: measured.threshold},
-            "definitions": {definition.name: definition.source for definition in eer.DEFINITIONS},
-        }
-        if tandem:
-            content["minimum_tdcf"] = {str(year): dataclasses.asdict(found) for year, found in tandem.items()}
-        return results_json.dump(content)
-    lines = [f"{scores_path}: {genuine.size} genuine, {spoof.size} spoof; higher scores = more genuine"]
-    lines += [f"EER, {d.title:<18}{100 * eers[d.name]:8.4f} %   {d.source}" for d in eer.DEFINITIONS]
-    lines.append(f"threshold, {eer.OFFICIAL.title}: {measured.threshold:.6g}; higher scores are accepted as genuine")
-    lines += [
-        f"minimum t-DCF, {year}:     {found.minimum:8.4f}     normalised; 1 is the cost of a useless countermeasure"
-        for year, found in tandem.items()
-    ]
-    return "\n".join(lines) + "\n"
 
 
 def of_corpus(here: command_line.Stage, resamples: int, verifier: tdcf.Verifier | None, det: list[str] | None) -> None:
@@ -99,7 +67,7 @@ def of_corpus(here: command_line.Stage, resamples: int, verifier: tdcf.Verifier 
         {name: (title, of) for (name, of), title in named},
         ASVSPOOF_2017 if here.corpus.kind == "asvspoof2017" else None,
         resamples,
-        verifier,
+        verifier or verifier_of(here.corpus),
     )
 
     every = panels(systems, deep, trials)
@@ -135,6 +103,14 @@ def of_corpus(here: command_line.Stage, resamples: int, verifier: tdcf.Verifier 
         written = write(directory, of_all, exhibits)
         keep_ratios(directory, here.corpus.name, systems, deep, trials)
     print(f"evaluate: wrote {', '.join(map(str, written))} in {time.monotonic() - started:.1f} s")
+
+
+def verifier_of(corpus: Any) -> tdcf.Verifier | None:
+    """The speaker verifier whose scores of eval the corpus' YAML names as `asv_scores`; None if it names none."""
+    path = getattr(corpus, "asv_scores", None)
+    if path is None:
+        return None
+    return tdcf.verifier(**trial_files.read_asv(located(path), getattr(corpus, "track", "eval")))
 
 
 def unique(named: list[tuple[str, str]]) -> list[str]:

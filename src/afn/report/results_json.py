@@ -56,6 +56,7 @@ def text(results: Results) -> str:
                     "label": group.label,
                     "threats": list(group.threats),
                     "replays": group.replays,
+                    "genuine": group.genuine,
                     "eer": {title: 100 * rate for title, rate in group.eers.items()},
                 }
                 for group in analysis.groups
@@ -88,10 +89,11 @@ def model(corpus: str, title: str, fusion: Fusion) -> str:
 
 
 def _figures(measured: Measured | None) -> dict[str, float | None] | None:
-    """The EERs in percent and the official threshold by name."""
+    """The EERs in percent, the official threshold and minDCF by name."""
     if measured is None or measured.eers is None:
         return None
-    return {name: 100 * value for name, value in measured.eers.items()} | {"official_threshold": measured.threshold}
+    eers = {name: 100 * value for name, value in measured.eers.items()}
+    return eers | {"official_threshold": measured.threshold, "min_dcf": measured.min_dcf}
 
 
 def _interval(found: Interval, value: bool = False) -> dict[str, float]:

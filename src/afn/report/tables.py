@@ -69,7 +69,7 @@ def systems(results: Results, page: bool = False) -> Grid:
         for subset in SCORED_SUBSETS:
             interval = results.analysis.interval(subset, row.title) if subset in row.averaged else None
             cells.append(_sure(percent(row.averaged.get(subset)), interval))
-        cells += _costs(results, page, row.title, results.analysis.calibrated.get(row.title))
+        cells += _costs(results, page, row.title, results.analysis.calibrated.get(row.title), row.averaged)
         rows.append(cells + _published(results, row.paper, page))
     return Grid("Equal error rates of every system", header, rows, left=3)
 
@@ -89,7 +89,7 @@ def fusions(results: Results, page: bool = False) -> Grid:
         validated = fused.ratios.cross_validated
         cells = [_title(fused.title, fused.name), Cell(", ".join(fused.members), kind="wide"), dev]
         cells += [Cell(percent(validated) if validated.eers else ABSENT), test_cell]
-        cells += _costs(results, page, fused.title, fused.ratios)
+        cells += _costs(results, page, fused.title, fused.ratios, fused.ratios.measured)
         rows.append(cells + _published(results, fused.paper, page))
     return Grid("Equal error rates of every fusion", header, rows, left=2)
 
@@ -111,10 +111,12 @@ def not_run(results: Results) -> Grid:
 
 
 def definitions(results: Results) -> Grid:
-    """The EERs of the averaged scores by each definition."""
+    """The EERs of the averaged scores by each definition, and minDCF."""
     header = _cells("system", *(f"{s}, {d.title}" for d in eer.DEFINITIONS for s in SCORED_SUBSETS))
+    header += _cells(*(f"{s}, minDCF" for s in SCORED_SUBSETS))
     rows = [
         _cells(row.title, *(percent(row.averaged.get(s), d.name) for d in eer.DEFINITIONS for s in SCORED_SUBSETS))
+        + _cells(*(min_dcf(row.averaged.get(s)) for s in SCORED_SUBSETS))
         for row in results.rows
     ]
     return Grid("Averaged scores by every definition of the EER", header, rows)
@@ -215,6 +217,11 @@ def percent(measured: Measured | None, definition: str = LINEAR) -> str:
     return ONE_CLASS if measured.eers is None else f"{100 * measured.eers[definition]:.2f}"
 
 
+def min_dcf(measured: Measured | None) -> str:
+    """The minDCF of one set of scores."""
+    return ABSENT if measured is None or measured.min_dcf is None else f"{measured.min_dcf:.3f}"
+
+
 def _cells(*texts: object) -> list[Cell]:
     return [Cell(str(text)) for text in texts]
 
@@ -233,17 +240,20 @@ def _cost(cost: Cost | None) -> Cell:
 
 
 def _costs_header(results: Results, page: bool) -> list[Cell]:
-    """The page's columns of costs: Cllr, and the minimum t-DCF where an ASV is given."""
+    """The page's columns of costs: Cllr and minDCF, and the minimum t-DCF where an ASV is given."""
     test = results.analysis.judged or SCORED_SUBSETS[-1]
-    header = [Cell("Cllr", sub=test), Cell("min t-DCF", sub=f"2019 / 2021, {test}")]
-    return header[: 1 + bool(results.analysis.tandem)] if page else []
+    header = [Cell("Cllr", sub=test), Cell("minDCF", sub=test), Cell("min t-DCF", sub=f"2019 / 2021, {test}")]
+    return header[: 2 + bool(results.analysis.tandem)] if page else []
 
 
-def _costs(results: Results, page: bool, title: str, ratios: Ratios | None) -> list[Cell]:
-    """The cells below `_costs_header` of a system or fusion with these log-likelihood ratios."""
-    tandem = results.analysis.tandem.get(title)
+def _costs(
+    results: Results, page: bool, title: str, ratios: Ratios | None, measured: Mapping[str, Measured]
+) -> list[Cell]:
+    """The cells below `_costs_header` of a system or fusion with these log-likelihood ratios and EERs."""
+    tandem, test = results.analysis.tandem.get(title), results.analysis.judged or SCORED_SUBSETS[-1]
     cells = [
-        _cost(ratios.costs.get(results.analysis.judged or SCORED_SUBSETS[-1]) if ratios else None),
+        _cost(ratios.costs.get(test) if ratios else None),
+        Cell(min_dcf(measured.get(test))),
         Cell(" / ".join(f"{tandem[year].minimum:.4f}" for year in YEARS) if tandem else ABSENT),
     ]
     return cells[: len(_costs_header(results, page))]
