@@ -1,6 +1,6 @@
 """The families of systems: every folder here with a settings.py and a system.py is one.
 
-`settings.py` defines `SETTINGS`, the dataclass of the family's YAML, whose `kind` names the family. `system.py` defines
+`settings.py` defines `SETTINGS`, the model of the family's YAML, whose `kind` names the family. `system.py` defines
 `SYSTEM`, the class that trains and scores.
 """
 
