@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import soundfile
 
 from afn.common.errors import UserError
 from afn.features import kaldi
@@ -30,6 +31,16 @@ def test_file_names_pass_through_no_shell(kaldi_installed, golden, tmp_path):
     name.write_bytes((golden / "g03_short030.wav").read_bytes())
     assert len(extract(kaldi_installed, golden, tmp_path, recordings=[("g03_short030", str(name))])) == 1
     assert not list(tmp_path.rglob("PWNED"))
+
+
+def test_of_a_flac_file_kaldi_reads_a_wav_copy(kaldi_installed, golden, tmp_path, kaldi_program):
+    wav = golden / "g03_short030.wav"
+    soundfile.write(tmp_path / "a.flac", soundfile.read(wav, dtype="int16")[0], 16000)
+    same = f"import wave; assert wave.open(wav).readframes(9999) == wave.open({str(wav)!r}).readframes(9999), wav"
+    seen = "wav = Path(sys.argv[2].removeprefix('scp:')).read_text().split()[1]"
+    kaldi_program(kaldi_installed, "compute-spectrogram-feats", f"{seen}\n{same}\nsys.exit('the same samples')")
+    with pytest.raises(UserError, match="the same samples"):
+        extract(kaldi_installed, golden, tmp_path, recordings=[("g03_short030", str(tmp_path / "a.flac"))])
 
 
 def test_an_utterance_that_kaldi_leaves_out_is_an_error(kaldi_installed, golden, tmp_path):

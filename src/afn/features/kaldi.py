@@ -8,15 +8,16 @@ recipe.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import numpy as np
+import soundfile
 
 from afn.common import files
 from afn.common.errors import UserError
 from afn.common.processes import Chain
-from afn.features import archives, kaldi_programs
+from afn.features import archives, audio, kaldi_programs
 
 PROGRAMS = ("compute-spectrogram-feats", "apply-cmvn-sliding", "copy-feats")
 MFCC = "compute-mfcc-feats"
@@ -65,11 +66,23 @@ def extract(
         chains = []
         for job, part in enumerate(parts):
             scp, ark = (folder / f"{job}.{suffix}" for suffix in ("scp", "ark"))
-            scp.write_text("".join(f"{utt} {wav}\n" for utt, wav in part), encoding="utf-8")
+            wavs = [_as_wav(wav, folder / f"{job}.{number}.wav") for number, (_, wav) in enumerate(part)]
+            lines = (f"{utt} {wav}\n" for (utt, _), wav in zip(part, wavs, strict=True))
+            scp.write_text("".join(lines), encoding="utf-8")
             chain = kaldi_programs.chain(programs, _joined(commands, scp, ark), folder / str(job))
             chains.append((running.enter_context(chain), [utt for utt, _ in part], ark))
         for chain, expected, ark in chains:
             yield from _results(chain, expected, ark)
+
+
+def _as_wav(path: str, copy: Path) -> Path | str:
+    """A recording as Kaldi's programs read it: of a flac file, a temporary copy."""
+    with suppress(FileNotFoundError), Path(path).open("rb") as file:  # Kaldi names what is missing
+        if file.read(4) == b"fLaC":
+            rate = soundfile.info(path).samplerate
+            audio.write(copy, audio.read(path, rate), rate)
+            return copy
+    return path
 
 
 def _sliding(window: int, norm_vars: bool) -> list[str]:
