@@ -10,7 +10,6 @@ exp/<corpus>/<system>/seed<k>, which stages 1 to 3, score and export use as if t
 
 import argparse
 import codecs
-import re
 import shlex
 import shutil
 import sys
@@ -123,11 +122,11 @@ def _given(path: Path) -> dict[str, Tensor]:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UserError(f"{path}: no such checkpoint. Correct the name.") from None
-    except Exception as error:  # the first line of PyTorch's message recommends to load the file without checks
-        found = re.search(r"GLOBAL ([\w.]+)", str(error))
-        reason = f" (it also holds {found[1]})" if found else ""
+    except Exception as error:
+        reason = checkpoints.unreadable(path, error)
         raise UserError(
-            f"{path}: not a checkpoint of tensors and plain values{reason}. Use another file, or save only its {STATE}."
+            f"{path}: not a checkpoint of tensors and plain values: {reason}. "
+            f"Use another file, or save only its {STATE}."
         ) from None
     state = content.get(STATE, content) if isinstance(content, Mapping) else None
     if not isinstance(state, Mapping) or not any(isinstance(value, Tensor) for value in state.values()):

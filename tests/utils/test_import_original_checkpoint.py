@@ -169,7 +169,7 @@ def broken(name):
 )
 def test_what_does_not_fit_is_refused_by_name_and_nothing_is_written(run, tmp_path, name, words):
     path = save(tmp_path / "x.pth", broken(name))
-    with pytest.raises(UserError, match=rf"x\.pth: {words}"):
+    with pytest.raises(UserError, match=rf"x\.pth: .*{words}"):
         run("--system", "lcnn", path)
     assert not (tmp_path / "exp").exists()
 
@@ -196,7 +196,7 @@ class Touching:
 
 def test_code_in_a_checkpoint_is_not_run(run, tmp_path):
     path = save(tmp_path / "x.pth", lcnn(), extra=Touching(tmp_path / "ran"))
-    with pytest.raises(UserError, match=r"x\.pth: .* plain values \(it also holds getattr\)\. Use another file"):
+    with pytest.raises(UserError, match=r"x\.pth: .* plain values: it also holds getattr\. Use another file"):
         run("--system", "lcnn", path)
     assert not (tmp_path / "ran").exists()
 
@@ -211,8 +211,10 @@ def test_numbers_of_numpy_and_weights_alone_are_taken(tool, tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "not a checkpoint"),
-        (b"no checkpoint", "not a checkpoint"),
+        (b"", "values: it is empty. Use another file"),
+        (b"no checkpoint", "not a checkpoint of tensors and plain values: it is damaged or another kind of file. Use"),
+        (b"<!DOCTYPE html><title>Virus scan warning</title>", "values: it is a web page. Use another file"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "values: it is a pointer of Git LFS, not the file itself"),
         (None, "no such checkpoint"),
         ([1], "holds no `state_dict`"),
         ({"model": {}}, "holds no `state_dict`"),
@@ -224,7 +226,7 @@ def test_what_is_no_checkpoint_is_refused(tool, tmp_path, content, words):
         path.write_bytes(content)
     elif content is not None:
         torch.save(content, path)
-    with pytest.raises(UserError, match=rf"x\.pth: {words}"):
+    with pytest.raises(UserError, match=rf"x\.pth: .*{words}"):
         tool.weights(path, LightCNN(250))
 
 

@@ -1,6 +1,7 @@
 """Checkpoints: what a training leaves on disk, written whole and read without running code from the file."""
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,29 @@ def load(path: Path, device: torch.device) -> dict[str, Any]:
     except FileNotFoundError:
         raise UserError(f"{path}: no such checkpoint. Run stage 0 first.") from None
     except Exception as error:
-        raise UserError(f"{path}: not a readable checkpoint ({first_line(error)}). {RETRAIN}") from None
+        raise UserError(f"{path}: not a readable checkpoint: {unreadable(path, error)}. {RETRAIN}") from None
     if not isinstance(state, dict):
         raise UserError(f"{path}: not a checkpoint, it holds a {type(state).__name__}. {RETRAIN}")
     return state
+
+
+def unreadable(path: Path, error: Exception) -> str:
+    """Why PyTorch cannot load a file, in a few words; its own message recommends to run code from the file."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(64).lstrip().lower()
+    except OSError:
+        return first_line(error)
+    if start.startswith((b"<!doctype html", b"<html")):
+        return "it is a web page"
+    if start.startswith(b"version https://git-lfs"):
+        return "it is a pointer of Git LFS, not the file itself"
+    if not start:
+        return "it is empty"
+    other = re.search(r"GLOBAL ([\w.]+)", str(error))
+    if other:
+        return f"it also holds {other[1]}"
+    return "it is damaged or another kind of file" if "weights_only" in str(error) else first_line(error)
 
 
 def first_line(error: Exception) -> str:
