@@ -40,15 +40,13 @@ fetch() { # FILE URL...: download FILE from the first URL that has it, or contin
   fail "$url: $file cannot be downloaded (see above). Run this again later: it resumes."
 }
 
-unpack() { # ARCHIVE FOLDER: FOLDER appears when it is complete; fails if the archive is damaged
+unpack() { # ZIP FOLDER: FOLDER appears when it is complete; fails if the archive is damaged
   local archive=$1 folder=$2 temporary
   temporary=$(dirname -- "$2")/.$(basename -- "$2").tmp
   rm -rf -- "$temporary"
   mkdir -p -- "$temporary"
-  case $archive in # Python's zipfile checks sums, writes below the folder only, and makes no links
-    *.zip) "${PYTHON:-python3}" -m zipfile -e "$archive" "$temporary" 2>/dev/null || return 1 ;;
-    *) tar -xzf "$archive" -C "$temporary" || return 1 ;;
-  esac
+  # Python's zipfile checks sums, writes below the folder only, and makes no links.
+  "${PYTHON:-python3}" -m zipfile -e "$archive" "$temporary" 2>/dev/null || return 1
   if [[ -d $temporary/$(basename -- "$folder") ]]; then # the archive holds the folder itself
     mv -- "$temporary/$(basename -- "$folder")" "$folder"
     rm -rf -- "$temporary"
