@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # results are compared byte for byte across processes
+os.environ.pop(
+    "MPLBACKEND", None
+)  # of a notebook: matplotlib refuses to be imported with a backend that is not installed
 
 from afn.common import allocator  # noqa: E402
 
@@ -23,7 +26,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(Path(__file__).parents[1] / "src"), str(Path(__file__).parent / "helpers"), os.environ.get("PYTHONPATH", "")]
 ).rstrip(os.pathsep)
 # These take long: of two processes neither should be left alone with one of them at the end.
-FIRST = ("test_golden_networks.py", "test_run.py", "test_faults.py", "test_cluster.py")
+FIRST = ("test_golden_networks.py", "test_run.py", "test_faults.py", "test_cluster.py", "test_docs.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import resource
 import signal
 from contextlib import contextmanager
 
@@ -50,7 +49,9 @@ def as_before(run, before):
     assert run.contents(TIMED) == before
 
 
-@pytest.mark.parametrize("number", STAGES)
+@pytest.mark.parametrize(
+    "number", [pytest.param(number, marks=[pytest.mark.slow] * (number in (1, 3))) for number in STAGES]
+)
 def test_a_disk_that_is_full_at_any_file_damages_nothing(run, monkeypatch, number):
     finished, whole, opened = run.contents(TIMED), files.whole, []
 
@@ -73,20 +74,6 @@ def test_a_disk_that_is_full_at_any_file_damages_nothing(run, monkeypatch, numbe
         undamaged(run, finished)
     assert last > 0
     monkeypatch.setattr(files, "whole", whole)
-    as_before(run, finished)
-
-
-@pytest.mark.parametrize("number", STAGES)
-def test_writes_that_are_cut_short_damage_nothing(run, number):
-    finished = run.contents(TIMED)
-    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
-    try:
-        result = run.ended(number, "--force")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-    result.refused(f"{run.folder}/", "File too large. Raise the limit")
-    undamaged(run, finished)
     as_before(run, finished)
 
 

@@ -54,6 +54,7 @@ def test_omp_num_threads_is_respected():
     assert printed([sys.executable, "-c", THREADS], OMP_NUM_THREADS="1") == "1"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("taskset"), reason="needs taskset")
 def test_the_cores_that_the_process_may_use_are_respected():
     core = min(os.sched_getaffinity(0))

@@ -150,6 +150,7 @@ def test_the_programs_are_those_of_the_recipe_in_its_order_with_its_options(corp
     assert left == ["final.dubm", "final.ie", "final.ubm", "log"]
 
 
+@pytest.mark.slow
 def test_parts_are_added_up_and_a_loaded_system_scores_the_same(corpus, programs, tmp_path, monkeypatch):
     monkeypatch.setattr(kaldi, "PARTS", 3)
     monkeypatch.setattr("os.cpu_count", lambda: 2)  # fewer than there are parts
@@ -164,6 +165,7 @@ def test_parts_are_added_up_and_a_loaded_system_scores_the_same(corpus, programs
     assert loaded.score(corpus[1]) == scores
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fail", ["gmm-global-est 2", "fgmm-global-gselect-to-post 1"])
 def test_finished_models_are_not_recomputed(corpus, programs, tmp_path, fail):
     fitted(corpus, tmp_path / "stopped", *SHORT)

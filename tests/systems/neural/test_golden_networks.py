@@ -26,6 +26,8 @@ NETWORKS = {
     "dilated_resnet/relu": lambda: DilatedResNet("relu"),
     "light_cnn/reduced": LightCNN,
 }
+# In float64 the larger ones take seconds.
+NAMES = [pytest.param(name, marks=[pytest.mark.slow] * name.startswith("attentive")) for name in NETWORKS]
 TRAINED = ("attentive_filtering/sigmoid", "dilated_resnet/relu", "light_cnn/reduced")
 
 
@@ -54,7 +56,7 @@ def test_the_input_is_the_golden_one(numbers):
     close([x.mean(), x.std(correction=0), x[0, 0, 100, 1000]], theirs)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", NAMES)
 def test_scores_layers_and_attention_are_the_authors(numbers, name):
     theirs = numbers["models"][name]["rule_R"]["float64"]
     model, layers = filled(name)
@@ -88,7 +90,7 @@ def attention(mask, theirs, points):
     close(mask.sum(1), theirs["sum_over_T"])
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", NAMES)
 def test_float32_stays_near_float64(numbers, name):
     model, _ = filled(name)
     model = model.float().eval().to(memory_format=torch.channels_last)

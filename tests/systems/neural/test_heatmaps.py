@@ -52,6 +52,7 @@ def test_the_utterances_are_those_that_every_system_has_genuine_first():
     assert heatmaps.common({"a": made(), "b": made(utts=("g9",))}, 2) == heatmaps.common({}, 2) == []
 
 
+@pytest.mark.slow
 def test_the_same_maps_give_the_same_bytes():
     def figure(seed):
         return heatmaps.side_by_side_png({"a $x$": made(), "b": made(seed)}, "g1")
@@ -60,6 +61,7 @@ def test_the_same_maps_give_the_same_bytes():
     assert figure(1).startswith(b"\x89PNG") and b"matplotlib" not in figure(1)
 
 
+@pytest.mark.slow
 def test_every_system_is_beside_the_spectrogram():
     one, three = (shape(heatmaps.side_by_side_png({str(i): made(i) for i in range(count)}, "s1")) for count in (1, 3))
     assert three[1] == pytest.approx(2 * one[1], rel=0.1) and three[0] == pytest.approx(one[0], rel=0.1)
