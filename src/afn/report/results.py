@@ -44,7 +44,7 @@ ABOUT_THE_HEADLINE = (
 )
 SIMULATED = (
     "This corpus is simulated: its replays were computed, not played and recorded. Its figures show that the pipeline "
-    "works and tell systems apart; they say nothing about ASVspoof and cannot be compared with the paper's."
+    "works and rank systems; they say nothing about ASVspoof and cannot be compared with the paper's."
 )
 Counts = tuple[int, int]  # genuine, spoof utterances
 
