@@ -18,21 +18,15 @@ from hypothesis import strategies as st
 from afn import corpora
 from afn.common import config
 from afn.common.errors import UserError
-from afn.corpora import asvspoof2017, datadir, pipes
+from afn.corpora import asvspoof2017, datadir, label_table, pipes
 from afn.corpora.datadir import Utterance
 from afn.features import archives, audio, kaldi_options
 from afn.metrics import score_files, trial_files
 from afn.systems import checkpoints, registry
 
 FUZZ = int(os.environ.get("FUZZ", "0"))
-settings.register_profile(
-    "readers",
-    max_examples=FUZZ or 40,
-    derandomize=not FUZZ,
-    database=None,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+ALWAYS = {"database": None, "deadline": None, "suppress_health_check": list(HealthCheck)}
+settings.register_profile("readers", max_examples=FUZZ or 25, derandomize=not FUZZ, **ALWAYS)
 settings.load_profile("readers")
 
 
@@ -59,52 +53,42 @@ WORDS = [
     *("--sample-frequency=16000", "--frame-length=25", "--dither=nan", "--snip-edges=maybe", "=", "--", "#"),
 ]
 word = st.one_of(st.sampled_from(WORDS), st.text(max_size=6), st.integers().map(str), st.floats().map(repr))
-line = st.lists(word, max_size=8).flatmap(
-    lambda words: st.sampled_from([" ", "\t", "  "]).map(lambda gap: gap.join(words))
-)
-text = st.lists(line, max_size=6).flatmap(
-    lambda lines: st.sampled_from(["\n", "\r\n", "\n\n", "\r"]).map(lambda end: end.join(lines))
-)
+line = st.tuples(st.sampled_from([" ", "\t", ",", "  "]), st.lists(word, max_size=8)).map(lambda x: x[0].join(x[1]))
+ends = st.sampled_from(["\n", "\r\n", "\n\n", "\r"])
+text = st.tuples(ends, st.lists(line, max_size=6)).map(lambda x: x[0].join(x[1]))
 table = st.one_of(text.map(lambda t: t.encode(errors="replace")), st.binary(max_size=60))
 
 
-@given(table)
-@example("a 1\nb ٣\n".encode())
-def test_score_files(folder, content):
-    found = survives(score_files.read, folder / "scores.txt", content)
-    assert found is None or (found and np.isfinite(list(found.values())).all())
+def data_directory(name):
+    def read(path):
+        directory = path.parent / f"with {name}"
+        if not directory.exists():
+            listed = [Utterance("a", "a.wav", "s", "genuine"), Utterance("b", "b.wav", "s", "spoof")]
+            datadir.write(directory, listed)
+        (directory / name).write_bytes(path.read_bytes())
+        return datadir.read(directory)
+
+    return read
 
 
-@given(table)
-def test_label_files(folder, content):
-    found = survives(score_files.read_labels, folder / "labels", content)
-    assert found is None or set(found.values()) <= {"genuine", "spoof"}
+READERS = {
+    "scores": (score_files.read, lambda found: found and np.isfinite(list(found.values())).all()),
+    "labels": (score_files.read_labels, lambda found: set(found.values()) <= {"genuine", "spoof"}),
+    "trials": (trial_files.read, lambda found: np.isfinite(list(found[0].values())).all()),
+    "verifier": (trial_files.read_asv, bool),
+    "protocol": (asvspoof2017.read_protocol, lambda found: all(u.wav == f"{u.utt}.wav" for u in found)),
+    "Kaldi's options": (kaldi_options.read, bool),
+    "label table": (lambda path: label_table.read(path, path.parent, None), bool),
+    **{name: (data_directory(name), bool) for name in ("wav.scp", "utt2label", "utt2spk", "utt2cond")},
+}
 
 
-@given(table)
-def test_scores_of_a_speaker_verifier(folder, content):
-    survives(trial_files.read_asv, folder / "asv.txt", content)
-
-
-@given(table)
-def test_protocols(folder, content):
-    found = survives(asvspoof2017.read_protocol, folder / "protocol.txt", content)
-    assert found is None or all(u.wav == f"{u.utt}.wav" and "/" not in u.utt for u in found)
-
-
-@given(table, st.sampled_from(["wav.scp", "utt2label", "utt2spk", "utt2cond"]))
-def test_data_directories(folder, content, name):
-    directory = folder / "directory"
-    datadir.write(directory, [Utterance("a", "a.wav", "s", "genuine"), Utterance("b", "b.wav", "s", "spoof")])
-    found = survives(lambda path: datadir.read(path.parent), directory / name, content)
-    if found is not None:
-        datadir.write(folder / "again", found)
-        assert datadir.read(folder / "again") == found
-
-
-@given(table)
-def test_options_of_kaldi(folder, content):
-    survives(kaldi_options.read, folder / "spectrogram.conf", content)
+@pytest.mark.parametrize(("read", "holds"), READERS.values(), ids=READERS)
+@given(content=table)
+@example(content="a 1\nb ٣\n".encode())
+def test_tables(folder, read, holds, content):
+    found = survives(read, folder / "table.txt", content)
+    assert found is None or holds(found)
 
 
 @given(st.one_of(text, st.text(alphabet="ab '\"|\\;&<>() \n", max_size=20)))
@@ -116,68 +100,29 @@ def test_pipes(command):
 
 
 # YAML: documents of any shape with the keys of ours, and settings of ours with any value in any place.
-KEYS = [
-    "kind",
-    "name",
-    "extends",
-    "train",
-    "dev",
-    "eval",
-    "systems",
-    "root",
-    "seed",
-    "model",
-    "features",
-    "frames",
-    "title",
-]
-scalar = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(),
-    st.floats(),
-    st.text(max_size=5),
-    st.dates(),
-    st.sampled_from(["datadir", "neural", "lcnn.yaml"]),
+KEYS = "kind name extends train dev eval systems root seed model features frames title".split()  # noqa: SIM905
+plain = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(st.characters(codec="ascii"), max_size=5)
 )
+scalar = st.one_of(plain, st.text(max_size=5), st.dates(), st.sampled_from(["datadir", "neural", "lcnn.yaml"]))
+keys = st.one_of(st.sampled_from(KEYS), scalar)
 value = st.recursive(
     scalar,
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=4), st.dictionaries(st.one_of(st.sampled_from(KEYS), scalar), inner, max_size=4)
-    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(keys, inner, max_size=4)),
     max_leaves=12,
 )
+LINES = ["a: &a [1, 2]", "b: *a", "<<: *a", "? [a]", "!!int x", "!!timestamp y", "- a", "  b: 1", "&b {c: *b}"]
 SHAPES = st.one_of(
     value.map(lambda content: yaml.safe_dump(content).encode()),
     st.text(alphabet="ab:-[]{}&*!#|>'\"%@ \n\t0x1.", max_size=30).map(str.encode),
-    st.lists(
-        st.sampled_from(
-            [
-                "a: &a [1, 2]\n",
-                "b: *a\n",
-                "<<: *a\n",
-                "? [a]\n",
-                "!!int x\n",
-                "!!timestamp y\n",
-                "- a\n",
-                "  b: 1\n",
-                "&b {c: *b}\n",
-            ]
-        )
-    )
-    .map("".join)
-    .map(str.encode),
+    st.lists(st.sampled_from(LINES)).map(lambda lines: "\n".join(lines).encode()),
     st.binary(max_size=30),
 )
 
 
-def load_corpus(path):
-    return config.load(corpora.Corpus, path)
-
-
 @given(SHAPES)
 def test_yamls_of_corpora(folder, content):
-    survives(load_corpus, folder / "corpus.yaml", content)
+    survives(lambda path: config.load(corpora.Corpus, path), folder / "corpus.yaml", content)
 
 
 def paths(settings, prefix=""):
@@ -201,11 +146,10 @@ def test_settings_of_systems(name, content):
         assert str(refusal).startswith("afn.yaml: ")
 
 
-@given(
-    st.lists(
-        st.one_of(st.text(max_size=12), st.sampled_from(["train.epochs=5", "a.b.c={", "a=*x", "a=!!int x"])), max_size=3
-    )
-)
+assignment = st.one_of(st.text(max_size=12), st.sampled_from(["train.epochs=5", "a.b.c={", "a=*x", "a=!!int x"]))
+
+
+@given(st.lists(assignment, max_size=3))
 def test_overrides(assignments):
     try:
         assert isinstance(config.override({"train": {"epochs": 1}}, assignments), dict)
@@ -232,11 +176,9 @@ def encoded(**options):
     return file.getvalue()
 
 
-RECORDINGS = [
-    encoded(format=form, subtype="PCM_16") for form in ("WAV", "FLAC", "WAVEX", "AIFF", "RF64", "CAF", "NIST")
-]
-RECORDINGS += [encoded(format=form, subtype=coding)
-               for form, coding in (("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", "MPEG_LAYER_III"))]  # fmt: skip
+PLAIN = [(form, "PCM_16") for form in ("WAV", "FLAC", "WAVEX", "AIFF", "RF64", "CAF", "AU", "NIST")]
+LOSSY = [("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", "MPEG_LAYER_III")]
+RECORDINGS = [encoded(format=form, subtype=coding) for form, coding in (*PLAIN, *LOSSY)]
 
 
 @given(st.sampled_from(RECORDINGS), changes)
@@ -285,7 +227,7 @@ def test_checkpoints(folder, edits):
 
 # What is written is read back.
 name = st.text(min_size=1, max_size=8).filter(
-    lambda text: text.split() == [text] and "/" not in text and "\0" not in text and text.isprintable()
+    lambda text: text.split() == [text] and not set("/|\0") & set(text) and text.isprintable()
 )
 
 
@@ -295,16 +237,12 @@ def test_written_scores_are_read_back(folder, written):
     assert score_files.read(folder / "written.txt") == written
 
 
+@settings(max_examples=FUZZ // 10 or 10)
 @given(st.dictionaries(name, st.tuples(name, name, st.sampled_from(datadir.LABELS)), min_size=1, max_size=4))
 def test_written_data_directories_are_read_back(folder, written):
     listed = [Utterance(utt, f"wav/{wav}.wav", speaker, label) for utt, (wav, speaker, label) in written.items()]
     datadir.write(folder / "written", listed)
     assert set(datadir.read(folder / "written")) == set(listed)
-
-
-plain = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.text(st.characters(codec="ascii"), max_size=5)
-)
 
 
 @given(st.recursive(plain, lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.sampled_from(KEYS), inner))))

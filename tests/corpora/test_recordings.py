@@ -13,7 +13,6 @@ from afn.corpora import datadir, recordings
 from afn.corpora.datadir import Content, Utterance
 from afn.features import audio
 
-REAL_DATA = os.environ.get("REAL_DATA")
 NOISE = 0.1 * np.random.default_rng(0).normal(size=(16000, 2))
 
 
@@ -170,20 +169,19 @@ def test_the_channel_and_the_segment_identify_the_recordings(corpus, tmp_path):
     assert len(set(hashes)) == 3 and hashes[1] == hashes[3]
 
 
-@pytest.mark.skipif(not Path(REAL_DATA or "-").is_dir(), reason="REAL_DATA does not name a folder with recordings")
-class TestReal:
-    def test_recordings_of_asvspoof_2017_keep_their_samples(self):
-        wavs = sorted(Path(REAL_DATA, "asvspoof2017").rglob("*.wav"))
-        assert len(wavs) == 15
-        for wav in wavs:
-            samples, changes = audio.convert(wav, 16000)
-            assert changes.keys() <= {audio.EXACT}
-            np.testing.assert_array_equal(samples / 2**15, soundfile.read(wav)[0])
+def test_recordings_of_asvspoof_2017_keep_their_samples(real_data):
+    wavs = sorted((real_data / "asvspoof2017").rglob("*.wav"))
+    assert len(wavs) == 15
+    for wav in wavs:
+        samples, changes = audio.convert(wav, 16000)
+        assert changes.keys() <= {audio.EXACT}
+        np.testing.assert_array_equal(samples / 2**15, soundfile.read(wav)[0])
 
-    @pytest.mark.slow
-    def test_flac_files_at_44100_hz_are_all_resampled(self, tmp_path):
-        paths = sorted(Path(REAL_DATA, "real_replays", "digits").rglob("*.flac"))
-        listed = [Utterance(f"u{k}", str(path), "s", "spoof") for k, path in enumerate(paths)]
-        found = recordings.check("all", listed, copies=tmp_path / "audio", jobs=2)
-        assert len(found) == len(paths) == 820
-        assert recordings.counts(tmp_path / "audio")["all"]["resampled"] == 820
+
+@pytest.mark.slow
+def test_flac_files_at_44100_hz_are_all_resampled(real_data, tmp_path):
+    paths = sorted((real_data / "real_replays" / "digits").rglob("*.flac"))
+    listed = [Utterance(f"u{k}", str(path), "s", "spoof") for k, path in enumerate(paths)]
+    found = recordings.check("all", listed, copies=tmp_path / "audio", jobs=2)
+    assert len(found) == len(paths) == 820
+    assert recordings.counts(tmp_path / "audio")["all"]["resampled"] == 820
