@@ -143,8 +143,9 @@ class Resize(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         gradient = gradient.permute(0, 2, 3, 1)  # channels last, as convolutions want it
+        found = taps.__wrapped__ if torch.compiler.is_compiling() else taps  # a compiler looks through no cache
         for axis, size in enumerate(ctx.size, 1):
-            places, weights = taps(size, gradient.shape[axis], gradient.device)
+            places, weights = found(size, gradient.shape[axis], gradient.device)
             terms = gradient.index_select(axis, places.flatten()).unflatten(axis, places.shape)
             shape = (*places.shape, *(1 for _ in range(3 - axis)))  # the further axes of `terms`
             gradient = terms.mul_(weights.view(shape).to(terms.dtype)).sum(axis + 1)
