@@ -78,7 +78,10 @@ class Reference(nn.Module):
         x = self.out1(self.relu(self.norm_out1(self.resized(x, s))))
         attention = self.sigmoid(self.out2(self.relu(self.norm_out2(x))))
 
-        x = self.conv0((1 + attention) * s)
+        return self.classified((1 + attention) * s)
+
+    def classified(self, x: Tensor) -> Tensor:
+        x = self.conv0(x)
         for unit, reduction in zip(self.units, self.reductions, strict=True):
             x = reduction(unit(x))
         x = self.embed(x.flatten(1))
@@ -89,3 +92,10 @@ class Reference(nn.Module):
     @staticmethod
     def resized(x: Tensor, like: Tensor) -> Tensor:
         return functional.interpolate(x, size=like.shape[2:], mode="bilinear", align_corners=True)
+
+
+class ReferenceDRN(Reference):
+    """The classifier on the unfiltered spectrogram: DRN(ReLU). The attention branch is there and unused."""
+
+    def forward(self, s: Tensor) -> Tensor:
+        return self.classified(s)

@@ -1,0 +1,96 @@
+"""The measurement script for GPUs: what a failing part costs, its table and JSON, the numbers behind its fractions."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import gpu
+import gpu_parts
+from afn.systems.neural.batches import tile, tile_on
+
+WRITES = """
+import json, sys
+with open(sys.argv[sys.argv.index("--rows") + 1], "a") as file:
+    print(json.dumps({"part": sys.argv[1], "what": "speed", "value": 2.5, "unit": "utt/s", "right": True}), file=file)
+"""
+
+
+@pytest.fixture
+def part(tmp_path):
+    """Makes a part of a script, which finds the part's name in its arguments."""
+
+    def of(name, script, limit=20.0):
+        path = tmp_path / f"{name}.py"
+        path.write_text(script)
+        return gpu.Part(name, limit, (str(path), name))
+
+    return of
+
+
+def test_a_part_that_fails_or_hangs_costs_only_its_own_rows(part, tmp_path, capsys):
+    wanted = [
+        part("first", WRITES),
+        part("broken", WRITES + "raise ValueError('no such kernel')"),
+        part("hanging", WRITES + "import time; time.sleep(60)", limit=2.0),
+        part("last", WRITES),
+    ]
+    states = gpu.run(wanted, tmp_path, ["--rows", str(tmp_path / "rows.jsonl")], 60)
+    written = json.loads((tmp_path / "gpu.json").read_text())
+    assert [row["part"] for row in written["rows"]] == ["first", "broken", "hanging", "last"]
+    assert written["parts"] == states
+    assert states["first"].startswith("done") and states["last"].startswith("done")
+    assert "ValueError: no such kernel" in states["broken"] and states["hanging"].startswith("STOPPED")
+    assert "speed" in capsys.readouterr().out
+
+
+def test_without_time_left_a_part_is_left_out(part, tmp_path):
+    assert gpu.run([part("first", WRITES)], tmp_path, [], 1)["first"].startswith("left out")
+
+
+def test_the_table_shows_values_judgements_and_further_numbers():
+    row = {"part": "scoring", "what": "AFN", "value": 1234.5678, "unit": "utt/s", "right": False, "peak GB": 1.23456}
+    line = gpu.table([{"part": "scoring", "machine": {}}, row])
+    assert line.split() == ["scoring", "AFN", "1234.6", "utt/s", "WRONG", "peak", "GB", "1.235"]
+
+
+def test_the_operations_behind_the_fractions_are_those_of_the_networks():
+    for name, expected in gpu_parts.MACS.items():
+        with torch.device("meta"):
+            model = gpu_parts.NETWORKS[name][0]().eval()
+        counted = []
+        for layer in model.modules():
+            if isinstance(layer, nn.Conv2d | nn.Linear):
+                layer.register_forward_hook(
+                    lambda layer, _, out, counted=counted: counted.append(out.numel() * layer.weight[0].numel())
+                )
+        model(torch.empty(1, 1, gpu_parts.BINS, gpu_parts.FRAMES, device="meta"))
+        assert sum(counted) == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("card", "bandwidth"),
+    [("NVIDIA H100 80GB HBM3", 3.35), ("NVIDIA H100 PCIe", 2.0), ("NVIDIA H200", 4.8), ("NVIDIA A100", None)],
+)
+def test_peaks_are_found_by_the_cards_name(card, bandwidth):
+    found = gpu_parts.peaks_of(card)
+    assert (found and found["bandwidth"]) == bandwidth
+
+
+def test_packed_features_are_read_as_written(tmp_path):
+    lengths, values = np.array([2, 3, 4]), np.arange(27, dtype=np.float16).reshape(9, 3)
+    genuine = np.array([True, False, True])
+    np.savez(tmp_path / "f.npz", train_lengths=lengths, train_genuine=genuine, train_values=values)
+    subset = gpu_parts.packed(tmp_path / "f.npz", "train", 1).subset
+    assert list(subset.labels.values()) == ["genuine", "spoof"]
+    np.testing.assert_array_equal(subset.features["u0001"], values[2:5].astype(np.float32))
+
+
+def test_a_batch_tiled_on_a_device_is_that_of_the_host():
+    random = np.random.default_rng(1)
+    features = [random.standard_normal((frames, 5), dtype=np.float32) for frames in (3, 9, 14)]
+    ours = tile_on(torch.device("cpu"), features, 10, 5)
+    assert ours.shape == (3, 1, 5, 10) and ours.is_contiguous()
+    np.testing.assert_array_equal(ours[:, 0], np.stack([tile(matrix, 10, 5) for matrix in features]))
