@@ -34,6 +34,7 @@ class Home(Settings):
     pet: Annotated[Cat | Dog, Field(discriminator="kind")] | None = None
     keys: dict[str, int] = {}
     members: Annotated[list[str], Field(min_length=2)] | Literal["all"] = "all"
+    code: Annotated[str, Field(min_length=1)] = "-"
     extra: dict[str, Any] = {}
 
     @model_validator(mode="after")
@@ -129,18 +130,21 @@ def test_what_is_dumped_reads_back_equal(write):
         ("name: x\npet: {kind: cat, lives: 0}\n", "pet.lives: 0 must be above 0"),
         (f"name: x\npet: {{kind: cat, lives: {10**30}}}\n", "pet.lives: 1e.30 must be .* at most fifteen digits"),
         ("name: x\nmembers: some\n", "members: 'some' must be a list or one of: all"),
+        ("name: x\nmembers: [a]\n", r"members: \['a'\] must be a list of 2 or more or one of: all"),
+        ("name: x\nhours: []\n", r"hours: \[\] must be a list of two$"),
+        ("name: x\ncode: ''\n", "code: '' must be .* at least 1 character"),
         ("name: x\nextra: 5\n", "extra: 5 must be `key: value` lines"),
         ("name: x\nrent: -1\n", "rent: -1.0 may not be negative"),
-        ("- x\n", "must hold `key: value`"),
+        ("- x\n", "must have `key: value`"),
         ("name: [x\n", "not a YAML file"),
-        ("name: x\nname: y\n", "name is there a second time, line 2"),
-        ("a: &a [x]\nb: *a\n", "aliases .* line 1"),
-        ("name: !!int 5\n", "tags .* line 1"),
-        (f"name: {'[' * 9999}\n", "nests too deep"),
+        ("name: x\nname: y\n", "name is given twice, line 2"),
+        ("a: &a [x]\nb: *a\n", "an alias .* line 1; write the value out"),
+        ("name: !!int 5\n", "a tag .* line 1; leave it out"),
+        (f"name: {'[' * 9999}\n", "nested too deep"),
         ("name: ä\n".encode("latin-1"), r"not a text file in UTF-8\. Save it as UTF-8"),
         ("extends: none.yaml\n", "none.yaml: no such file; choose one of: a.yaml"),
         ("extends: a.yaml\n", "circle"),
-        ("extends: [b]\n", "not a file name"),
+        ("extends: [b]\n", "must be the name of a file"),
     ],
 )
 def test_mistakes_are_named_with_file_and_fix(write, text, complaint):

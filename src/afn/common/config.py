@@ -105,27 +105,27 @@ def _layers(path: Path, below: tuple[Path, ...]) -> list[tuple[Path, dict[str, A
         raise UserError(f"{str(path)!r}: not the name of a file") from None
     if path in below:
         chain = " -> ".join(p.name for p in (*below, path))
-        raise UserError(f"{path}: `extends` runs in a circle ({chain}); take one of these lines out")
+        raise UserError(f"{path}: `extends` runs in a circle ({chain}). Remove one of these lines.")
     try:
         content = _parse(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError:
         raise UserError(f"{path}: not a text file in UTF-8. Save it as UTF-8, or name another file.") from None
     except ValueError as error:
-        raise UserError(f"{path}: not a YAML file: {error}; correct the line it names") from None
+        raise UserError(f"{path}: not a YAML file: {error}. Correct that line.") from None
     if content is None:
         content = {}
     if not isinstance(content, dict):
-        raise UserError(f"{path}: the file must hold `key: value` lines")
+        raise UserError(f"{path}: the file must have `key: value` lines")
     base = content.pop("extends", None)
     if base is None:
         return [(path, content)]
     if not isinstance(base, str):
-        raise UserError(f"{path}: extends: {base!r} is not a file name")
+        raise UserError(f"{path}: extends: {base!r} must be the name of a file")
     return [*_layers(path.parent / base, (*below, path)), (path, content)]
 
 
-# Plain scalars that are not text: those of YAML 1.2 which everybody reads in the same way. PyYAML, which knows YAML
-# 1.1, reads 010 as 8, 1:30 as 90 and `on` as true. They are text here, as 0x10 and 1_000 are, and so no numbers.
+# Plain scalars that are not text: those that YAML 1.1, YAML 1.2 and people read alike. PyYAML has YAML 1.1, in which
+# 010 is 8, 1:30 is 90 and `on` is true: they are text here, as are 0x10 and 1_000, and refused where numbers belong.
 INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 FLOAT = re.compile(
     r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
@@ -135,12 +135,12 @@ WORDS |= {word: value for value in (True, False) for word in (str(value), str(va
 
 
 def _parse(text: str) -> Any:
-    """What a YAML text says; raises ValueError for what is no YAML, and for tags and aliases, which nothing needs."""
+    """The content of a YAML text. ValueError for malformed YAML, and for tags and aliases, which no setting needs."""
     try:
         node = yaml.compose(text, Loader=yaml.BaseLoader)
         return None if node is None else _value(node, set())
     except RecursionError:
-        raise ValueError("it nests too deep") from None
+        raise ValueError("it is nested too deep") from None
     except yaml.YAMLError as error:
         raise ValueError(" ".join(str(error).split())) from None
 
@@ -148,17 +148,17 @@ def _parse(text: str) -> Any:
 def _value(node: yaml.Node, seen: set[int]) -> Any:
     line = f"line {node.start_mark.line + 1}"
     if id(node) in seen:
-        raise ValueError(f"aliases such as *name are not read, see the value that is named in {line}")
+        raise ValueError(f"an alias (`*name`) of {line}; write the value out")
     seen.add(id(node))
     if node.tag.rpartition(":")[2] not in ("str", "seq", "map"):
-        raise ValueError(f"tags such as {node.tag} are not read, {line}")
+        raise ValueError(f"a tag ({node.tag}), {line}; leave it out")
     if isinstance(node, yaml.MappingNode):
         found: dict[str, Any] = {}
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 raise ValueError(f"a key is not text, {line}")
             if key.value in found:
-                raise ValueError(f"{key.value} is there a second time, line {key.start_mark.line + 1}")
+                raise ValueError(f"{key.value} is given twice, line {key.start_mark.line + 1}")
             found[key.value] = _value(value, seen)
         return found
     if isinstance(node, yaml.SequenceNode):
@@ -315,10 +315,13 @@ def _explained(model: TypeAdapter[Any], settings: Any, error: ValidationError) -
     """The first mistake in `settings`, in one line."""
     first, *others = error.errors(include_url=False)
     reason, context, given = first["type"], first.get("ctx", {}), first["input"]
-    path, value = _located(first["loc"], settings)
+    path = _path(first, settings)
     name = "".join(f"[{item}]" if isinstance(item, int) else f".{item}" for item in path).removeprefix(".")
     if reason == "unknown_key":
-        return f"unknown key {_label(name, context['key'])}{_meant(context['key'], context['known'], name, True)}"
+        key, known = str(context["key"]), context["known"]
+        close = difflib.get_close_matches(key, known, n=1)
+        meant = f"Did you mean {_label(name, close[0])}?" if close else f"Known: {', '.join(known)}."
+        return f"unknown key {_label(name, key)}. {meant}"
     if reason == "union_tag_not_found":  # the message for a wrong kind names the right ones
         change: dict[str, Any] = {KIND: ""}
         for item in reversed(path):
@@ -336,38 +339,35 @@ def _explained(model: TypeAdapter[Any], settings: Any, error: ValidationError) -
     if reason == "value_error":
         text = str(context["error"])
         return f"{name}: {shown} {text}" if text.startswith("must") else _label(name, text)
-    alternatives = [e for e in others if _located(e["loc"], settings)[0] == path]  # of a union
-    expected = [_expected(e) for e in (first, *alternatives)]
-    choices = [choice for _, of in expected for choice in of]
-    wanted = " or ".join(words for words, _ in expected)
-    return f"{name or 'the file'}: {shown} must be {wanted}{_meant(str(given)[:SHOWN], choices)}"
+    alternatives = [first, *(other for other in others if _path(other, settings) == path)]  # the members of a union
+    expected = " or ".join(dict.fromkeys(map(_expected, alternatives)))
+    close = difflib.get_close_matches(str(given)[:SHOWN], [word for e in alternatives for word in _choices(e)], n=1)
+    return f"{name or 'the file'}: {shown} must be {expected}{f'. Did you mean {close[0]}?' if close else ''}"
 
 
-def _located(loc: tuple[int | str, ...], settings: Any) -> tuple[list[int | str], Any]:
-    """The keys to a value and the value, from pydantic's, which also name missing keys and members of unions."""
+def _path(error: ErrorDetails, settings: Any) -> list[int | str]:
+    """The keys to the wrong value; pydantic's also name missing keys and members of unions."""
     path: list[int | str] = []
-    for item in loc:
+    for item in error["loc"]:
         try:
             settings = settings[item]
         except (LookupError, TypeError):
             continue
         path.append(item)
-    return path, settings
+    return path
 
 
-def _expected(error: ErrorDetails) -> tuple[str, list[str]]:
-    """What a value must be, and the choices if it is one of several."""
+def _expected(error: ErrorDetails) -> str:
+    """What a value must be."""
+    if error["type"] not in EXPECTED:
+        return error["msg"].removeprefix("Input should be ")
+    return EXPECTED[error["type"]].format(**error.get("ctx", {}), choices=", ".join(_choices(error)))
+
+
+def _choices(error: ErrorDetails) -> list[str]:
     context = error.get("ctx", {})
-    choices = re.findall("'([^']*)'", str(context.get("expected_tags") or context.get("expected")))
-    return EXPECTED[error["type"]].format(**context, choices=", ".join(choices)), choices
+    return re.findall("'([^']*)'", str(context.get("expected_tags") or context.get("expected")))
 
 
 def _label(name: str, key: str) -> str:
     return f"{name}.{key}" if name else key
-
-
-def _meant(word: str, choices: list[str], name: str = "", listed: bool = False) -> str:
-    close = difflib.get_close_matches(word, choices, n=1)
-    if close:
-        return f". Did you mean {_label(name, close[0])}?"
-    return f". Known: {', '.join(choices)}." if listed else ""
