@@ -51,7 +51,7 @@ def test_what_needs_no_conversion_stays_where_it_is(corpus):
     assert corpus.said == [] and not corpus.copies.exists()
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_others_are_read_from_copies_and_counted(corpus, jobs, monkeypatch):
     monkeypatch.setattr(recordings, "UNIT", 2)
     corpus.add("plain")
@@ -148,6 +148,14 @@ def test_all_are_looked_at_and_the_first_fault_is_named(corpus):
     corpus.add("d", rate=8000)
     with pytest.raises(UserError, match=r"d\.wav: 8000 Hz resampled to 16000 Hz.*Convert it to 16 kHz mono 16-bit wav"):
         recordings.check("dev", corpus.listed)
+
+
+def test_names_that_no_table_can_hold_are_refused(corpus):
+    path = corpus.root / os.fsdecode(b"J\xfcrgen.wav")
+    corpus.add("a").rename(path)
+    corpus.listed = [Utterance("a", str(path), "s", "genuine")]
+    with pytest.raises(UserError, match="rgen.wav: a name that is not UTF-8. Rename"):
+        corpus.check()
 
 
 def test_digital_silence_is_reported(corpus):

@@ -1,5 +1,6 @@
 """Paths as the user, the repository and written files name them."""
 
+import os
 import unicodedata
 from pathlib import Path
 
@@ -13,7 +14,10 @@ def portable(path: Path | str) -> str:
         path = Path(path).resolve()
     except RuntimeError:
         raise UserError(f"{path}: a link that leads to itself. Correct the link.") from None
-    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+    text = str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+    if not text.isascii() and os.fsencode(text).decode("utf-8", "ignore") != text:
+        raise UserError(f"{text}: a name that is not UTF-8. Rename the file or folder.")
+    return text
 
 
 def spelled_otherwise(path: Path) -> Path | None:
