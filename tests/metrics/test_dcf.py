@@ -39,7 +39,16 @@ def test_by_hand():
     assert dcf.min_dcf([1.0, 3.0, 4.0], [2.0, 0.0], costs) == pytest.approx(1 / 3)  # accept above 2
     assert costs.threshold == pytest.approx(np.log(3))
     assert dcf.act_dcf([costs.threshold, 0.0], [costs.threshold, 0.0], costs) == pytest.approx(0.5 + 1.5)
-    assert roc.rates_at([1.0, 2.0, 2.0, 3.0], [2.0, 4.0], 2.0) == (0.5, 0.75)  # scores above 2 are accepted
+
+
+def test_error_rates_of_a_threshold_that_was_learnt_elsewhere():
+    """As for another corpus: the scores at the threshold are rejected, those of dev's own EER included."""
+    genuine, spoof = np.array([1.0, 2.0, 2.0, 3.0]), np.array([2.0, 4.0])
+    assert roc.rates_at(genuine, spoof, 2.0) == (0.5, 0.75)
+    assert roc.rates_at(genuine, spoof[:0], 2.0) == (None, 0.75)
+    dev = np.random.default_rng(0).normal(1, 1, 500), np.random.default_rng(1).normal(0, 1, 500)
+    accepted, rejected = roc.rates_at(*dev, eer.official_threshold(*dev))
+    assert (accepted + rejected) / 2 == pytest.approx(eer.official_eer(*dev), abs=1e-12)
 
 
 def test_a_system_that_knows_nothing_costs_one():

@@ -47,10 +47,10 @@ def rates(genuine: ArrayLike, spoof: ArrayLike) -> tuple[np.ndarray, np.ndarray]
     return false / false[-1], (true[-1] - true) / true[-1]
 
 
-def rates_at(genuine: ArrayLike, spoof: ArrayLike, threshold: float) -> tuple[float, float]:
+def rates_at(genuine: np.ndarray, spoof: np.ndarray, threshold: float) -> tuple[float | None, float | None]:
     """False acceptance and false rejection rate (0..1) of a threshold; scores above it are accepted as genuine.
 
-    `afn.metrics.eer.official_threshold` of dev scores is such a threshold. Arguments and errors as in `roc`.
+    The threshold may be learnt elsewhere: `afn.metrics.eer.official_threshold` of dev scores. A missing class has None.
     """
-    genuine, spoof = checked(genuine, spoof)
-    return float(np.mean(spoof > threshold)), float(np.mean(genuine <= threshold))
+    accepted = float(np.mean(spoof > threshold)) if spoof.size else None
+    return accepted, float(np.mean(genuine <= threshold)) if genuine.size else None

@@ -18,7 +18,7 @@ from afn.common.labels import SUBSETS
 from afn.corpora import datadir
 from afn.experiment import provenance
 from afn.experiment.layout import ON, Layout, seeds
-from afn.metrics import analysis, bootstrap, eer, score_files
+from afn.metrics import analysis, bootstrap, eer, roc, score_files
 from afn.metrics.analysis import Analysis, Cost, ScoredSystem
 from afn.metrics.bootstrap import Interval
 from afn.metrics.eer import Measured
@@ -139,11 +139,8 @@ def _rows(
         if system.tells_on_dev and own is not None and 0 < own.genuine.mean() < 1:
             on_dev = system.averaged["dev"]
             threshold = eer.official_threshold(on_dev[own.genuine], on_dev[~own.genuine])
-            row = replace(
-                row,
-                refused=float(np.mean(scores[genuine] <= threshold)) if genuine.any() else None,
-                accepted=float(np.mean(scores[~genuine] > threshold)) if not genuine.all() else None,
-            )
+            accepted, refused = roc.rates_at(scores[genuine], scores[~genuine], threshold)
+            row = replace(row, refused=refused, accepted=accepted)
         if calibrated and both:
             llrs = calibrated.model.llrs(scores[:, None])
             row = replace(row, cost=analysis.cost(llrs[genuine], llrs[~genuine]))
