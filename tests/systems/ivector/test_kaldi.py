@@ -223,6 +223,7 @@ def test_models_of_another_training_are_refused(corpus, programs, tmp_path):
             system.load(tmp_path / "exp")
 
 
+@pytest.mark.slow
 def test_names_pass_through_no_shell(corpus, programs, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "a $(touch PWNED) 'b'; touch PWNED"

@@ -22,8 +22,9 @@ class Doubling:
         return mask, mask + 1, 0.5
 
 
-@pytest.fixture
-def drawn(tmp_path):
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """Two folders of the same figures, and the features."""
     rng = np.random.default_rng(4)
     labels = {"g1": "genuine", "g2": "genuine", "s1": "spoof", "s2": "spoof"}
     lengths = dict(zip(labels, (30, 40, 70, 20), strict=True))
@@ -34,7 +35,7 @@ def drawn(tmp_path):
         heatmaps.draw(Doubling(), chosen, out)
         return out
 
-    return draw(tmp_path / "one"), draw(tmp_path / "two"), features
+    return draw(tmp_path_factory.mktemp("one")), draw(tmp_path_factory.mktemp("two")), features
 
 
 def test_the_arrays_are_those_of_the_drawn_utterances_over_their_true_length(drawn):
