@@ -346,4 +346,4 @@ def _reason(error: Exception) -> str:
     """What libsndfile says, without the number of the file."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return re.sub(r"^Error opening \d+: |^Error : ", "", " ".join(str(error).split())).rstrip(".")
+    return re.sub(r"^(Error opening \d+: )?(Error : )?", "", " ".join(str(error).split())).rstrip(".")
