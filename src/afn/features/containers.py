@@ -66,8 +66,8 @@ def examine(path: Path) -> Container:
             return _aiff(path, file)
         if head[:4] == b"OggS":
             _check_ogg(path, file)
-            name = {b"Speex": "speex", b"\x7fFLAC": "flac in ogg"}.get(head[28:33], "ogg")
-            return Container(name, by_ffmpeg=name != "ogg")
+            coding = {b"Speex": "speex", b"\x7fFLAC": "flac in ogg"}.get(head[28:33], "ogg")
+            return Container(coding, by_ffmpeg=coding != "ogg")
         if head[:4] == b".snd":
             data, length = struct.unpack(">II", head[4:12].ljust(8, b"\0"))
             file.seek(data)
