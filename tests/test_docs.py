@@ -14,7 +14,6 @@ import yaml
 from afn import corpora
 from afn.common import config
 from afn.common.paths import ROOT
-from afn.corpora.own import OwnCorpus
 from afn.experiment import command_line, rows
 from afn.systems import registry
 
@@ -229,14 +228,17 @@ def test_the_readmes_figures_of_the_paper_are_those_of_the_yamls():
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_corpus_of_ones_own_is_a_valid_one():
-    texts = [text for language, text in blocks(ROOT / "docs" / "own_corpus.md") if language == "yaml"]
-    settings = {key: value for text in texts for key, value in yaml.safe_load(text).items()}
-    corpus = config.build(corpora.Corpus, settings, "docs/own_corpus.md")
-    assert isinstance(corpus, OwnCorpus) and corpus.systems.keys() == {"neural", "gmm"}
+def test_the_corpora_of_the_documentation_are_valid():
+    texts = [text for language, text in blocks(ROOT / "docs" / "corpora.md") if language == "yaml"]
+    found = [yaml.safe_load(text) for text in texts]
+    changes = next(settings for settings in found if "kind" not in settings)
+    built = [config.build(corpora.Corpus, s | changes, "docs/corpora.md") for s in found if "kind" in s]
+    assert [corpus.kind for corpus in built] == ["datadir", "datadir", "pool"]
+    corpus = built[0]
+    assert corpus.systems.keys() == {"neural", "gmm"}
     for name, system in (("afn", "neural"), ("cqcc_gmm", "gmm")):
         row = config.read(ROOT / "conf" / "systems" / f"{name}.yaml")
-        config.build(registry.settings_type(), config.merge(row, corpus.systems[system]), "docs/own_corpus.md")
+        config.build(registry.settings_type(), config.merge(row, corpus.systems[system]), "docs/corpora.md")
 
 
 def change(path, lines):
