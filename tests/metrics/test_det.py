@@ -53,11 +53,3 @@ def test_the_same_scores_give_the_same_bytes():
 @pytest.mark.parametrize("distance", [1000, -1000, 0], ids=["no error", "only errors", "chance"])
 def test_extreme_scores_can_be_drawn(distance):
     assert figure_of(eval=[scores_of("one $|$ \\few", distance, 2), scores_of("b", 1, 3)]).startswith(b"\x89PNG")
-
-
-@pytest.mark.parametrize("rates", [[0.0], [0.001, 0.02], [0.0899], [0.2, 0.45], [0.5], [0.0, 0.7], [1.0]])
-def test_the_axes_hold_every_eer(rates):
-    low, high = plots._limits(rates)
-    assert 0.001 <= low <= 0.1
-    assert 0.4 <= high < 0.9991
-    assert all(low <= rate <= high or rate in (0.0, 1.0) for rate in rates)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -109,15 +108,6 @@ class TestRefuses:
     def test_scores_that_are_not_finite(self, definition, value):
         with pytest.raises(UserError, match=f"a spoof score is {value}"):
             definition.compute([1.0], [0.0, value])
-
-
-def test_the_size_of_the_official_eval_set_takes_milliseconds():
-    rng = np.random.default_rng(0)
-    genuine, spoof = rng.normal(2, 1, 1298), rng.normal(0, 1, 12008)
-    started = time.perf_counter()
-    for definition in eer.DEFINITIONS:
-        definition.compute(genuine, spoof)
-    assert time.perf_counter() - started < 0.5  # 5 ms on an idle core
 
 
 @pytest.mark.skipif(not REAL_DATA, reason="REAL_DATA does not name a folder with published scores")

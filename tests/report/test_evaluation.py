@@ -1,11 +1,8 @@
 """The script of stage 3 on a corpus of made-up scores."""
 
 import html
-import os
 import statistics
-import subprocess
-import sys
-from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,20 +12,6 @@ from afn.common.errors import UserError
 from afn.metrics import eer, score_files
 from afn.report import evaluation
 from made_up_corpus import AFN, Tree, row, sure
-
-SCRIPT = Path(__file__).parents[2] / "src" / "evaluate.py"
-REAL_DATA = os.environ.get("REAL_DATA")
-
-
-@pytest.fixture
-def run():
-    """Run the script in a separate process."""
-
-    def run(*arguments):
-        command = [sys.executable, SCRIPT, *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
-
-    return run
 
 
 @pytest.fixture
@@ -212,12 +195,11 @@ def test_a_system_without_a_title_goes_by_its_folder(main, tmp_path):
     assert row(tree.page, "nameless")[1:3] == ["train", "1-3"]
 
 
-def test_without_scores_stage_2_is_named(run, tmp_path):
+def test_without_scores_stage_2_is_named(main, tmp_path):
     tree = Tree(tmp_path)
     (tree.exp / "afn" / "seed1").mkdir(parents=True)
-    found = run(*tree.arguments)
-    assert (found.returncode, found.stdout) == (2, "")
-    assert found.stderr.count("\n") == 1 and "Run stage 2 first" in found.stderr
+    with pytest.raises(UserError, match="Run stage 2 first"):
+        main(*tree.arguments)
 
 
 def test_without_a_prepared_corpus_stage_minus_2_is_named(main, tree):
@@ -232,3 +214,13 @@ def test_scores_of_other_utterances_are_refused_and_nothing_is_written(main, tre
     with pytest.raises(UserError, match=r"seed3/scores/dev\.txt: no score for D_7 and no label in .* for D_700"):
         main(*tree.arguments)
     assert not [path for path in tree.exp.iterdir() if path.is_file()]
+
+
+def test_the_corpus_names_its_speaker_verifier(tmp_path):
+    scores = {"target": 3.0, "nontarget": -1.0, "spoof": 2.0}
+    path = tmp_path / "asv.txt"
+    path.write_text("".join(f"- {kind} {score}\n" for kind, score in scores.items()))
+    found = evaluation.verifier_of(SimpleNamespace(asv_scores=str(path)))
+    assert (found.threshold, found.false_alarm_spoof) == (-1.0, 1.0)
+    assert evaluation.verifier_of(SimpleNamespace(asv_scores=None)) is None
+    assert evaluation.verifier_of(SimpleNamespace()) is None

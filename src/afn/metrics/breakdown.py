@@ -15,7 +15,6 @@ MOST = 60  # codes of a condition; with more (or with one) it is left out. ASVsp
 TITLES = {
     ALL: "Overall",
     CONFIGURATION: "Replay configuration",
-    "environment": "Environment",
     "playback": "Playback device",
     "recorder": "Recording device",
     "environment threat": "Threat by environment",
