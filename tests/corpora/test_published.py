@@ -1,5 +1,6 @@
 """Official trees in miniature: what is read, what a part of a corpus is, and what is refused in one line."""
 
+import os
 import shutil
 from collections import Counter
 
@@ -11,6 +12,7 @@ from afn.common import config
 from afn.common.errors import UserError
 from afn.corpora import official
 
+REAL_DATA = os.environ.get("REAL_DATA")
 OFFICIAL = ("asvspoof2019_pa", "asvspoof2021_pa", "remasc", "digits")
 
 
@@ -290,3 +292,15 @@ def test_a_pool_names_what_it_cannot_join(tmp_path, read):
     ):
         path.write_text(f"kind: pool\nname: both\nmembers: [{', '.join(map(str, members))}]\n")
         assert reason in refusal(read, path)
+
+
+@pytest.mark.skipif(REAL_DATA is None, reason="REAL_DATA, a folder with real_replays/digits in it, is not set")
+def test_the_real_digits_are_complete(tmp_path, read):
+    path = miniature_corpora.write_yaml(tmp_path, "digits")
+    found = read(path, f"root={REAL_DATA}/real_replays/digits", "allow_missing=false")
+    assert read.said == []
+    assert labels(found) == {
+        "train": {"genuine": 200, "spoof": 200},
+        "dev": {"genuine": 100, "spoof": 100},
+        "eval": {"genuine": 110, "spoof": 110},
+    }

@@ -8,20 +8,15 @@ device; the last three are `-` for genuine speech. The simulated corpus has the 
 """
 
 import re
-from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, Literal
-
-from pydantic import Field
+from typing import Any, Literal
 
 from afn.common import files, labels, tables
-from afn.common.config import Settings
 from afn.common.errors import UserError
-from afn.common.labels import LABELS
-from afn.corpora import recordings
 from afn.corpora.datadir import CONDITIONS, Conditions, Utterance
+from afn.corpora.official import PART, PublishedCorpus, counted, in_words
+from afn.corpora.official import present as with_files
 
 PROTOCOL_FOLDER = "protocol_V2"
 PROTOCOLS = {
@@ -51,24 +46,10 @@ GET_VERSION_2 = "Get Version 2.0 with utils/download_asvspoof2017.sh, or set cor
 FETCH_PROTOCOL = "Download the protocol again."
 
 
-class ASVspoof2017(Settings):
+class ASVspoof2017(PublishedCorpus):
     """The official corpus in the folder `root`; with `allow_missing`, as much of it as is there."""
 
     kind: Literal["asvspoof2017"]
-    name: str = Field(description="its folder under data/ and exp/")
-    root: str = Field(description="the folder that holds ASVspoof2017_V2_{train,dev,eval}/ and protocol_V2/")
-    allow_missing: bool = Field(default=False, description="use the recordings that exist")
-    systems: dict[str, Any] = Field(default={}, description="settings that systems take on this corpus, by their kind")
-
-    FOLDERS: ClassVar[tuple[str, ...]] = ()
-
-    @property
-    def folder(self) -> Path:
-        """The folder that `root` names: `~` is expanded, a relative path starts at the repository."""
-        return recordings.located(self.root)
-
-    def inputs(self) -> dict[str, Path]:
-        return {"root": self.folder}
 
     def names_of_subsets(self) -> list[str]:
         folders = {subset: self.folder / folder for subset, folder in RECORDINGS.items()}
@@ -118,8 +99,6 @@ def utterances(
     present = {subset: chosen for subset, chosen in present.items() if chosen}
     if not present:
         raise UserError(f"{root}: holds none of the recordings that its protocols list. {_fix(official)}")
-    for subset, chosen in present.items():
-        present[subset] = [replace(u, wav=str(root / RECORDINGS[subset] / u.wav)) for u in chosen]
     return present
 
 
@@ -166,19 +145,15 @@ def _version_1(root: Path) -> Path | None:
 
 def _published(subset: str, path: Path, listed: list[Utterance], say: Callable[[str], None]) -> None:
     """Raise UserError unless the protocol has the published counts; `say` when only its hash differs."""
-    counts = Counter(utterance.label for utterance in listed)
+    counts = counted(listed)
     if counts != COUNTS[subset]:
         old = len(listed) == VERSION_1_COUNTS.get(subset)
         raise UserError(
-            f"{path}: {_count(counts)} instead of Version 2.0's {_count(COUNTS[subset])}. "
+            f"{path}: {in_words(counts)} instead of Version 2.0's {in_words(COUNTS[subset])}. "
             + (f"This is Version 1. {GET_VERSION_2}" if old else FETCH_PROTOCOL)
         )
     if (found := files.sha256(path)) != SHA256[subset]:
         say(f"warning: {path}: sha256 {found} differs from the published file's; its counts agree, continuing")
-
-
-def _count(counts: Mapping[str, int]) -> str:
-    return f"{sum(counts.values())} lines ({', '.join(f'{counts[label]} {label}' for label in LABELS)})"
 
 
 def _present(
@@ -189,18 +164,8 @@ def _present(
     names = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
     if extra := sorted(name for name in names - {u.wav for u in listed} if name.lower().endswith(".wav")):
         say(f"{subset}: {len(extra)} recordings that the protocol does not list are ignored ({extra[0]} …)")
-    present = [utterance for utterance in listed if utterance.wav in names]
-    if len(present) == len(listed):
-        return present
-    if not allow_missing:
-        first = next(utterance for utterance in listed if utterance.wav not in names)
-        partly = " To use only what is there: corpus.allow_missing=true." if official else ""
-        raise UserError(
-            f"{folder / first.wav}: no such recording ({len(listed) - len(present)} of the {len(listed)} of {subset} "
-            f"are missing). {_fix(official)}{partly}"
-        )
-    say(f"{subset}: {len(present) or 'none'} of {len(listed)} recordings present{'' if present else '; left out'}")
-    return present
+    part = PART if official else ""
+    return with_files(subset, listed, [folder], fix=_fix(official), part=part, allow_missing=allow_missing, say=say)
 
 
 def _fix(official: bool) -> str:

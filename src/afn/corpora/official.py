@@ -15,7 +15,7 @@ from afn.common.labels import LABELS
 from afn.corpora.datadir import Utterance
 from afn.corpora.recordings import located
 
-PART = "To work with what is there: corpus.allow_missing=true."
+PART = "To use only what is there: corpus.allow_missing=true."
 
 Say = Callable[[str], None]
 
@@ -71,6 +71,7 @@ def present(
     folders: Sequence[Path],
     *,
     fix: str,
+    part: str = PART,
     allow_missing: bool,
     say: Say,
 ) -> list[Utterance]:
@@ -81,6 +82,7 @@ def present(
         listed: `wav` is the bare name of a file.
         folders: where the files are; a file in two of them is an error.
         fix: how the user gets what is missing.
+        part: how the user does without it.
         allow_missing: tell `say` of what is missing instead of raising UserError.
         say: is told of what the user should know.
     """
@@ -95,7 +97,7 @@ def present(
         if not allow_missing:
             many = f"{len(listed) - len(found)} of the {len(listed)} of {subset} are missing"
             where = folders[0] / first.wav if folders else first.wav
-            raise UserError(f"{where}: no such recording ({many}). {fix} {PART}")
+            raise UserError(f"{where}: no such recording ({many}). {fix} {part}".rstrip())
         say(f"{subset}: {len(found) or 'none'} of {len(listed)} recordings present{'' if found else '; left out'}")
     return found
 
