@@ -21,10 +21,9 @@ TIMED = ("train.log", "env.json", "report.html")  # they tell when something ran
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A pipeline whose stages have all ended. The figures of report.html take a second and are not looked at here."""
+    """A pipeline whose stages have all ended, without figures in the results."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluation.html.plots, "histograms_png", lambda panels: made_up_corpus.BLANK)
-        patch.setattr(evaluation.html.breakdown_plot, "breakdown_png", lambda groups: made_up_corpus.BLANK)
+        made_up_corpus.without_figures(patch)
         folder = tmp_path_factory.mktemp("refused") / "whole"
         pipeline = Pipeline(folder, make(folder, {"train": 2, "dev": 2, "eval": 2}), *ROW)
         pipeline.run(STAGES)

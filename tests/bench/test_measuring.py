@@ -14,6 +14,7 @@ from measuring import Row
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.slow
 def test_the_reference_is_the_network():
     torch.manual_seed(1)
     ours, reference = AttentiveFilteringNetwork().eval(), reference_model.Reference().eval()

@@ -140,15 +140,21 @@ def two_systems(root):
     return made
 
 
+def without_figures(monkeypatch):
+    """Leave the figures of stage 3 blank: they take seconds."""
+    monkeypatch.setattr(html.breakdown_plot, "breakdown_png", lambda groups: BLANK)
+    for name in ("det_png", "histograms_png", "curves_png"):
+        monkeypatch.setattr(html.plots, name, lambda panels: BLANK)
+
+
 def runner(monkeypatch, capsys, root, drawn=True):
     """A function that runs evaluate.py within this process, with the rows of `root`/conf, and returns its stdout.
 
-    Unless `drawn`, the figures of report.html but the DET curves are blank: they take a second.
+    Unless `drawn`, the figures are blank.
     """
     monkeypatch.setattr(evaluation, "CONF", root / "conf")
     if not drawn:
-        monkeypatch.setattr(html.plots, "histograms_png", lambda panels: BLANK)
-        monkeypatch.setattr(html.breakdown_plot, "breakdown_png", lambda groups: BLANK)
+        without_figures(monkeypatch)
 
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["evaluate.py", *map(str, arguments)])
