@@ -237,6 +237,7 @@ def attentive(tmp_path):
     return directory
 
 
+@pytest.mark.slow
 def test_heatmaps_are_drawn_and_none_replaces_another(run, golden, tmp_path, attentive):
     (tmp_path / "x").mkdir()
     shutil.copy(golden / "g03_short030.wav", tmp_path / "x")
@@ -376,6 +377,7 @@ def test_a_score_that_is_no_number_is_a_failure(run, golden, tmp_path, attentive
     assert code == 2 and "its score is nan" in err and len(out.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_run_sh_takes_files_from_the_users_folder(tree, golden):
     done = subprocess.run(
         [ROOT / "run.sh", "score", "g03_short030.wav", "--system", "lcnn", "--seed", "1", *folders(tree)],
