@@ -1,4 +1,6 @@
-"""Trained systems on other corpora: the scores that stage 2 writes with --eval-corpus."""
+"""Trained systems on other corpora (--eval-corpus): the scores of stage 2, and what stage 3 makes of them."""
+
+import json
 
 import pytest
 
@@ -76,3 +78,31 @@ def test_a_corpus_that_is_not_prepared_or_named_twice_is_one_line(run, tmp_path)
     unknown.write_text(run.corpus.read_text().replace("name: noise", "name: unknown"))
     assert "Run stage -2" in run.refused((2,), "--eval-corpus", str(unknown))
     assert "is there twice" in run.refused((2,), "--eval-corpus", str(run.corpus))
+
+
+def test_results_on_other_corpora_take_threshold_and_calibration_from_the_own_dev_set(run):
+    run.run((3,))
+    results = json.loads((run.exp / "noise" / "results.json").read_text())
+    (own,), rows = results["systems"], {of["subset"]: of for of in results["other_corpora"]}
+    assert list(rows) == ["train", "dev", "eval"]
+    for subset in ("dev", "eval"):  # the same recordings
+        assert rows[subset]["averaged"] == own[subset]["averaged"]
+        assert rows[subset]["seeds"] == own[subset]["per_seed"]
+        assert rows[subset]["cllr"] == own["calibration"]["cost"][subset]
+    # On dev, the threshold is that of its own EER: both errors are as near to it as the scores allow.
+    official = own["dev"]["averaged"]["official"]
+    assert (rows["dev"]["genuine_refused"] + rows["dev"]["replays_accepted"]) / 2 == pytest.approx(official)
+    for page in ("RESULTS.md", "report.html"):
+        assert "again, eval" in (run.exp / "noise" / page).read_text()
+
+
+def test_scores_of_models_or_recordings_that_have_changed_are_left_out(run):
+    with run.restored():
+        table = run.data / "again" / "dev" / "utt2hash"
+        utt, sha256, rest = table.read_text().split(" ", 2)
+        table.write_text(f"{utt} {sha256[::-1]} {rest}")
+        run.run((3,))
+        results = json.loads((run.exp / "noise" / "results.json").read_text())
+        assert "other_corpora" not in results
+        text = (run.exp / "noise" / "RESULTS.md").read_text()
+        assert "left out" in text and "--eval-corpus again" in text

@@ -5,6 +5,7 @@
             exp/<corpus>/<system>/seed<k>/scores/{dev,eval}.txt     of every seed; env.json and metrics.csv beside them
             exp/<corpus>/<system>/scores/{dev,eval}.txt             averaged over seeds
             exp/<corpus>/<system>/attention/maps.npz                the arrays of stage 1
+            exp/<corpus>/on_<other>/<system>/                       scores of other corpora
     writes  exp/<corpus>/{RESULTS.md,results.json,det.png,report.html}
             exp/<corpus>/fusion/<name>/                             fusion.json, scores/{dev,eval}.txt
             exp/<corpus>/<system>/calibrated/                       calibration.json, {dev,eval}.txt
@@ -32,7 +33,7 @@ from afn.metrics import analysis, eer, fusion, score_files, tdcf, trial_files
 from afn.metrics.analysis import Analysis, ScoredSystem
 from afn.metrics.conditions import ASVSPOOF_2017
 from afn.metrics.trials import SCORED_SUBSETS, Trials
-from afn.report import html, plots, results, results_json, results_markdown, worst
+from afn.report import html, other_corpora, plots, results, results_json, results_markdown, worst
 from afn.report.results import Results
 
 CONF = ROOT / "conf"
@@ -88,6 +89,7 @@ def of_corpus(here: command_line.Stage, resamples: int, verifier: tdcf.Verifier 
             for row in rows
             if (system := systems.get(row.title)) and deep.judged in system.averaged
         },
+        other_corpora.find(here.layout, systems, trials, deep, resamples),
     )
     print(f"EER in %, {eer.LINEAR_ROC.title}\n{results_markdown.text(of_all)}\n{of_all.remark}")
 

@@ -12,6 +12,7 @@ from afn.metrics import analysis, eer
 from afn.metrics.analysis import Analysis, ScoredSystem
 from afn.metrics.eer import Measured
 from afn.metrics.trials import SCORED_SUBSETS, Trials
+from afn.report.other_corpora import Found
 from afn.report.worst import Worst
 
 NOT_RUN = "not run"
@@ -41,6 +42,11 @@ ABOUT_THE_HEADLINE = (
     "The paper's 8.99 % on eval is such a figure: the authors' scoring script averages the sigmoid outputs of 8 "
     "networks that differ only in their random numbers, and computes one EER of the averages. The paper does not claim "
     "it for a single network."
+)
+ABOUT_OTHER_CORPORA = (
+    "EERs in percent of the systems of this corpus on recordings of others, which had no part in training or in any "
+    "choice. A deployed system cannot choose its threshold on what it has not seen: the errors (in percent) are those "
+    "at the threshold of the EER on this corpus' dev set, and Cllr is that of the calibration on this dev set."
 )
 SIMULATED = (
     "This corpus is simulated: its replays were computed, not played and recorded. Its figures show that the pipeline "
@@ -85,6 +91,7 @@ class Results:
     analysis: Analysis = field(default_factory=Analysis)
     figure: str = ""  # file name of the DET curves, if there are any
     worst: Mapping[str, Worst] = field(default_factory=dict)  # title -> the recordings with the largest errors
+    elsewhere: Found = field(default_factory=Found)  # the systems on other corpora
 
     @property
     def rows(self) -> list[SystemRow]:
@@ -93,7 +100,7 @@ class Results:
 
     @property
     def remarks(self) -> list[str]:
-        return [f"{row.title}: {remark}" for row in self.rows for remark in row.remarks]
+        return [*(f"{row.title}: {remark}" for row in self.rows for remark in row.remarks), *self.elsewhere.remarks]
 
     def not_run(self) -> str:
         """One line with the names of all systems and fusions that are not run; empty if there are none."""

@@ -12,6 +12,7 @@ from afn.metrics.eer import Measured, spread
 from afn.metrics.fusion import Fusion
 from afn.metrics.trials import SCORED_SUBSETS
 from afn.report import summary
+from afn.report.other_corpora import Elsewhere
 from afn.report.results import Results, SystemRow
 from afn.report.worst import Worst
 
@@ -33,6 +34,8 @@ def text(results: Results) -> str:
         "fusions": [_fused(fused, results.with_paper, analysis) for fused in analysis.fusions],
         "not_run": [row.name for row in results.every if not row.run],
     }
+    if results.elsewhere.rows:
+        content["other_corpora"] = [_elsewhere(of) for of in results.elsewhere.rows]
     if analysis.bootstraps:
         content["bootstrap"] = {
             "level": LEVEL,
@@ -128,6 +131,23 @@ def _row(row: SystemRow, with_paper: bool, analysis: Analysis, worst: Mapping[st
         content["calibration"] = ratios.model.plain() | _costs(ratios)
     content["remarks"] = list(row.remarks)
     return content
+
+
+def _elsewhere(of: Elsewhere) -> dict[str, Any]:
+    return {
+        "system": of.name,
+        "title": of.title,
+        "corpus": of.corpus,
+        "subset": of.subset,
+        "genuine": of.genuine,
+        "spoof": of.spoof,
+        "seeds": {str(seed): _figures(measured) for seed, measured in of.seeds.items()},
+        "averaged": _figures(of.averaged),
+        "interval": _interval(of.interval) if of.interval else None,
+        "genuine_refused": None if of.refused is None else 100 * of.refused,
+        "replays_accepted": None if of.accepted is None else 100 * of.accepted,
+        "cllr": _cost(of.cost),
+    }
 
 
 def _worst(found: Worst) -> dict[str, Any]:

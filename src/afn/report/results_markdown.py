@@ -3,7 +3,7 @@
 from afn.common.labels import LABELS
 from afn.metrics import eer
 from afn.report import summary, tables
-from afn.report.results import ABOUT_AVERAGING, ABOUT_THE_HEADLINE, Results
+from afn.report.results import ABOUT_AVERAGING, ABOUT_OTHER_CORPORA, ABOUT_THE_HEADLINE, Results
 from afn.report.tables import Grid
 
 
@@ -38,6 +38,9 @@ def page(results: Results) -> str:
     if analysis.differences:
         parts += [f"## Differences on {analysis.judged}", _markdown(tables.differences(analysis.differences))]
         parts.append(f"To {analysis.best}, the single system with the lowest dev EER, on the same trials.")
+    if results.elsewhere.rows:
+        parts += ["## Other corpora", ABOUT_OTHER_CORPORA, _markdown(tables.matrix(results))]
+        parts += [_markdown(tables.elsewhere(results))]
     parts += ["## EER by every definition", _markdown(tables.definitions(results))]
     parts.append("\n".join(f"- {definition.title}: {definition.source}" for definition in eer.DEFINITIONS))
     if results.figure:
@@ -58,6 +61,8 @@ def text(results: Results) -> str:
     lines = [*_aligned(tables.systems(results)), *results.remarks]
     if fused := [f"{of.title}: {of.ratios.model}" for of in results.analysis.fusions if of.ratios]:
         lines += ["", *_aligned(tables.fusions(results)), *fused]
+    if results.elsewhere.rows:
+        lines += ["", *_aligned(tables.matrix(results)), "", *_aligned(tables.elsewhere(results)), ""]
     lines += [waiting] if (waiting := results.not_run()) else []
     lines += ["", *summary.sentences(results)[:2]] if results.analysis.best else []
     return "\n".join(lines)

@@ -158,6 +158,45 @@ def calibrations(results: Results) -> Grid:
     return Grid("Cllr and its minimum in bits", header, rows, left=2)
 
 
+def matrix(results: Results) -> Grid:
+    """Every system that was tested on other corpora: its EER on its own corpus and on each of the others."""
+    rows = results.elsewhere.rows
+    judged = {corpus: [of.subset for of in rows if of.corpus == corpus][-1] for corpus in {of.corpus: 0 for of in rows}}
+    header = [Cell("system, trained on " + results.corpus)]
+    header += [Cell(corpus, sub=subset) for corpus, subset in judged.items()]
+    own = results.analysis.judged or SCORED_SUBSETS[-1]
+    header.insert(1, Cell(results.corpus, sub=own))
+    by_title = {row.title: row for row in results.rows}
+    found = {(of.title, of.corpus, of.subset): of for of in rows}
+    body = []
+    for title in {of.title: 0 for of in rows}:
+        cells = [Cell(title), _sure(percent(by_title[title].averaged.get(own)), results.analysis.interval(own, title))]
+        for place in judged.items():
+            of = found.get((title, *place))
+            cells.append(_sure(percent(of.averaged), of.interval) if of else Cell(ABSENT))
+        body.append(cells)
+    return Grid("Equal error rates on other corpora", header, body)
+
+
+def elsewhere(results: Results) -> Grid:
+    """Every system on every subset of other corpora, with the errors at the threshold of its own dev set."""
+    header = _cells("system", "tested on", "genuine", "replayed", "EER, mean ± sd")
+    header += [Cell("EER, averaged scores", sub="95 % interval")]
+    header += _cells("genuine refused", "replays accepted") + [Cell("Cllr")]
+    body = [
+        [
+            _title(of.title, of.name),
+            Cell(f"{of.corpus}, {of.subset}"),
+            *_cells(of.genuine, of.spoof, mean(of.seeds)),
+            _sure(percent(of.averaged), of.interval),
+            *(Cell(ABSENT if rate is None else f"{100 * rate:.1f}") for rate in (of.refused, of.accepted)),
+            _cost(of.cost),
+        ]
+        for of in results.elsewhere.rows
+    ]
+    return Grid("Systems on other corpora", header, body, left=2)
+
+
 def differences(found: Mapping[str, Interval]) -> Grid:
     """The paired differences, each with a whisker on the page: its interval around 0."""
     reach = max((max(abs(i.low), abs(i.high), abs(i.value)) for i in found.values()), default=0) or 1.0
