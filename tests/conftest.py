@@ -11,9 +11,7 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # results are compared byte for byte across processes
-os.environ.pop(
-    "MPLBACKEND", None
-)  # of a notebook: matplotlib refuses to be imported with a backend that is not installed
+os.environ.pop("MPLBACKEND", None)  # a notebook names a backend that may not be installed here
 
 from afn.common import allocator  # noqa: E402
 

@@ -15,9 +15,7 @@ from afn.features.qlog import QLogOptions
 class Named(Settings):
     """What features of all kinds have."""
 
-    name: Execution[FolderName] = Field(
-        description="the folder below the data directory"
-    )
+    name: Execution[FolderName] = Field(description="the folder below the data directory")
 
 
 class Spectrogram(Named):
