@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from afn.common.errors import UserError
 from afn.corpora.datadir import Utterance
 from afn.metrics import bootstrap, calibration, eer, roc
 from afn.metrics.trials import Trials
@@ -105,18 +104,12 @@ def test_an_interval_is_made_of_quantiles(crossed, noisy):
     assert inside.mean() == pytest.approx(0.95, abs=0.01)
 
 
-@pytest.mark.parametrize(
-    "effects", [{"configuration": 0.7}, {"speaker": 0.7, "configuration": 0.7}], ids=["configurations", "both"]
-)
+@pytest.mark.parametrize("effects", [{"configuration": 0.7}, {"speaker": 0.7, "configuration": 0.7}], ids=len)
 def test_covers_what_other_speakers_and_configurations_would_change(crossed, noisy, effects):
     """Of 60 corpora, about 57 intervals hold the EER of all; intervals over trials alone hold far fewer."""
     trials = crossed(20, 20, genuine=20, spoof=1)
-    truth = np.mean(
-        [
-            eer.linear_roc_eer(scores[trials.genuine], scores[~trials.genuine])
-            for scores in (noisy(trials, 1000 + seed, **effects) for seed in range(300))
-        ]
-    )
+    many = (noisy(trials, 1000 + seed, **effects) for seed in range(300))
+    truth = np.mean([eer.linear_roc_eer(scores[trials.genuine], scores[~trials.genuine]) for scores in many])
     lonely = listed(trials.genuine, trials.utts, [{}] * len(trials.utts))  # as if each had a different speaker
     ours, of_trials, spread, widths = 0, 0, [], []
     for seed in range(60):
@@ -156,9 +149,6 @@ def test_systems_are_compared_on_the_same_resamples(crossed, noisy):
     assert (same.value, same.low, same.high) == (0.0, 0.0, 0.0)
 
 
-# Corner cases
-
-
 @pytest.mark.parametrize(
     ("speakers", "configurations", "remark"),
     [
@@ -180,18 +170,6 @@ def test_a_resample_without_a_class_is_sampled_again(noisy):
     trials = listed(np.arange(28) < 8, np.arange(28) // 4, [{}] * 28)  # two genuine speakers, five others
     found = bootstrap.bootstrap(trials, {"a": noisy(trials, 1)}, 500)
     assert np.isfinite(found.resampled["a"]).all() and found.resampled["a"].size == 500
-
-
-def test_classes_apart_have_an_interval_of_zero(crossed):
-    trials = crossed(3, 3)
-    found = bootstrap.bootstrap(trials, {"a": 9.0 * trials.genuine}, 50).interval("a")
-    assert (found.value, found.low, found.high) == (0.0, 0.0, 0.0)
-
-
-def test_bad_scores_are_refused(crossed):
-    trials = crossed(3, 3)
-    with pytest.raises(UserError, match="score is nan"):
-        bootstrap.bootstrap(trials, {"a": np.full(len(trials.utts), np.nan)}, 5)
 
 
 def test_published_scores(published):

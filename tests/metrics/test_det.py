@@ -2,18 +2,12 @@ import numpy as np
 import pytest
 
 from afn.metrics import det, eer, roc
-from afn.report import plots
 
 
 def test_points_by_hand():
     false_alarms, misses = roc.rates([3.0, 2.0, 2.0], [2.0, 1.0])
     assert false_alarms.tolist() == [0.0, 0.0, 0.5, 1.0]  # 3: a hit; 2: two hits and a false alarm at once; 1
     assert misses.tolist() == pytest.approx([1.0, 2 / 3, 0.0, 0.0])
-
-
-def test_normal_deviate_is_the_quantile_of_the_normal_distribution():
-    found = det.normal_deviate([0.0, 0.0227501319481792, 0.5, 0.841344746068543, 1.0])
-    assert found == pytest.approx([-np.inf, -2.0, 0.0, 1.0, np.inf], abs=1e-12)
 
 
 def test_normal_classes_make_a_straight_line():
@@ -31,25 +25,3 @@ def test_the_curve_passes_through_the_eer_that_is_marked(size):
     x, y = det.curve(*roc.rates(genuine, spoof), 0.001, 0.999)
     point = det.normal_deviate(np.clip(eer.linear_roc_eer(genuine, spoof), 0.001, 0.999))
     assert np.min(np.hypot(x - point, y - point)) < 0.01
-
-
-def figure_of(**panels):
-    return plots.det_png(panels)
-
-
-def scores_of(title, distance, size, seed=0):
-    rng = np.random.default_rng(seed)
-    return plots.Scores(title, rng.normal(distance, 1, size), rng.normal(0, 1, size))
-
-
-def test_the_same_scores_give_the_same_bytes():
-    first, again = (figure_of(dev=[scores_of("a", 2, 50)], eval=[scores_of("a", 1, 80)]) for _ in range(2))
-    assert first == again
-    assert first.startswith(b"\x89PNG")
-    assert b"matplotlib" not in first and b"Software" not in first
-    assert first != figure_of(dev=[scores_of("a", 2, 50)], eval=[scores_of("a", 1, 81)])
-
-
-@pytest.mark.parametrize("distance", [1000, -1000, 0], ids=["no error", "only errors", "chance"])
-def test_extreme_scores_can_be_drawn(distance):
-    assert figure_of(eval=[scores_of("one $|$ \\few", distance, 2), scores_of("b", 1, 3)]).startswith(b"\x89PNG")

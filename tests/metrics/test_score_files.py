@@ -15,21 +15,11 @@ def test_a_written_file_gives_back_the_same_numbers(tmp_path):
     written = {"b": 0.1 + 0.2, "a": -1 / 3, "B": 5e-324, "é": 1.7976931348623157e308, "c": np.float32(0.1)}
     score_files.write(tmp_path / "deep" / "eval.txt", written)
     assert score_files.read(tmp_path / "deep" / "eval.txt") == {utt: float(score) for utt, score in written.items()}
-
-
-def test_a_written_file_is_sorted_bytewise(tmp_path):
-    score_files.write(tmp_path / "eval.txt", {"é": 1, "a": 2, "B": 3, "a_1": 4.5, "a-1": 5})
+    score_files.write(tmp_path / "eval.txt", {"é": 1, "a": 2, "B": 3, "a_1": 4.5, "a-1": 5})  # sorted bytewise
     assert (tmp_path / "eval.txt").read_text() == "B 3.0\na 2.0\na-1 5.0\na_1 4.5\né 1.0\n"
 
 
-@pytest.mark.parametrize("score", [np.nan, np.inf, -np.inf])
-def test_scores_that_are_not_finite_are_not_written(tmp_path, score):
-    with pytest.raises(UserError, match="score of b is"):
-        score_files.write(tmp_path / "eval.txt", {"a": 1.0, "b": score})
-    assert not any(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("unfit", [{}, {"a b": 1.0}, {"": 1.0}])
+@pytest.mark.parametrize("unfit", [{"a": 1.0, "b": np.nan}, {"b": np.inf}, {}, {"a b": 1.0}, {"": 1.0}])
 def test_what_could_not_be_read_again_is_not_written(tmp_path, unfit):
     with pytest.raises(UserError):
         score_files.write(tmp_path / "eval.txt", unfit)
@@ -46,10 +36,8 @@ def test_byte_order_mark_windows_line_ends_tabs_and_empty_lines_are_accepted(tmp
     [
         ("a 1\nb 2 3\n", r"eval\.txt:2: 3 instead of 2 fields"),
         ("a 1\n\nb\n", r"eval\.txt:3: 1 instead of 2 fields"),
-        ("a 1\nb x\n", r"eval\.txt:2: 'x' is not a finite number"),
         ("a 1_000\n", r"eval\.txt:1: '1_000' is not a finite number"),
         ("a 1\nb nan\n", r"eval\.txt:2: 'nan' is not a finite number"),
-        ("a -Inf\n", r"eval\.txt:1: '-Inf' is not a finite number"),
         ("a 1e999\n", r"eval\.txt:1: '1e999' is not a finite number"),
         ("a 1\nb 2\na 1\n", r"eval\.txt:3: a is in line 1 already"),
         ("\n", "the file is empty"),
@@ -61,11 +49,6 @@ def test_malformed_files_are_refused_by_line(tmp_path, content, message):
         score_files.read(file_of(tmp_path, content))
 
 
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"absent\.txt: no such file"):
-        score_files.read(tmp_path / "absent.txt")
-
-
 def test_labels(tmp_path):
     assert score_files.read_labels(file_of(tmp_path, "a genuine\nb spoof\n")) == {"a": "genuine", "b": "spoof"}
     with pytest.raises(UserError, match=r":2: unknown label 'fake'"):
@@ -74,20 +57,9 @@ def test_labels(tmp_path):
         score_files.read_labels(file_of(tmp_path, "a genuine\na genuine\n"))
 
 
-def test_join_parts_the_classes():
-    labels = {"a": "spoof", "b": "genuine", "c": "spoof"}
-    genuine, spoof = score_files.join({"c": 3.0, "b": 2.0, "a": 1.0}, labels)
-    assert genuine.tolist() == [2.0]
-    assert spoof.tolist() == [1.0, 3.0]
-    assert genuine.dtype == spoof.dtype == np.float64
-
-
-def test_join_leaves_a_class_empty_that_has_no_label():
-    genuine, spoof = score_files.join({"a": 1.0}, {"a": "spoof"})
-    assert (genuine.size, spoof.size) == (0, 1)
-
-
-def test_join_names_what_is_missing_and_what_is_too_much():
+def test_join_separates_the_classes_and_names_what_is_missing_and_what_is_too_much():
+    genuine, spoof = score_files.join({"c": 3.0, "b": 2.0, "a": 1.0}, {"a": "spoof", "b": "genuine", "c": "spoof"})
+    assert (genuine.tolist(), spoof.tolist()) == ([2.0], [1.0, 3.0])
     labels = {"c": "genuine", "B": "spoof", "d": "spoof"}
     with pytest.raises(UserError, match=r"mine: no score for B \(and 1 more\);"):
         score_files.join({"c": 1.0}, labels, "mine")

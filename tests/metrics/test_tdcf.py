@@ -54,13 +54,6 @@ def test_by_hand():
     assert (found.minimum, found.threshold, found.c0) == (pytest.approx(0.5), 1.0, 0.0)
 
 
-def test_a_perfect_countermeasure_leaves_the_errors_of_the_verifier():
-    asv = tdcf.Verifier(0.0, 0.02, 0.02, 0.7)
-    assert tdcf.minimum([2.0, 3.0], [0.0, 1.0], asv, 2019).minimum == 0.0
-    found = tdcf.minimum([2.0, 3.0], [0.0, 1.0], asv, 2021)
-    assert found.minimum == pytest.approx(found.c0 / (found.c0 + found.c2))
-
-
 def test_a_verifier_that_knows_no_speaker_is_refused():
     costs = tdcf.Costs(0.1, 0.85, 0.05)
     with pytest.raises(UserError, match=r"not defined for this verifier \(P_miss 0.5"):

@@ -1,6 +1,5 @@
 """Scores and keys in the forms of the challenges; every form says the same of the same four utterances."""
 
-import numpy as np
 import pytest
 
 from afn.common.errors import UserError
@@ -45,7 +44,7 @@ def test_every_form_of_a_key(tmp_path, form):
         assert trials.speakers[0] == trials.speakers[2] != trials.speakers[1]
         assert trials.configurations[2] != trials.configurations[3]
     else:
-        assert len(set(trials.speakers)) == 1 and not trials.conditions
+        assert len(set(trials.speakers)) == 1 and set(trials.configurations) == {"-"}
 
 
 @pytest.mark.parametrize("form", FILES)
@@ -77,21 +76,13 @@ def test_a_track_of_2021_has_its_trials_and_ignores_scores_of_others(tmp_path):
         (trial_files.read_key, "a genuine 1\n", "file.txt:1: 3 instead of 2 fields. A line is one of: `file key`; "),
         (trial_files.read_key, "a genuine\nb fake\n", "file.txt:2: unknown label 'fake'"),
         (trial_files.read_key, "a genuine\na.wav spoof\n", "file.txt:2: a is there already"),
-        (trial_files.read_key, "a genuine\nb\n", "file.txt:2: 1 instead of 2 fields"),
         (trial_files.read, "a 1\nb nan\n", "file.txt:2: 'nan' is not a finite number"),
-        (trial_files.read, "a 1\na 2\n", "file.txt:2: a is in line 1 already"),
         (trial_files.read, "a.flac 1\na 2\n", "file.txt:2: a is there already"),
         (trial_files.read, "filename cm-score\na x\n", "file.txt:2: 'x' is not a finite number"),
         (trial_files.read, "a b c d e\n", "file.txt:1: 5 instead of 2 fields"),
         (trial_files.read, "", "file.txt: the file is empty"),
         (trial_files.read_asv, "- target 1\n- nontarget 2\n", "file.txt: no spoof score"),
-        (trial_files.read_asv, "- target x\n", "file.txt:1: 'x' is not a finite number"),
-        (
-            trial_files.read_asv,
-            "- bonafide 2\n",
-            "file.txt: no scores of a speaker verifier. Name a text file",
-        ),
-        (trial_files.read_asv, "- target\n", "file.txt: no scores of a speaker verifier"),
+        (trial_files.read_asv, "- bonafide 2\n", "file.txt: no scores of a speaker verifier. Name a text file"),
     ],
 )
 def test_a_malformed_file_is_refused_by_line(tmp_path, read, content, message):
@@ -125,8 +116,3 @@ def test_scores_of_a_verifier_are_joined_with_the_key_of_2021(tmp_path):
     scores.write_text("P4 u1 9\nP3 u1 3\nP1 u1 1\n")
     with pytest.raises(UserError, match=r"score\.txt: no score for u1 of P2"):
         trial_files.read_asv(tmp_path)
-
-
-def test_trials_without_speakers_are_of_one(tmp_path):
-    trials = trial_files.read_key(file_of(tmp_path, KEYS["utt2label"])).trials()
-    assert np.unique(trials.speakers).size == 1 and set(trials.configurations) == {"-"}

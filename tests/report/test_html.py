@@ -65,25 +65,17 @@ def cells(html, title):
     return next(row for row in Reader(html).rows if row and row[0].startswith(title))
 
 
-def test_a_row_has_seeds_mean_averages_and_the_papers_figures():
-    found = cells(page([run()]), "AFN")
-    assert found[:7] == ["AFN afn", "train", "1-2", "15.00 ± 7.07", "15.00 ± 7.07", "12.00", "15.00"]
-    assert found[-2:] == ["6.55", "8.99"]
-
-
-def test_rows_that_are_not_run_are_one_line_that_opens_to_the_papers_figures():
-    html = page([run(), SystemRow("lcnn", "LCNN", {"eval": 16.08}), SystemRow("gmm", "GMM")])
+def test_a_row_has_seeds_mean_averages_and_the_papers_figures_and_rows_that_are_not_run_are_one_line():
+    html = page([run(title='<b>"one" & two</b>')], with_paper=True)
+    assert "<b>" not in html and "not run" not in html and "therefore grey" not in html and not any(Reader(html).grey)
+    found = cells(html, "<b>")
+    assert found[:3] == ['<b>"one" & two</b> afn', "train", "1-2"]
+    assert found[3:7] == ["15.00 ± 7.07", "15.00 ± 7.07", "12.00", "15.00"] and found[-2:] == ["6.55", "8.99"]
+    html = page([run(), SystemRow("lcnn", "LCNN", {"eval": 16.08}), SystemRow("gmm", "GMM")], remark=SIMULATED)
     assert "<summary>not run: lcnn, gmm</summary>" in html and html.count("not run") == 1
     assert cells(html, "LCNN") == ["LCNN lcnn", "no scores", "–", "16.08"]
-    assert "not run" not in page([run()])
-
-
-def test_the_papers_figures_are_grey_where_they_cannot_be_compared():
-    html = page([run(), SystemRow("lcnn", "LCNN", PAPER)], remark=SIMULATED)
-    assert "say nothing about ASVspoof and cannot be compared with the paper" in html and "therefore grey" in html
-    assert sum(Reader(html).grey) == 2 * (2 + 2)  # head and figures of both tables
-    html = page([run()], with_paper=True)
-    assert "therefore grey" not in html and not any(Reader(html).grey)
+    assert "cannot be compared with the paper" in html and "therefore grey" in html
+    assert sum(Reader(html).grey) == 2 + 2 + 2 + 4  # heads of both tables, and their figures
 
 
 def test_an_empty_corpus_has_a_page_that_says_what_is_missing():
@@ -92,11 +84,6 @@ def test_an_empty_corpus_has_a_page_that_says_what_is_missing():
     for words in ("No intervals", "No fusion is run", "No system is calibrated", "no two systems", "No attention",
                   "No averaged scores of both classes to draw", "to choose from", "No training curves"):  # fmt: skip
         assert words in html
-
-
-def test_names_cannot_break_the_page():
-    html = page([run(title='<b>"one" & two</b>')])
-    assert "<b>" not in html and cells(html, "<b>")[0] == '<b>"one" & two</b> afn'
 
 
 def test_the_worst_recordings_can_be_heard_and_seen_where_their_files_exist():
@@ -134,13 +121,10 @@ def analysed(crossed, noisy):
         "all": ("everything", FusionSettings(title="everything", members="all")),
     }
     found = analysis.analyse(trials, systems, fusions, resamples=60)
-    genuine = {subset: of.genuine for subset, of in trials.items()}
-    rows = [
-        SystemRow(
-            s.name, s.title, averaged={k: eer.measure(v[genuine[k]], v[~genuine[k]]) for k, v in s.averaged.items()}
-        )
-        for s in systems
-    ]
+    rows = []
+    for of in systems:
+        classes = {k: (v[trials[k].genuine], v[~trials[k].genuine]) for k, v in of.averaged.items()}
+        rows.append(SystemRow(of.name, of.title, averaged={k: eer.measure(*both) for k, both in classes.items()}))
     return found, page(rows, found=found)
 
 
@@ -161,16 +145,14 @@ def test_fusions_are_marked_on_dev_and_stand_beside_the_cross_validated_figure(a
     assert str(ratios.model) in html and "† Fusions are trained on dev" in html
 
 
-def test_a_single_system_has_its_interval_and_cost(analysed):
+def test_intervals_costs_differences_and_breakdown_are_those_of_the_analysis(analysed):
     found, html = analysed
-    shown = cells(html, "B b")
-    interval, cost = found.interval("eval", "B"), found.calibrated["B"].costs["eval"]
+    interval, cost, shown = found.interval("eval", "B"), found.calibrated["B"].costs["eval"], cells(html, "B b")
     assert shown[6].endswith(f" [{100 * interval.low:.2f}, {100 * interval.high:.2f}]")
     assert shown[7] == f"{cost.cllr:.3f} (min {cost.min_cllr:.3f})"
-
-
-def test_differences_and_breakdown_are_those_of_the_analysis(analysed):
-    found, html = analysed
+    boot = found.bootstraps["eval"]  # fusions and systems share the resamples
+    low, high = np.quantile(boot.resampled["A and B"] - boot.resampled[found.best], [0.025, 0.975])
+    assert (found.differences["A and B"].low, found.differences["A and B"].high) == pytest.approx((low, high))
     assert set(found.differences) == {"A", "B", "C", "A and B", "everything"} - {found.best}
     for title, difference in found.differences.items():
         shown = [row for row in Reader(html).rows if row[0] == title and row[1:2] and row[1][0] in "+-"]
@@ -179,33 +161,3 @@ def test_differences_and_breakdown_are_those_of_the_analysis(analysed):
     group = next(group for group in found.groups if group.code == "E03P01R01")
     figures = [f"{100 * rate:.1f}" for rate in group.eers.values()]
     assert cells(html, "E03P01R01") == ["E03P01R01", str(group.replays), *figures] and len(figures) == 5
-
-
-class TestAnalysis:
-    def test_fusions_and_systems_share_the_resamples(self, analysed):
-        found, _ = analysed
-        assert found.resamples == 60 and set(found.bootstraps) == {"dev", "eval"}
-        boot = found.bootstraps["eval"]
-        assert boot.resampled["A"] == pytest.approx(boot.resampled[analysis.key("A", 1)])  # the same scores
-        low, high = np.quantile(boot.resampled["A and B"] - boot.resampled[found.best], [0.025, 0.975])
-        assert (found.differences["A and B"].low, found.differences["A and B"].high) == pytest.approx((low, high))
-        assert found.fusions[2].members == ["a", "b", "c"]
-
-    def test_nothing_is_chosen_on_eval(self, crossed, noisy):
-        trials = {"dev": crossed(5, 4), "eval": crossed(5, 4)}
-        good, bad = (noisy(trials["dev"], 3, distance) for distance in (3.0, 0.5))
-        systems = [
-            ScoredSystem("a", "A", {"dev": bad, "eval": good}),
-            ScoredSystem("b", "B", {"dev": good, "eval": bad}),
-        ]
-        assert analysis.analyse(trials, systems, {}, resamples=20).best == "B"
-
-    def test_without_eval_systems_are_judged_on_dev_and_fusions_are_not(self, crossed, noisy):
-        trials = {"dev": crossed(5, 4)}
-        systems = [ScoredSystem(name, name.upper(), {"dev": noisy(trials["dev"], i)}) for i, name in enumerate("ab")]
-        fusions = {"all": ("all", FusionSettings(title="all", members="all")),
-                   "odds": ("odds", FusionSettings(title="odds", members=["a", "b"], logits=True))}  # fmt: skip
-        found = analysis.analyse(trials, systems, fusions, resamples=20)
-        assert found.judged == "dev" and found.fusions[0].ratios is not None
-        assert len(found.differences) == 1 and list(found.groups[0].eers) == ["A", "B"]
-        assert found.fusions[1].ratios is None and "a: not a probability" in found.fusions[1].reason
