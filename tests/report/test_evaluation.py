@@ -1,28 +1,17 @@
 """The script of stage 3 on a corpus of made-up scores."""
 
 import html
+import shutil
 import statistics
 from types import SimpleNamespace
 
 import pytest
 
-import made_up_corpus
 from afn.common import owned, record
 from afn.common.errors import UserError
 from afn.metrics import eer, score_files
 from afn.report import evaluation
 from made_up_corpus import AFN, Tree, row, sure
-
-
-@pytest.fixture
-def main(monkeypatch, capsys, tmp_path):
-    """Run the script within this process, with the rows of `tmp_path`/conf and no figures; returns its stdout."""
-    return made_up_corpus.runner(monkeypatch, capsys, tmp_path, drawn=False)
-
-
-@pytest.fixture
-def tree(tmp_path):
-    return made_up_corpus.two_systems(tmp_path)
 
 
 def test_a_users_file_of_the_same_name_is_not_overwritten(main, tree):
@@ -69,39 +58,38 @@ def test_results_of_two_systems_with_three_seeds(main, tree):
     assert AFN in printed and linear[1] in printed and str(tree.exp / "RESULTS.md") in printed
 
 
-def test_a_single_seed_has_no_deviation(main, tmp_path):
-    tree = Tree(tmp_path)
-    tree.system("afn", 1.5, seeds=(4,), title=AFN)
-    main(*tree.arguments)
-    found = tree.json["systems"][0]["eval"]
-    assert found["standard_deviation"] == dict.fromkeys(found["mean"])
-    assert row(tree.page, AFN)[2:5:2] == ["4", f"{found['mean']['linear_roc']:.2f} ± –"]
-
-
-def test_only_seeds_with_scores_count_and_are_named(main, tree):
+def without_a_seeds_scores(tree):
     (tree.exp / "drn" / "seed2" / "scores" / "eval.txt").unlink()
     (tree.exp / "drn" / "seed7").mkdir()
-    printed = main(*tree.arguments)
-    system = tree.json["systems"][1]
-    assert system["seeds"] == [1, 2, 3]
-    assert list(system["eval"]["per_seed"]) == ["1", "3"]
-    assert system["remarks"][0] == "no eval scores of seed 2; run stage 2 with --force"
-    assert "DRN(ReLU): no eval scores of seed 2" in tree.page and "no eval scores of seed 2" in printed
 
 
-def test_averaged_scores_of_other_seeds_are_pointed_out(main, tree):
-    tree.average("drn", [1, 2])
-    main(*tree.arguments)
-    (remark,) = tree.json["systems"][1]["remarks"]
-    assert remark == "the averaged scores are of seeds 1-2, the single ones of seeds 1-3; run stage 2"
-    assert tree.json["systems"][1]["averaged_seeds"] == [1, 2]
-
-
-def test_averaged_scores_of_an_earlier_training_are_pointed_out(main, tree):
+def an_earlier_training(tree):
     path = tree.exp / "drn" / "seed2" / "scores" / "eval.txt"
     score_files.write(path, {utt: score + 1 for utt, score in score_files.read(path).items()})
-    main(*tree.arguments)
-    assert tree.json["systems"][1]["remarks"] == ["the averaged scores are older than those of seed 2; run stage 2"]
+
+
+@pytest.mark.parametrize(
+    ("change", "seeds", "of_eval", "remark"),
+    [
+        (without_a_seeds_scores, [1, 2, 3], ["1", "3"], "no eval scores of seed 2; run stage 2 with --force"),
+        (lambda tree: tree.average("drn", [1, 2]), [1, 2, 3], ["1", "2", "3"],
+         "the averaged scores are of seeds 1-2, the single ones of seeds 1-3; run stage 2"),
+        (an_earlier_training, [1, 2, 3], ["1", "2", "3"],
+         "the averaged scores are older than those of seed 2; run stage 2"),
+        (lambda tree: record.remove(tree.exp / "drn" / "seed3" / "scores"), [1, 2], ["1", "2"],
+         "the averaged scores are of seeds 1-3, the single ones of seeds 1-2; run stage 2"),
+        (lambda tree: record.remove(tree.exp / "drn" / "scores"), [1, 2, 3], ["1", "2", "3"],
+         "no averaged dev scores; run stage 2"),
+    ],
+    ids=["absent", "others", "earlier", "seed incomplete", "average incomplete"],
+)  # fmt: skip
+def test_seeds_that_do_not_count_and_averages_of_others_are_named(main, tree, change, seeds, of_eval, remark):
+    change(tree)
+    printed = main(*tree.arguments)
+    system = tree.json["systems"][1]
+    assert system["seeds"] == seeds and list(system["eval"]["per_seed"]) == of_eval
+    assert system["remarks"][0] == remark
+    assert f"DRN(ReLU): {remark}" in tree.page and f"DRN(ReLU): {remark}" in printed
 
 
 def test_seeds_that_were_trained_with_other_settings_are_left_out_and_named_everywhere(main, tree):
@@ -115,15 +103,6 @@ def test_seeds_that_were_trained_with_other_settings_are_left_out_and_named_ever
     assert remark in html.unescape(tree.report)
 
 
-def test_scores_that_are_not_complete_do_not_count(main, tree):
-    record.remove(tree.exp / "drn" / "seed3" / "scores")
-    record.remove(tree.exp / "afn" / "scores")
-    main(*tree.arguments)
-    afn, drn = tree.json["systems"]
-    assert drn["seeds"] == [1, 2] and "seeds 1-3, the single ones of seeds 1-2" in drn["remarks"][0]
-    assert afn["eval"]["averaged"] is None and "no averaged eval scores; run stage 2" in afn["remarks"]
-
-
 def test_absent_averaged_scores_are_pointed_out(main, tmp_path):
     tree = Tree(tmp_path)
     tree.system("afn", 1.5, title=AFN, averaged=False)
@@ -135,31 +114,22 @@ def test_absent_averaged_scores_are_pointed_out(main, tmp_path):
     assert not (tree.exp / "det.png").exists() and "det.png" not in tree.page
 
 
-def test_a_subset_that_the_corpus_lacks_is_no_error(main, tmp_path):
-    tree = Tree(tmp_path, sizes={"train": (4, 4), "dev": (40, 50)})
-    tree.system("afn", 1.5, title=AFN)
+@pytest.mark.parametrize(
+    ("sizes", "cell"), [({"dev": (40, 50)}, "–"), ({"dev": (7, 5), "eval": (0, 3)}, "one class only")]
+)
+def test_a_subset_that_is_absent_or_of_one_class_is_no_error(main, tmp_path, sizes, cell):
+    tree = Tree(tmp_path, sizes=sizes)
+    for name in ("nameless", "afn", "afn_short"):
+        tree.system(name, 1.5, title=AFN if name != "nameless" else "", seeds=(4,))
     main(*tree.arguments)
-    assert row(tree.page, AFN)[4:7:2] == ["–", "–"]
-    assert tree.json["subsets"]["eval"] is None
+    titles = [system["title"] for system in tree.json["systems"]]
+    assert sorted(titles) == [f"{AFN} [afn]", f"{AFN} [afn_short]", "nameless"]
+    found = row(tree.page, "nameless")
+    assert found[2] == "4" and found[3].endswith(" ± –") and found[4:7:2] == [cell, cell]
     assert tree.json["systems"][0]["remarks"] == []
 
 
-def test_a_subset_with_one_class_only_says_so(main, tmp_path):
-    tree = Tree(tmp_path, kind="asvspoof2017", sizes={"dev": (7, 5), "eval": (0, 3)})
-    tree.system("afn", 1.5, title=AFN)
-    main(*tree.arguments)
-    assert row(tree.page, AFN)[4:7:2] == ["one class only", "one class only"]
-    assert tree.json["systems"][0]["eval"]["averaged"] is None
-    assert tree.json["systems"][0]["dev"]["averaged"]["linear_roc"] >= 0
-
-
-def test_other_corpora_have_no_column_of_the_papers_figures(main, tree):
-    main(*tree.arguments)
-    assert "paper" not in tree.json["systems"][0]["eval"]
-    assert len(row(tree.page, AFN)) == 7 and "eval, paper" not in tree.page and "8.99" not in tree.page
-    assert "cannot be compared" in tree.page
-
-
+@pytest.mark.slow
 def test_the_papers_figures_stand_beside_those_on_the_complete_asvspoof2017(main, tmp_path):
     tree = Tree(tmp_path, kind="asvspoof2017", sizes={"dev": (760, 950), "eval": (1298, 12008)})
     tree.system("afn", 1.5, title=AFN, paper={"dev": 6.55, "eval": 8.99})
@@ -172,48 +142,21 @@ def test_the_papers_figures_stand_beside_those_on_the_complete_asvspoof2017(main
     assert [system["eval"]["paper"] for system in tree.json["systems"]] == [8.99, None]
 
 
-def test_a_part_of_asvspoof2017_is_not_compared_with_the_paper(main, tmp_path):
-    tree = Tree(tmp_path, kind="asvspoof2017", sizes={"dev": (760, 950), "eval": (1298, 12007)})
-    tree.system("afn", 1.5, title=AFN, paper={"dev": 6.55, "eval": 8.99})
-    main(*tree.arguments)
-    assert "8.99" not in tree.page and "paper" not in tree.json["systems"][0]["eval"]
-    assert "Only a part of the corpus is here (eval: 13305 of 13306 utterances)" in tree.page
-
-
-def test_systems_of_one_title_are_told_apart(main, tmp_path):
-    tree = Tree(tmp_path)
-    for name in ("afn", "afn_short"):
-        tree.system(name, 1.5, title=AFN)
-    main(*tree.arguments)
-    assert [system["title"] for system in tree.json["systems"]] == [f"{AFN} [afn]", f"{AFN} [afn_short]"]
-
-
-def test_a_system_without_a_title_goes_by_its_folder(main, tmp_path):
-    tree = Tree(tmp_path)
-    tree.system("nameless", 1.5)
-    main(*tree.arguments)
-    assert row(tree.page, "nameless")[1:3] == ["train", "1-3"]
-
-
-def test_without_scores_stage_2_is_named(main, tmp_path):
-    tree = Tree(tmp_path)
-    (tree.exp / "afn" / "seed1").mkdir(parents=True)
-    with pytest.raises(UserError, match="Run stage 2 first"):
-        main(*tree.arguments)
-
-
-def test_without_a_prepared_corpus_stage_minus_2_is_named(main, tree):
-    (tree.root / "data" / "made_up" / "config.yaml").unlink()
-    with pytest.raises(UserError, match="Run stage -2 first"):
-        main(*tree.arguments)
-
-
-def test_scores_of_other_utterances_are_refused_and_nothing_is_written(main, tree):
+def test_what_is_missing_or_does_not_match_is_refused_and_nothing_is_written(main, tree):
     path = tree.exp / "drn" / "seed3" / "scores" / "dev.txt"
     path.write_text(path.read_text().replace("D_7 ", "D_700 "))
     with pytest.raises(UserError, match=r"seed3/scores/dev\.txt: no score for D_7 and no label in .* for D_700"):
         main(*tree.arguments)
     assert not [path for path in tree.exp.iterdir() if path.is_file()]
+    settings = tree.root / "data" / "made_up" / "config.yaml"
+    settings.rename(tree.root / "kept")
+    with pytest.raises(UserError, match="Run stage -2 first"):
+        main(*tree.arguments)
+    (tree.root / "kept").rename(settings)
+    shutil.rmtree(tree.exp)
+    (tree.exp / "afn" / "seed1").mkdir(parents=True)
+    with pytest.raises(UserError, match="Run stage 2 first"):
+        main(*tree.arguments)
 
 
 def test_the_corpus_names_its_speaker_verifier(tmp_path):

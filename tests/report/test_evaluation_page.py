@@ -9,53 +9,28 @@ import numpy as np
 import pytest
 
 import made_up_corpus
-from afn.common import config, owned, record
+from afn.common import config, record
 from afn.common.errors import UserError
-from afn.metrics import eer, fusion, score_files, tdcf
+from afn.metrics import calibration, eer, fusion, score_files, tdcf
 from afn.report import evaluation
 from afn.systems.neural import maps
 from made_up_corpus import AFN, Tree, row
 
 
-@pytest.fixture
-def main(monkeypatch, capsys, tmp_path):
-    """Run the script within this process, with the rows of `tmp_path`/conf and no figures; returns its stdout."""
-    return made_up_corpus.runner(monkeypatch, capsys, tmp_path, drawn=False)
-
-
-@pytest.fixture
-def drawing(monkeypatch, capsys, tmp_path):
-    """The same with every figure."""
-    return made_up_corpus.runner(monkeypatch, capsys, tmp_path)
-
-
-@pytest.fixture
-def tree(tmp_path):
-    return made_up_corpus.two_systems(tmp_path)
-
-
-def test_every_yaml_is_a_row_run_or_not(main, tree):
-    tree.row("afn", "The title of the YAML", "{eval: 8.99}")
-    tree.row("lcnn", "LCNN", "{dev: 6.47, eval: 16.08}")
-    tree.row("gmm", "GMM")
-    printed = main(*tree.arguments)
-    assert [(s["name"], s["title"]) for s in tree.json["systems"]] == [
-        ("afn", "The title of the YAML"), ("drn", "DRN(ReLU)")
-    ]  # fmt: skip
-    assert tree.json["not_run"] == ["lcnn", "gmm"]
-    assert "not run: lcnn, gmm\n" in printed and "Not run: lcnn, gmm\n" in tree.page
-    assert "| LCNN |" not in tree.page
-    assert "16.08" in tree.report and "16.08" not in tree.page
-
-
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # classes nearly apart
-def test_what_a_row_is_trained_on_and_what_the_paper_leaves_open_is_said_of_rows_that_are_run(main, tree):
+def test_every_yaml_is_a_row_run_or_not(main, tree):
     tree.system("gmm", 1.0, title="GMM", recipe="cqcc_gmm_cmvn_pooled")
     tree.row("afn", AFN, "{dev: 6.55, eval: 8.99, note: the width is ours}")
-    tree.row("absent", "Absent", "{note: the height is ours}")
-    main(*tree.arguments)
+    tree.row("lcnn", "LCNN", "{dev: 6.47, eval: 16.08, note: the height is ours}")
+    tree.row("absent", "Absent")
+    printed = main(*tree.arguments)
+    assert [(s["name"], s["title"], s["trained_on"]) for s in tree.json["systems"]] == [
+        ("afn", AFN, "train"), ("drn", "DRN(ReLU)", "train"), ("gmm", "GMM", "train+dev")
+    ]  # fmt: skip
     assert {row(tree.page, title)[1] for title in ("GMM", AFN)} == {"train+dev", "train"}
-    assert sorted(s["trained_on"] for s in tree.json["systems"]) == ["train", "train", "train+dev"]
+    assert tree.json["not_run"] == ["lcnn", "absent"]
+    assert "not run: lcnn, absent\n" in printed and "Not run: lcnn, absent\n" in tree.page
+    assert "16.08" in tree.report and "16.08" not in tree.page and "| LCNN |" not in tree.page
     for page in (tree.page, tree.report):
         assert "GMM: trained on dev as well" in page and f"{AFN}: the width is ours" in page
         assert "the height is ours" not in page
@@ -100,23 +75,6 @@ def test_fused_scores_are_no_system_and_do_not_outlive_their_fusion(main, tree):
     assert (tree.exp / "afn" / "calibrated" / "eval.txt").is_file()
 
 
-def test_a_single_system_is_calibrated_but_not_fused(main, tmp_path):
-    tree = Tree(tmp_path)
-    tree.system("afn", 1.5, title=AFN)
-    tree.fusion("everything", "all")
-    main(*tree.arguments)
-    assert tree.json["fusions"][0]["reason"] == "1 system to fuse"
-    trials, llrs = tree.trials("eval"), score_files.read(tree.exp / "afn" / "calibrated" / "eval.txt")
-    vector = trials.vector(llrs)
-    bits = np.mean(np.logaddexp(0, -vector[trials.genuine])), np.mean(np.logaddexp(0, vector[~trials.genuine]))
-    cost = tree.json["systems"][0]["calibration"]["cost"]["eval"]
-    assert cost["cllr"] == pytest.approx(sum(bits) / (2 * np.log(2)), rel=1e-12)
-    assert 0 <= cost["min_cllr"] <= cost["cllr"]
-    kept = json.loads((tree.exp / "afn" / "calibrated" / "calibration.json").read_text())
-    assert kept["logits"] is True  # the averaged scores are means of sigmoids
-    assert f"{cost['cllr']:.3f} (min {cost['min_cllr']:.3f})" in tree.page
-
-
 def test_differences_are_to_the_best_on_dev_and_said_in_words(main, tree):
     printed = main(*tree.arguments)
     systems = {s["name"]: s for s in tree.json["systems"]}
@@ -151,29 +109,35 @@ def test_the_worst_recordings_are_those_of_the_averaged_scores(main, tree):
     assert "<audio" not in tree.report  # no file exists
 
 
-def test_the_breakdown_is_of_the_corpus_conditions(main, tree):
-    main(*tree.arguments)
-    groups = {(g["factor"], g["code"]): g for g in tree.json["breakdown"]["groups"]}
-    assert {code for factor, code in groups if factor == "recorder"} == {"R00", "R01", "R02", "R03"}
-    trials, chosen = tree.trials("eval"), groups["recorder", "R02"]
-    vector = trials.vector(score_files.read(tree.exp / "afn" / "scores" / "eval.txt"))
-    expected = eer.linear_roc_eer(vector[trials.genuine], vector[trials.conditions["recorder"] == "R02"])
-    assert chosen["eer"][AFN] == 100 * expected and chosen["replays"] == np.sum(trials.conditions["recorder"] == "R02")
-
-
-def test_the_minimum_tdcf_where_asv_scores_are_given(main, tree):
+def test_calibration_breakdown_and_minimum_tdcf_are_those_of_the_averaged_scores(main, tmp_path):
+    tree = Tree(tmp_path)
+    tree.system("afn", 1.5, title=AFN)
+    tree.fusion("everything", "all")
     rng = np.random.default_rng(3)
     scores = {kind: rng.normal(mean, size=40) for kind, mean in (("target", 3), ("nontarget", 0), ("spoof", 2))}
     lines = [f"u{i} {kind} {score}\n" for kind, of_kind in scores.items() for i, score in enumerate(of_kind.tolist())]
     (tree.root / "asv.txt").write_text("".join(lines))
     main(*tree.arguments, "--asv-scores", tree.root / "asv.txt")
-    verifier = tdcf.verifier(*scores.values())
     for year in (2019, 2021):
-        expected = tdcf.minimum(*tree.classes("afn/scores", "eval"), verifier, year).minimum
+        expected = tdcf.minimum(*tree.classes("afn/scores", "eval"), tdcf.verifier(*scores.values()), year).minimum
         assert tree.json["minimum_tdcf"]["systems"][AFN][str(year)]["minimum"] == expected
         assert f"{expected:.4f}" in tree.report
+    assert tree.json["fusions"][0]["reason"] == "1 system to fuse"
+    cost = tree.json["systems"][0]["calibration"]["cost"]["eval"]
+    assert cost["cllr"] == pytest.approx(calibration.cllr(*tree.classes("afn/calibrated", "eval")), rel=1e-12)
+    assert f"{cost['cllr']:.3f} (min {cost['min_cllr']:.3f})" in tree.page
+    kept = json.loads((tree.exp / "afn" / "calibrated" / "calibration.json").read_text())
+    assert kept["logits"] is True  # the averaged scores are means of sigmoids
+    groups = {(g["factor"], g["code"]): g for g in tree.json["breakdown"]["groups"]}
+    assert {code for factor, code in groups if factor == "recorder"} == {"R00", "R01", "R02", "R03"}
+    trials, chosen = tree.trials("eval"), groups["recorder", "R02"]
+    vector = trials.vector(score_files.read(tree.exp / "afn" / "scores" / "eval.txt"))
+    replays = trials.conditions["recorder"] == "R02"
+    assert chosen["eer"][AFN] == 100 * eer.linear_roc_eer(vector[trials.genuine], vector[replays])
+    assert chosen["replays"] == np.sum(replays)
 
 
+@pytest.mark.slow
 def test_chosen_systems_are_on_the_det_curves_and_fusions_not_on_the_dev_scores_that_trained_them(
     main, tree, monkeypatch
 ):
@@ -189,13 +153,6 @@ def test_chosen_systems_are_on_the_det_curves_and_fusions_not_on_the_dev_scores_
         main(*tree.arguments, "--det", "lcnn")
 
 
-def test_the_folder_of_fusions_is_no_system(main, tree):
-    owned.claim(tree.exp, evaluation.OURS)
-    tree.system("fusion", 1.0)
-    main(*tree.arguments)
-    assert [system["name"] for system in tree.json["systems"]] == ["afn", "drn"]
-
-
 @pytest.mark.slow
 def test_the_page_shows_what_the_seeds_left(main, tree):
     leave_everything(tree)
@@ -208,27 +165,32 @@ def test_the_page_shows_what_the_seeds_left(main, tree):
     assert "src/train.py --seeds 1-3" in tree.report and "torch 9.9" in tree.report and "cccccccccccc+" in tree.report
     assert "E_0, genuine" in tree.report and "E_70, spoof" in tree.report
     assert not any(text in tree.report for text in texts)
+    tree.write("exp/made_up/afn/seed1/env.json", "{")
+    with pytest.raises(UserError, match=r"afn/seed1/env\.json: not a JSON file"):
+        main(*tree.arguments)
+    tree.write("exp/made_up/afn/seed1/env.json", "{}")
+    tree.write("exp/made_up/afn/attention/maps.npz", "no zip")
+    with pytest.raises(UserError, match=r"attention/maps\.npz: not the arrays of heatmaps. Run stage 1 with --force"):
+        main(*tree.arguments)
 
 
 @pytest.mark.slow
-def test_the_results_are_the_same_bytes_every_time_and_the_page_needs_nothing_but_itself(drawing, tree):
+def test_the_results_are_the_same_bytes_every_time_and_the_page_needs_nothing_but_itself(
+    monkeypatch, capsys, tree, tmp_path
+):
     def outputs():
         made = [path for path in tree.exp.rglob("*") if path.is_file() and "seed" not in str(path)]
         return {str(path.relative_to(tree.exp)): path.read_bytes() for path in made}
 
     leave_everything(tree)
     tree.fusion("pair", "[afn, drn]")
+    drawing = made_up_corpus.runner(monkeypatch, capsys, tmp_path)
     drawing(*tree.arguments)
     first, page = outputs(), tree.report
     drawing(*tree.arguments, "--force")
     assert outputs() == first
-    assert {name for name in first if "/" not in name} == {
-        ".afn",
-        "RESULTS.md",
-        "det.png",
-        "report.html",
-        "results.json",
-    }
+    of_all = {".afn", "RESULTS.md", "det.png", "report.html", "results.json"}
+    assert {name for name in first if "/" not in name} == of_all
     assert {"fusion/pair/fusion.json", "fusion/pair/scores/eval.txt", "afn/calibrated/dev.txt"} < first.keys()
     assert not any(str(tree.root).encode() in content for content in first.values())
     assert not re.search(r"https?://|@import|<script|<link|<iframe|url\(", page)
@@ -257,17 +219,6 @@ def leave_everything(tree):
     kept = maps.Maps(1, utts, arrays, arrays, profiles, dict.fromkeys(profiles, 2))
     maps.write(tree.exp / "afn" / "attention" / maps.NAME, kept)
     record.write(tree.exp / "afn" / "attention", {"seed": 1})
-
-
-def test_a_broken_file_of_a_seed_is_named(main, tree):
-    tree.write("exp/made_up/afn/seed1/env.json", "{")
-    with pytest.raises(UserError, match=r"afn/seed1/env\.json: not a JSON file"):
-        main(*tree.arguments)
-    tree.write("exp/made_up/afn/seed1/env.json", "{}")
-    tree.write("exp/made_up/afn/attention/maps.npz", "no zip")
-    record.write(tree.exp / "afn" / "attention", {})
-    with pytest.raises(UserError, match=r"attention/maps\.npz: not the arrays of heatmaps. Run stage 1 with --force"):
-        main(*tree.arguments)
 
 
 @pytest.mark.parametrize("sizes", [{"dev": (3, 0), "eval": (0, 2)}, {"eval": (2, 3)}, {"dev": (1, 1), "eval": (1, 1)}])
