@@ -18,19 +18,12 @@ with open(sys.argv[sys.argv.index("--rows") + 1], "a") as file:
 """
 
 
-@pytest.fixture
-def part(tmp_path):
-    """Makes a part of a script, which finds the part's name in its arguments."""
+@pytest.mark.slow
+def test_a_part_that_fails_or_hangs_costs_only_its_own_rows(tmp_path, capsys):
+    def part(name, script, limit=20.0):
+        (tmp_path / f"{name}.py").write_text(script)
+        return gpu.Part(name, limit, (str(tmp_path / f"{name}.py"), name))
 
-    def of(name, script, limit=20.0):
-        path = tmp_path / f"{name}.py"
-        path.write_text(script)
-        return gpu.Part(name, limit, (str(path), name))
-
-    return of
-
-
-def test_a_part_that_fails_or_hangs_costs_only_its_own_rows(part, tmp_path, capsys):
     wanted = [
         part("first", WRITES),
         part("broken", WRITES + "raise ValueError('no such kernel')"),
@@ -44,18 +37,10 @@ def test_a_part_that_fails_or_hangs_costs_only_its_own_rows(part, tmp_path, caps
     assert states["first"].startswith("done") and states["last"].startswith("done")
     assert "ValueError: no such kernel" in states["broken"] and states["hanging"].startswith("STOPPED")
     assert "speed" in capsys.readouterr().out
+    assert gpu.run(wanted[:1], tmp_path, [], 1)["first"].startswith("left out")  # no time
 
 
-def test_without_time_left_a_part_is_left_out(part, tmp_path):
-    assert gpu.run([part("first", WRITES)], tmp_path, [], 1)["first"].startswith("left out")
-
-
-def test_the_table_shows_values_judgements_and_further_numbers():
-    row = {"part": "scoring", "what": "AFN", "value": 1234.5678, "unit": "utt/s", "right": False, "peak GB": 1.23456}
-    line = gpu.table([{"part": "scoring", "machine": {}}, row])
-    assert line.split() == ["scoring", "AFN", "1234.6", "utt/s", "WRONG", "peak", "GB", "1.235"]
-
-
+@pytest.mark.slow
 def test_the_operations_behind_the_fractions_are_those_of_the_networks():
     for name, expected in gpu_parts.MACS.items():
         with torch.device("meta"):
@@ -68,15 +53,6 @@ def test_the_operations_behind_the_fractions_are_those_of_the_networks():
                 )
         model(torch.empty(1, 1, gpu_parts.BINS, gpu_parts.FRAMES, device="meta"))
         assert sum(counted) == pytest.approx(expected, rel=1e-3)
-
-
-@pytest.mark.parametrize(
-    ("card", "bandwidth"),
-    [("NVIDIA H100 80GB HBM3", 3.35), ("NVIDIA H100 PCIe", 2.0), ("NVIDIA H200", 4.8), ("NVIDIA A100", None)],
-)
-def test_peaks_are_found_by_the_cards_name(card, bandwidth):
-    found = gpu_parts.peaks_of(card)
-    assert (found and found["bandwidth"]) == bandwidth
 
 
 def test_packed_features_are_read_as_written(tmp_path):

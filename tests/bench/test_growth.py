@@ -13,6 +13,7 @@ def test_the_hours_of_the_corpus_follow_from_seconds_an_utterance():
     assert hours["scoring, 8 seeds"] == pytest.approx(8 * 15016 * 0.2 / 3600)
 
 
+@pytest.mark.slow
 def test_a_forward_pass_takes_the_arithmetic_of_its_layers():
     arithmetic, traffic = bench_growth.forward_pass()
     assert arithmetic == pytest.approx(13.1e9, rel=0.005)
