@@ -55,15 +55,6 @@ def test_the_operations_behind_the_fractions_are_those_of_the_networks():
         assert sum(counted) == pytest.approx(expected, rel=1e-3)
 
 
-def test_packed_features_are_read_as_written(tmp_path):
-    lengths, values = np.array([2, 3, 4]), np.arange(27, dtype=np.float16).reshape(9, 3)
-    genuine = np.array([True, False, True])
-    np.savez(tmp_path / "f.npz", train_lengths=lengths, train_genuine=genuine, train_values=values)
-    subset = gpu_parts.packed(tmp_path / "f.npz", "train", 1).subset
-    assert list(subset.labels.values()) == ["genuine", "spoof"]
-    np.testing.assert_array_equal(subset.features["u0001"], values[2:5].astype(np.float32))
-
-
 def test_a_batch_tiled_on_a_device_is_that_of_the_host():
     random = np.random.default_rng(1)
     features = [random.standard_normal((frames, 5), dtype=np.float32) for frames in (3, 9, 14)]

@@ -1,4 +1,3 @@
-import json
 import statistics
 
 import numpy as np
@@ -7,7 +6,7 @@ import pytest
 from afn.metrics import eer
 from afn.metrics.analysis import Analysis, Fused
 from afn.metrics.eer import Measured
-from afn.report import results, results_json, results_markdown
+from afn.report import results, results_markdown
 from afn.report.results import Results, SystemRow
 
 OFFICIAL = {"train": (1507, 1507), "dev": (760, 950), "eval": (1298, 12008)}
@@ -41,20 +40,14 @@ def test_the_paper_is_compared_with_the_complete_corpus_only():
     assert not results.comparison("datadir", OFFICIAL, OFFICIAL)[0]
 
 
-def test_a_title_cannot_break_the_table():
-    row = SystemRow("a", "one | two\nthree", seeds={"dev": {1: measured(0.1)}})
-    page = results_markdown.page(Results("c", "datadir", {"dev": (1, 1)}, [row], False, ""))
-    assert "| one \\| two three | train | 1 | 10.00 ± – | – | – | – |" in page
-
-
 def test_the_papers_figures_are_beside_ours_where_they_may_be_compared():
-    rows = [SystemRow("a", "A", {"eval": 8.99}), SystemRow("b", "B", {"dev": 6.0}, {"dev": {1: measured(0.1)}})]
+    rows = [SystemRow("a", "A", {"eval": 8.99}), SystemRow("b", "B | b\nb", {"dev": 6.0}, {"dev": {1: measured(0.1)}})]
     page = results_markdown.page(Results("c", "asvspoof2017", {"dev": (1, 1)}, rows, True, ""))
-    assert "| B | train | 1 | 10.00 ± – | – | – | – | 6.00 | – |" in page
+    assert "| B \\| b b | train | 1 | 10.00 ± – | – | – | – | 6.00 | – |" in page
     assert "averaged scores of 6 to 9 models" in page and "The paper's 8.99 % on eval is such a figure" in page
     allowed, reason = results.comparison("simulated", OFFICIAL, OFFICIAL)
     page = results_markdown.page(Results("c", "simulated", {"dev": (1, 1)}, rows, allowed, reason))
-    assert "| B | train | 1 | 10.00 ± – | – | – | – |\n" in page and "6.00" not in page and "8.99" not in page
+    assert "| B \\| b b | train | 1 | 10.00 ± – | – | – | – |\n" in page and "6.00" not in page and "8.99" not in page
     assert "say nothing about ASVspoof and cannot be compared with the paper" in reason and reason in page
 
 
@@ -68,15 +61,3 @@ def test_what_is_not_run_takes_one_line():
     assert "\n\nNot run: a, c; fusion pair\n\n" in page and page.lower().count("not run") == 1
     every = Results("c", "simulated", {"dev": (1, 1)}, rows[1:2], False, "")
     assert "not run" not in results_markdown.text(every)
-
-
-def test_json_keeps_full_precision():
-    row = SystemRow("a", "A", {"eval": 8.99}, {"dev": {1: measured(1 / 3)}}, {"dev": measured(1 / 7)}, (1,))
-    found = Results("c", "asvspoof2017", {"dev": (1, 1)}, [row, SystemRow("b", "B")], True, "")
-    content = json.loads(results_json.text(found))
-    assert content["not_run"] == ["b"]
-    (system,) = content["systems"]
-    assert system["dev"]["per_seed"]["1"]["linear_roc"] == 100 * (1 / 3)
-    assert system["dev"]["averaged"]["linear_roc"] == 100 * (1 / 7)
-    assert (system["dev"]["paper"], system["eval"]["paper"]) == (None, 8.99)
-    assert system["eval"] == {"per_seed": {}, "mean": {}, "standard_deviation": {}, "averaged": None, "paper": 8.99}
