@@ -32,6 +32,8 @@ def test_verifiers_cost_what_the_package_says(name):
     case = GOLDEN["sasv"][name]
     found = dcf.min_a_dcf(case["target"], case["nontarget"], case["spoof"])
     assert found == pytest.approx(case["min_a_dcf"], abs=1e-12)
+    with pytest.raises(UserError, match="no nontarget scores"):
+        dcf.min_a_dcf(case["target"], [], case["spoof"])
 
 
 def test_by_hand():
@@ -49,10 +51,3 @@ def test_error_rates_of_a_threshold_that_was_learnt_elsewhere():
     dev = np.random.default_rng(0).normal(1, 1, 500), np.random.default_rng(1).normal(0, 1, 500)
     accepted, rejected = roc.rates_at(*dev, eer.official_threshold(*dev))
     assert (accepted + rejected) / 2 == pytest.approx(eer.official_eer(*dev), abs=1e-12)
-
-
-def test_missing_kinds_are_named():
-    with pytest.raises(UserError, match="no nontarget scores"):
-        dcf.min_a_dcf([1.0], [], [1.0])
-    with pytest.raises(UserError, match="a spoof score is inf"):
-        dcf.min_dcf([1.0], [np.inf])
