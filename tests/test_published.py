@@ -93,6 +93,18 @@ def test_front_end_and_mixtures_give_the_published_scores_of_real_recordings(rea
 
 
 @pytest.mark.parametrize(
+    ("system", "percent"),
+    [("gmm", (0.83, 9.06, 13.74)), ("cnn1", (0.00, 7.60, 10.67)), ("cosine", (2.46, 10.52, 14.76))],
+)
+def test_published_scores_have_their_published_convex_hull_eer(real_data, system, percent):
+    for subset, expected in zip(("train", "dev", "eval"), percent, strict=True):
+        found, genuine = scores(real_data, system, subset)
+        values = np.array(list(found.values()))
+        eer_found = eer.convex_hull_eer(values[genuine], values[~genuine])
+        assert 100 * eer_found == pytest.approx(expected, abs=0.005), subset
+
+
+@pytest.mark.parametrize(
     ("members", "dev", "evaluated"),
     [(["gmm", "cnn1"], 5.02, 8.94), (["gmm", "cnn1", "cosine"], 4.35, 8.82)],
 )

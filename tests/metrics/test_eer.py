@@ -1,7 +1,6 @@
 """The three definitions of the EER against golden numbers of the programs that define them, and by hand."""
 
 import json
-import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from afn.metrics import eer
 GOLDEN = Path(__file__).parents[1] / "golden"
 LINEAR = json.loads((GOLDEN / "eer_linear_roc.json").read_text())
 OTHERS = json.loads((GOLDEN / "eer_official_and_hull.json").read_text())
-REAL_DATA = os.environ.get("REAL_DATA")
 
 
 def classes(name):
@@ -62,21 +60,3 @@ def test_a_missing_class_and_scores_that_are_not_finite_are_refused(definition):
     ):
         with pytest.raises(UserError, match=message):
             definition.compute(genuine, spoof)
-
-
-@pytest.mark.skipif(not REAL_DATA, reason="REAL_DATA does not name a folder with published scores")
-@pytest.mark.parametrize(
-    ("system", "subset", "percent"),
-    [("gmm", "train", 0.83), ("gmm", "dev", 9.06), ("gmm", "eval", 13.74),
-     ("cnn1", "train", 0.00), ("cnn1", "dev", 7.60), ("cnn1", "eval", 10.67)],
-)  # fmt: skip
-def test_published_scores_have_their_published_convex_hull_eer(system, subset, percent):
-    protocol = next(Path(REAL_DATA, "asvspoof2017", "protocol_V2").glob(f"*_{subset}.*.txt"))
-    labels = [line.split()[:2] for line in protocol.read_text().splitlines()]
-    lines = Path(REAL_DATA, "scores", system, f"{subset}_prediction.txt").read_text().splitlines()
-    scores = np.array([float(line.split()[-1]) for line in lines])
-    if system == "gmm":  # these name their utterances; cnn1 holds scores alone, in the order of the protocol
-        assert [line.split()[:2] for line in lines] == labels
-    genuine = np.array([label == "genuine" for _, label in labels])
-    found = eer.convex_hull_eer(scores[genuine], scores[~genuine])
-    assert 100 * found == pytest.approx(percent, abs=0.005)
