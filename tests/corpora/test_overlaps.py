@@ -12,17 +12,13 @@ def utterance(utt, wav="", speaker="", sha256="", label="genuine", **part):
     return Utterance(utt, wav or f"{utt}.wav", speaker or utt, label, content=content, **part)
 
 
-def said(lone=False, **subsets):
-    """What was said of the subsets, each with a replay besides, unless classes may be `lone`."""
+def said(replays=True, **subsets):
+    """What was said of the subsets, each with `replays` besides."""
     lines = []
     for subset, listed in subsets.items():
-        listed += [] if lone else [utterance(f"{subset}_replay", label="spoof")]
+        listed += [utterance(f"{subset}_replay", label="spoof")] * replays
     overlaps.check(subsets, lines.append)
     return lines
-
-
-def test_subsets_that_share_nothing_are_not_mentioned():
-    assert said(train=[utterance("a"), utterance("b", sha256="1")], dev=[utterance("c", sha256="2")]) == []
 
 
 def test_an_id_in_two_subsets_is_refused_with_both_subsets():
@@ -31,12 +27,9 @@ def test_an_id_in_two_subsets_is_refused_with_both_subsets():
 
 
 def test_the_same_file_and_the_same_content_are_one_line_for_two_subsets():
-    lines = said(
-        train=[utterance("a", "x.wav"), utterance("b", sha256="1")],
-        dev=[utterance("c", "x.wav")],
-        eval=[utterance("d", sha256="1"), utterance("e")],
-    )
-    assert lines == [
+    train = [utterance("a", "x.wav"), utterance("b", sha256="1")]
+    dev = [utterance("c", "x.wav"), utterance("f", sha256="2")]
+    assert said(train=train, dev=dev, eval=[utterance("d", sha256="1"), utterance("e")]) == [
         "warning: 1 recordings of dev also occur in train (a = c)",
         "warning: 1 recordings of eval also occur in train (b = d)",
     ]
@@ -47,21 +40,16 @@ def test_segments_of_one_recording_are_different_recordings():
     assert said(train=train, dev=[utterance("c", sha256="1", channel=2)]) == []
 
 
-def test_a_recording_that_is_listed_twice_is_reported_and_both_labels_of_it():
-    assert said(train=[utterance("a", sha256="1"), utterance("b", sha256="1"), utterance("c")]) == [
-        "warning: 1 recordings of train are listed twice (a = b)"
+def test_doubles_in_a_subset_shared_speakers_and_a_lone_class_are_reported():
+    double = [utterance("a", sha256="1"), utterance("b", sha256="1", label="spoof"), utterance("c")]
+    assert said(dev=double) == [
+        "warning: 1 recordings of dev are listed twice (a = b)",
+        "warning: 1 recordings of dev are listed as genuine and as spoof (a = b)",
     ]
-    assert said(dev=[utterance("a", sha256="1"), utterance("b", sha256="1", label="spoof")])[1:] == [
-        "warning: 1 recordings of dev are listed as genuine and as spoof (a = b)"
+    assert said(train=[utterance("a", speaker="anna")], eval=[utterance("b", speaker="anna")]) == [
+        "warning: 1 speakers of eval also occur in train (anna)"
     ]
-
-
-def test_a_speaker_in_two_subsets_is_reported():
-    lines = said(train=[utterance("a", speaker="anna")], eval=[utterance("b", speaker="anna")])
-    assert lines == ["warning: 1 speakers of eval also occur in train (anna)"]
-
-
-def test_a_subset_of_one_class_is_reported():
-    assert said(lone=True, dev=[utterance("a")]) == [
-        "warning: dev: no spoof recording; training and error rates need both classes"
+    assert said(replays=False, dev=[utterance("a"), utterance("b", "a.wav")]) == [
+        "warning: dev: no spoof recording; training and error rates need both classes",
+        "warning: 1 recordings of dev are listed twice (a = b)",
     ]
