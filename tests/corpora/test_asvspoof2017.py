@@ -84,14 +84,6 @@ def test_a_tree_is_read_in_the_order_of_its_protocols_even_beside_version_1(root
     assert said == []
 
 
-def test_line_ends_a_byte_order_mark_tabs_and_blanks_do_not_matter(root, said):
-    path = root / "protocol_V2" / PROTOCOLS["train"]
-    before = read(root, said)["train"]
-    text = "".join(f"{line}\t \r\n" for line in LINES["train"]).replace(" genuine ", "\tgenuine  ")
-    path.write_bytes(b"\xef\xbb\xbf" + text.encode() + b"\r\n \r\n")
-    assert read(root, said)["train"] == before
-
-
 def test_a_recording_that_no_protocol_lists_is_said_and_ignored(root, said):
     for name in ("T_9.wav", "notes.txt"):
         (root / "ASVspoof2017_V2_train" / name).touch()
