@@ -34,13 +34,12 @@ def draw(folder, backend="", **environment):
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["module://no_such_package.backend_inline", "svg"])
 def test_neither_a_notebooks_backend_nor_a_matplotlibrc_changes_a_figure(tmp_path, backend):
-    plain, mine = tmp_path / "plain", tmp_path / "mine"
-    plain.mkdir()
-    mine.mkdir()
-    (mine / "matplotlibrc").write_text(BROKEN)
+    for name in ("plain", "mine"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "mine" / "matplotlibrc").write_text(BROKEN)
     (tmp_path / "a file").touch()
-    found = draw(mine, backend, MPLCONFIGDIR=str(tmp_path / "a file"), HOME=str(tmp_path / "a file"))
-    assert found == draw(plain) and found.startswith(b"\x89PNG")
+    found = draw(tmp_path / "mine", backend, MPLCONFIGDIR=str(tmp_path / "a file"), HOME=str(tmp_path / "a file"))
+    assert found == draw(tmp_path / "plain") and found.startswith(b"\x89PNG")
 
 
 def test_only_one_module_imports_matplotlib():

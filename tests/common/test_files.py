@@ -9,17 +9,7 @@ import pytest
 from afn.common import files
 
 
-def test_a_failure_leaves_what_stood(tmp_path):
-    path = tmp_path / "a.txt"
-    files.write_text(path, "old")
-    with pytest.raises(RuntimeError), files.whole(path) as file:
-        file.write("half")
-        raise RuntimeError
-    assert path.read_text() == "old"
-    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
-
-
-def test_a_killed_writer_leaves_no_final_name(tmp_path):
+def test_a_killed_writer_leaves_no_final_name_and_a_failure_what_was_there(tmp_path):
     code = (
         "import os, sys; from afn.common import files\n"
         "with files.whole(sys.argv[1]) as f: f.write('half'); f.flush(); os._exit(9)"
@@ -27,8 +17,11 @@ def test_a_killed_writer_leaves_no_final_name(tmp_path):
     done = subprocess.run([sys.executable, "-c", code, tmp_path / "a.txt"], check=False)
     assert done.returncode == 9
     assert not (tmp_path / "a.txt").exists()
-    files.write_text(tmp_path / "a.txt", "new")
-    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+    files.write_text(tmp_path / "a.txt", "old")
+    with pytest.raises(RuntimeError), files.whole(tmp_path / "a.txt") as file:
+        file.write("half")
+        raise RuntimeError
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a.txt", "old")]
 
 
 def test_of_files_written_together_the_one_that_cannot_be_written_is_named(tmp_path):

@@ -11,6 +11,7 @@ from afn.common.errors import UserError
 
 @pytest.fixture
 def folder(tmp_path):
+    owned.claim(tmp_path / "data" / "mine", only=("config.yaml",))
     owned.claim(tmp_path / "data" / "mine" / "train")
     return tmp_path / "data" / "mine" / "train"
 
@@ -52,26 +53,12 @@ def test_several_may_claim_a_folder_at_once(tmp_path):
     assert all(owned.is_ours(tmp_path / str(name)) for name in range(100))
 
 
-def test_a_copy_under_another_name_is_the_users(tmp_path, folder):
-    shutil.copytree(folder, folder.with_name("train (copy)"))
-    assert not owned.is_ours(folder.with_name("train (copy)"))
-
-
-def test_a_subset_copied_to_another_corpus_is_the_users(tmp_path):
-    data = tmp_path / "data"
-    owned.claim(data / "simulated")
-    owned.claim(data / "simulated" / "train")
-    shutil.copytree(data / "simulated" / "train", data / "mine" / "train")
-    assert not owned.is_ours(data / "mine" / "train")
-
-
-def test_a_whole_tree_may_be_moved(tmp_path):
-    data = tmp_path / "data"
-    owned.claim(data / "simulated", only=("config.yaml",))
-    owned.claim(data / "simulated" / "train")
-    data.rename(tmp_path / "elsewhere")
-    assert owned.is_ours(tmp_path / "elsewhere" / "simulated" / "train")
-    assert owned.is_ours(tmp_path / "elsewhere" / "simulated")
+def test_a_copy_is_the_users_and_a_tree_that_was_moved_is_ours(tmp_path, folder):
+    for copy in (folder.with_name("train (copy)"), tmp_path / "data" / "other" / "train"):
+        shutil.copytree(folder, copy)
+        assert not owned.is_ours(copy)
+    (tmp_path / "data").rename(tmp_path / "elsewhere")
+    assert all(owned.is_ours(tmp_path / "elsewhere" / name) for name in ("mine", "mine/train"))
 
 
 def test_a_shared_folder_may_hold_other_files_but_none_of_our_names(tmp_path):
@@ -85,22 +72,17 @@ def test_a_shared_folder_may_hold_other_files_but_none_of_our_names(tmp_path):
         owned.claim(tmp_path / "other", only=("config.yaml",))
 
 
-def test_remove_deletes_a_folder_of_ours_only(tmp_path, folder):
+def test_remove_deletes_a_folder_of_ours_only_and_says_what_it_leaves(folder):
     (folder / "spectrogram").mkdir()
-    (folder / "spectrogram" / "feats.ark").write_text("")
-    assert owned.remove(folder) == []
-    assert not folder.exists()
-    assert owned.remove(folder) == []
+    for name in ("spectrogram/feats.ark", "wav.scp", "README"):
+        (folder / name).write_text("")
+    assert owned.remove(folder, ("wav.scp", "spectrogram")) == [folder / "README"]
+    assert not (folder / "wav.scp").exists()
+    for _ in range(2):
+        assert owned.remove(folder) == [] and not folder.exists()
     (folder.parent / "eval").mkdir()
     assert owned.remove(folder.parent / "eval") == [folder.parent / "eval"]
     assert (folder.parent / "eval").is_dir()
-
-
-def test_remove_leaves_what_does_not_match_and_says_so(folder):
-    for name in ("wav.scp", "README"):
-        (folder / name).write_text("")
-    assert owned.remove(folder, ("wav.scp",)) == [folder / "README"]
-    assert not (folder / "wav.scp").exists()
 
 
 def test_remove_follows_no_link(tmp_path, folder):

@@ -15,25 +15,17 @@ from afn.common import parallel
 from afn.common.errors import UserError
 
 
-def test_results_are_in_the_order_of_the_items_on_any_number_of_processes():
-    expected = [item * item for item in range(12)]
+def test_results_are_in_order_one_job_is_this_process_and_several_are_others():
     for jobs in (1, 3):
-        assert list(parallel.ordered_map(for_workers.square, range(12), jobs)) == expected
-
-
-def test_one_job_is_this_process_and_several_are_others():
+        assert list(parallel.ordered_map(for_workers.square, range(12), jobs)) == [n * n for n in range(12)]
     assert set(parallel.ordered_map(for_workers.process, range(4), 1)) == {os.getpid()}
     others = set(parallel.ordered_map(for_workers.busy, range(4), 2))
     assert len(others) == 2 and os.getpid() not in others
     assert set(parallel.ordered_map(for_workers.process, [0], 8)) == {os.getpid()}  # not 8 processes for one item
-    assert list(parallel.ordered_map(for_workers.process, [], 2)) == []
-
-
-def test_items_are_taken_as_they_are_needed():
     taken = []
     results = parallel.ordered_map(for_workers.busy, (taken.append(n) or n for n in range(100)), 2)
     next(results)
-    assert len(taken) < 20
+    assert len(taken) < 20  # items are taken as they are needed
     results.close()
 
 
@@ -75,6 +67,14 @@ def test_the_number_of_jobs_is_a_whole_number_above_0(capsys):
         assert "must be a whole number above 0" in capsys.readouterr().err
 
 
+def running(pid: int) -> bool:
+    """Whether a process exists and has not ended, as a zombie has."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)]
 )
@@ -91,14 +91,5 @@ def test_workers_end_soon_after_the_program_whatever_ends_it(number, code):
         time.sleep(0.05)
     assert not any(running(pid) for pid in workers)
     program.stdout.close()
-    words = "" if number == signal.SIGKILL else "program: error: interrupted"
-    assert program.stderr.read().startswith(words)
+    assert program.stderr.read().startswith("" if number == signal.SIGKILL else "program: error: interrupted")
     program.stderr.close()
-
-
-def running(pid: int) -> bool:
-    """Whether a process exists and has not ended, as a zombie has."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
