@@ -55,7 +55,6 @@ def test_what_the_later_stages_read_needs_no_conversion(written, samples, option
         ({"format": "WAVEX"}, None),
         ({"format": "WAV", "endian": "BIG"}, None),
         ({"subtype": "PCM_24"}, audio.EXACT),
-        ({"subtype": "PCM_32"}, audio.EXACT),
         ({"subtype": "FLOAT"}, audio.EXACT),
         ({"subtype": "DOUBLE", "format": "WAVEX"}, audio.EXACT),
         ({"subtype": "PCM_24", "name": "a.flac"}, audio.EXACT),
@@ -92,7 +91,7 @@ def test_lossy_formats_are_decoded_to_the_end(written, name, subtype, far):
     assert np.abs(samples - 2**15 * wanted)[2000:-2000].max() < far
 
 
-@pytest.mark.parametrize("rate", [8000, 22050, 44100, 48000])
+@pytest.mark.parametrize("rate", [8000, 22050, 44100])
 def test_another_rate_is_resampled_with_a_note(written, rate):
     samples, changes = audio.convert(written(tone(rate, seconds=6.1), rate), RATE)
     wanted = 32768 * tone(RATE, seconds=6.1)
@@ -100,11 +99,9 @@ def test_another_rate_is_resampled_with_a_note(written, rate):
     assert np.abs(samples - wanted)[800:-800].max() < 2  # the ends ring
     assert f"{rate} Hz resampled to 16000 Hz" in changes[audio.RESAMPLED]
     assert ("nothing above 4000 Hz" in changes[audio.RESAMPLED]) == (rate == 8000)
-
-
-def test_what_a_lower_rate_cannot_hold_is_filtered_out(written):
-    samples, _ = audio.convert(written(tone(48000, frequency=10000), 48000), RATE)
-    assert np.abs(samples[800:-800]).max() < 2
+    if rate > 40000:  # what the lower rate cannot hold is filtered out
+        samples, _ = audio.convert(written(tone(rate, frequency=10000), rate), RATE)
+        assert np.abs(samples[800:-800]).max() < 2
 
 
 def test_of_several_channels_one_is_chosen(speech, written):
@@ -117,19 +114,16 @@ def test_of_several_channels_one_is_chosen(speech, written):
         assert changes == {audio.CHANNEL: f"channel {channel} of 2"}
     with pytest.raises(UserError, match="has 2 channels. Correct channel 3"):
         audio.convert(path, RATE, 3)
-    samples, changes = audio.convert(written(speech), RATE, 1)
-    assert np.array_equal(samples, speech) and not changes
     with pytest.raises(UserError, match="has one channel. Correct channel 2"):
-        audio.convert(path.with_name("a.wav"), RATE, 2)
+        audio.convert(written(speech), RATE, 2)
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"name": "a.flac"}, {"name": "a.ogg", "subtype": "VORBIS"}, {"name": "a.mp3"}], ids=str
+    ("name", "subtype"),
+    [("a.wav", "PCM_16"), ("a.flac", "PCM_16"), ("a.ogg", "VORBIS"), ("a.mp3", "MPEG_LAYER_III")],
 )
-def test_a_segment_is_that_part_of_the_whole(written, options):
-    rng = np.random.default_rng(0)
-    options = options | ({"subtype": "MPEG_LAYER_III"} if options.get("name") == "a.mp3" else {})
-    path = written(0.1 * rng.normal(size=10 * RATE), **options)
+def test_a_segment_is_that_part_of_the_whole(written, name, subtype):
+    path = written(0.1 * np.random.default_rng(0).normal(size=10 * RATE), name=name, subtype=subtype)
     whole, _ = audio.convert(path, RATE)
     for start, end in ((0.5, 1.25), (5.01, 9.0), (None, 0.1), (9.5, None), (9.0, 10.3)):
         samples, changes = audio.convert(path, RATE, None, start, end)
@@ -142,17 +136,14 @@ def test_a_segment_is_that_part_of_the_whole(written, options):
     ("start", "end", "complaint"),
     [
         (0.2, 0.2, "nothing lies from 0.2 s to 0.2 s"),
-        (-1.0, 0.2, "nothing lies from -1 s"),
-        (0.6, None, "ends at 0.5 s, where the segment begins"),
         (0.7, 0.8, "ends at 0.5 s, where the segment begins"),
         (0.1, 1.1, "ends at 0.5 s, the segment at 1.1 s"),
     ],
 )
-@pytest.mark.parametrize("name", ["a.wav", "a.mp3"])
-def test_a_segment_that_is_not_there_is_refused(written, name, start, end, complaint):
-    path = written(tone(RATE), name=name, subtype="PCM_16" if name == "a.wav" else "MPEG_LAYER_III")
-    with pytest.raises(UserError, match=complaint):
-        audio.convert(path, RATE, None, start, end)
+def test_a_segment_that_is_not_there_is_refused(written, start, end, complaint):
+    for options in ({}, {"name": "a.mp3", "subtype": "MPEG_LAYER_III"}):
+        with pytest.raises(UserError, match=complaint):
+            audio.convert(written(tone(RATE), **options), RATE, None, start, end)
 
 
 def test_a_second_of_an_hour_is_read_without_the_rest(written, monkeypatch):
@@ -167,30 +158,24 @@ def test_a_second_of_an_hour_is_read_without_the_rest(written, monkeypatch):
     assert len(samples) == sum(read) == RATE
 
 
-def test_what_exceeds_full_scale_is_clipped_with_a_note(written):
-    wave = np.append(np.zeros(300), [0.5, 1.5, -2.0, 1.0])
-    samples, changes = audio.convert(written(wave, subtype="FLOAT"), RATE)
-    assert samples[300:].tolist() == [16384, 32767, -32768, 32767]
-    assert changes[audio.CLIPPED] == "2 samples clipped"
-
-
 @pytest.mark.parametrize(
     ("samples", "options", "complaint"),
     [
         (1000 * tone(RATE), {"subtype": "FLOAT"}, r"\d+ of 8000 samples exceed full scale"),
         ([0, np.nan], {"subtype": "FLOAT"}, "NaN or infinite"),
-        ([0, np.inf], {"subtype": "DOUBLE", "rate": 44100}, "NaN or infinite"),
         ([], {"rate": 44100}, "holds no samples"),
         (np.zeros(9), {"rate": 1}, "a sampling rate of 1 Hz"),
-        (np.zeros(9), {"rate": 2000000}, "a sampling rate of 2000000 Hz"),
     ],
 )
-def test_unusable_samples_are_refused(written, samples, options, complaint):
+def test_unusable_samples_are_refused_and_a_few_too_loud_ones_clipped_with_a_note(written, samples, options, complaint):
     path = written(np.asarray(samples, dtype=float), **options)
-    for function in (audio.convert, audio.source):
-        if "exceed" not in complaint or function is audio.convert:
-            with pytest.raises(UserError, match=rf"a\.wav: .*{complaint}"):
-                function(path, RATE)
+    for function in (audio.convert, audio.source)[: 1 if "exceed" in complaint else 2]:
+        with pytest.raises(UserError, match=rf"a\.wav: .*{complaint}"):
+            function(path, RATE)
+    wave = np.append(np.zeros(300), [0.5, 1.5, -2.0, 1.0])
+    clipped, changes = audio.convert(written(wave, subtype="FLOAT"), RATE)
+    assert clipped[300:].tolist() == [16384, 32767, -32768, 32767]
+    assert changes[audio.CLIPPED] == "2 samples clipped"
 
 
 def test_hours_of_sound_in_a_small_file_are_refused_before_they_are_decoded(tmp_path, written):
@@ -207,18 +192,24 @@ def test_hours_of_sound_in_a_small_file_are_refused_before_they_are_decoded(tmp_
     assert len(samples) == 8192 and audio.UNFINISHED in changes
 
 
-@pytest.mark.parametrize("name", ["folder.wav", "pipe.wav", "gone.wav", "a.raw", "a.txt", "empty.wav", "short.wav"])
-def test_what_is_no_recording_is_refused_by_name(tmp_path, name):
-    path = tmp_path / name
-    contents = {"a.raw": bytes(1000), "a.txt": b"hello " * 99, "empty.wav": b"", "short.wav": b"RIFF"}
-    if name in contents:
-        path.write_bytes(contents[name])
-    elif name != "gone.wav":
-        (os.mkfifo if "pipe" in name else os.mkdir)(path)
-    reasons = {"gone.wav": "no such recording", "empty.wav": "an empty file"}
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "no such recording"),
+        (b"", "an empty file"),
+        (bytes(1000), "not a readable recording"),  # headerless
+        (b"hello " * 99, "not a readable recording"),
+        (b"RIFF", "not a readable recording"),
+    ],
+)
+def test_what_is_no_recording_is_refused_by_name(tmp_path, content, reason):
+    if content is not None:
+        (tmp_path / "a.raw").write_bytes(content)
     for function in (audio.read, audio.convert):
-        with pytest.raises(UserError, match=rf"{name}: {reasons.get(name, 'not a readable recording')}"):
-            function(path, RATE)
+        with pytest.raises(UserError, match=rf"a\.raw: {reason}"):
+            function(tmp_path / "a.raw", RATE)
+        with pytest.raises(UserError, match="not a readable recording"):
+            function(tmp_path, RATE)
 
 
 def test_source_audio_is_the_first_channel_unrounded_at_the_rate_asked_for(written):
@@ -229,8 +220,7 @@ def test_source_audio_is_the_first_channel_unrounded_at_the_rate_asked_for(writt
 
 @pytest.mark.parametrize("name", [b"J\xfcrgen.wav", b"-i.mp3", b"a b.raw"])
 def test_names_do_not_matter(tmp_path, written, name):
-    is_mp3 = name.endswith(b"mp3")
-    path = written(tone(RATE), name="x.mp3" if is_mp3 else "x.wav", subtype="MPEG_LAYER_III" if is_mp3 else "PCM_16")
+    path = written(tone(RATE), name="x.mp3", subtype="MPEG_LAYER_III")
     path.with_name("._x.mp3").write_bytes(b"\0\5\x16\7" * 20)  # what macOS leaves beside files
     wanted, _ = audio.convert(path, RATE)
     path.rename(odd := tmp_path / os.fsdecode(name))
@@ -251,28 +241,20 @@ def test_what_only_ffmpeg_decodes_says_so_where_it_is_missing(tmp_path, monkeypa
         audio.convert(tmp_path / "a.wav", RATE)
 
 
-FFMPEG = """#!{python}
-import shutil, sys
-assert sys.argv[1:4] == ["-nostdin", "-v", "error"] and "file:{wav}" in sys.argv
-{lines}
-"""
-
-
 @pytest.mark.parametrize(
     ("lines", "complaint"),
     [
-        ("shutil.copyfileobj(open('{sound}', 'rb'), sys.stdout.buffer)", None),
+        ("COPY", None),
         ("sys.exit('[mov @ 0x5f] moov atom not found')", "moov atom not found"),
-        (
-            "shutil.copyfileobj(open('{sound}', 'rb'), sys.stdout.buffer); print('partial file', file=sys.stderr)",
-            "partial file",
-        ),
+        ("COPY; print('partial file', file=sys.stderr)", "partial file"),
     ],
 )
 def test_ffmpegs_samples_are_taken_and_its_complaints_passed_on(tmp_path, written, monkeypatch, lines, complaint):
     sound, wav, program = written(tone(RATE), subtype="FLOAT"), tmp_path / "b.m4a", tmp_path / "ffmpeg"
     wav.write_bytes(M4A)
-    program.write_text(FFMPEG.format(python=sys.executable, wav=wav, lines=lines.format(sound=sound)))
+    lines = lines.replace("COPY", f"shutil.copyfileobj(open('{sound}', 'rb'), sys.stdout.buffer)")
+    check = f'assert sys.argv[1:4] == ["-nostdin", "-v", "error"] and "file:{wav}" in sys.argv'
+    program.write_text(f"#!{sys.executable}\nimport shutil, sys\n{check}\n{lines}\n")
     program.chmod(0o755)
     monkeypatch.setattr(shutil, "which", lambda _: str(program))
     if complaint is None:
@@ -288,8 +270,7 @@ def test_ffmpegs_samples_are_taken_and_its_complaints_passed_on(tmp_path, writte
 @pytest.mark.parametrize("name", ["a.m4a", "front.m4a", "a.aac", "a.webm", "a.wma", "a.oga"])
 def test_the_real_ffmpeg_decodes_and_tells_what_was_cut(tmp_path, written, name):
     path, options = tmp_path / name, {"front.m4a": ["-movflags", "+faststart"], "a.oga": ["-c:a", "flac"]}.get(name, [])
-    rng = np.random.default_rng(0)
-    sound = written(tone(RATE, seconds=3) + 0.05 * rng.normal(size=3 * RATE))
+    sound = written(tone(RATE, seconds=3) + 0.05 * np.random.default_rng(0).normal(size=3 * RATE))
     subprocess.run(["ffmpeg", "-nostdin", "-v", "error", "-i", sound, *options, path], check=True)
     samples, changes = audio.convert(path, RATE)
     assert abs(len(samples) - 3 * RATE) < 2500 and changes
