@@ -146,17 +146,6 @@ def test_settings_of_systems(name, content):
         assert str(refusal).startswith("afn.yaml: ")
 
 
-assignment = st.one_of(st.text(max_size=12), st.sampled_from(["train.epochs=5", "a.b.c={", "a=*x", "a=!!int x"]))
-
-
-@given(st.lists(assignment, max_size=3))
-def test_overrides(assignments):
-    try:
-        assert isinstance(config.override({"train": {"epochs": 1}}, assignments), dict)
-    except UserError as refusal:
-        assert str(refusal).startswith("--set ")
-
-
 # Binary files: sound ones with bytes changed, put in, left out and cut off.
 change = st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 8), st.binary(max_size=8))
 changes = st.tuples(st.lists(change, max_size=6), st.floats(0, 1))
@@ -201,19 +190,15 @@ def read_archive(scp):
     return dict(archives.FeatureArchive(scp, scp.parent))
 
 
-@given(changes)
-def test_archives(folder, edits):
+@given(changes, st.one_of(table, changes))
+def test_archives_and_their_lists(folder, edits, lines):
+    scp, _ = archive(folder)
+    survives(read_archive, scp, lines if isinstance(lines, bytes) else changed(scp.read_bytes(), lines))
     scp, ark = archive(folder)
     content = changed(ark.read_bytes(), edits)
-    for read in (lambda path: dict(archives.read(path)), lambda path: read_archive(scp)):
+    for read in (lambda path: dict(archives.read(path)), lambda _: read_archive(scp)):
         found = survives(read, ark, content)
         assert found is None or all(m.ndim == 2 and m.size and np.isfinite(m).all() for m in found.values())
-
-
-@given(st.one_of(table, changes))
-def test_lists_of_features(folder, content):
-    scp, _ = archive(folder)
-    survives(read_archive, scp, content if isinstance(content, bytes) else changed(scp.read_bytes(), content))
 
 
 @given(changes)
@@ -243,10 +228,3 @@ def test_written_data_directories_are_read_back(folder, written):
     listed = [Utterance(utt, f"wav/{wav}.wav", speaker, label) for utt, (wav, speaker, label) in written.items()]
     datadir.write(folder / "written", listed)
     assert set(datadir.read(folder / "written")) == set(listed)
-
-
-@given(st.recursive(plain, lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.sampled_from(KEYS), inner))))
-def test_dumped_settings_are_read_back(folder, content):
-    written = {"a": content}
-    (folder / "written.yaml").write_text(config.dump(written), encoding="utf-8")
-    assert config.dump(config.read(folder / "written.yaml")) == config.dump(written)
