@@ -43,9 +43,8 @@ def run(tree, monkeypatch, capsys):
     """Runs `./run.sh score` within this process: exit code, stdout, stderr."""
 
     def call(*arguments):
-        monkeypatch.setattr(
-            sys, "argv", ["score_recordings.py", *map(str, ("--system", "lcnn", *folders(tree), *arguments))]
-        )
+        command = ["score_recordings.py", "--system", "lcnn", *folders(tree), *arguments]
+        monkeypatch.setattr(sys, "argv", list(map(str, command)))
         capsys.readouterr()
         code = 0
         try:
@@ -70,21 +69,13 @@ def scores_of(tree, *parts):
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_a_recording_gets_the_score_of_stage_2(run, tree, golden, seed):
-    found = table(run, "--seed", seed, *(golden / f"{utt}.wav" for utt in SHORT))
+def test_a_recording_gets_the_score_of_stage_2(run, tree, golden, seed, tmp_path):
+    other = shutil.copy(golden / "g03_short030.wav", tmp_path / "other.wav")
+    found = table(run, "--seed", seed, *(golden / f"{utt}.wav" for utt in SHORT), other)
     theirs = scores_of(tree, f"seed{seed}")
+    assert found.pop("other") != theirs["g03_short030"]  # the file name is the id that seeds the dither
     assert found == {utt: theirs[utt] for utt in SHORT}  # to the last bit
     assert len(set(found.values())) == len(SHORT)
-
-
-def test_the_file_name_is_the_id_that_seeds_the_dither(run, tree, golden, tmp_path):
-    shutil.copy(golden / "g03_short030.wav", tmp_path / "other.wav")
-    (tmp_path / "x").mkdir()
-    shutil.copy(golden / "g03_short030.wav", tmp_path / "x" / "g03_short030.wav")
-    found = table(run, "--seed", 1, tmp_path / "other.wav", tmp_path / "x")
-    theirs = scores_of(tree, "seed1")["g03_short030"]
-    assert found["g03_short030"] == theirs
-    assert found["other"] != theirs
 
 
 def test_several_seeds_score_as_stage_2_averages_them_with_the_threshold_of_that(run, tree, golden):
@@ -117,16 +108,10 @@ def test_a_long_recording_is_scored_over_windows(run, tree, golden):
     assert (recording["windows"], recording["notes"]) == (2, ["330 frames: the mean score of 2 windows of 250"])
 
 
-@pytest.mark.parametrize(
-    ("count", "starts"),
-    [(1, [0]), (10, [0]), (11, [0, 1]), (15, [0, 5]), (16, [0, 5, 6]), (25, [0, 5, 10, 15]), (27, [0, 5, 10, 15, 17])],
-)
-def test_windows_overlap_by_half_and_the_last_ends_with_the_recording(count, starts):
-    features = np.arange(count)[:, None]
-    found = recording_scorer.windows(features, 10)
-    assert [int(window[0, 0]) for window in found] == starts
-    assert all(len(window) == min(count, 10) for window in found)
-    assert found[-1][-1, 0] == count - 1
+def test_windows_overlap_by_half_and_the_last_ends_with_the_recording():
+    for count, starts in {1: [0], 10: [0], 11: [0, 1], 15: [0, 5], 16: [0, 5, 6], 27: [0, 5, 10, 15, 17]}.items():
+        found = recording_scorer.windows(np.arange(count)[:, None], 10)
+        assert [(int(w[0, 0]), len(w)) for w in found] == [(start, min(count, 10)) for start in starts]
 
 
 def test_a_system_for_any_length_takes_a_recording_whole(golden):
@@ -166,18 +151,19 @@ def test_a_folder_is_searched_and_one_bad_file_does_not_stop_the_others(run, gol
     assert [line.split(": ")[2] for line in errors] == [str(tmp_path / n) for n in ("b/bad.wav", "empty", "gone.wav")]
     assert "holds no recordings" in errors[1] and "no such recording" in errors[2]
     assert code == 2 and "Traceback" not in err
+    with pytest.raises(UserError, match="an empty name, perhaps of a variable that is not set"):
+        run("")  # not the current folder
 
 
-def test_other_rates_and_channels_are_told(run, golden, tmp_path):
+def test_other_rates_and_channels_and_what_is_not_drawn_are_told(run, tmp_path):
     noise = 0.1 * np.random.default_rng(0).normal(size=(44100, 2))
     soundfile.write(tmp_path / "stereo.wav", noise, 44100, subtype="PCM_16")
-    code, out, err = run(tmp_path / "stereo.wav")
-    assert (
-        code == 2 and "has 2 channels. Choose one, 1 for the first: --channel N" in err and len(err.splitlines()) == 1
-    )
-    code, out, err = run("--channel", "2", tmp_path / "stereo.wav")
-    assert code == 0
-    assert "channel 2 of 2" in err and "44100 Hz resampled to 16000 Hz" in err
+    code, _, err = run(tmp_path / "stereo.wav")
+    assert code == 2 and err.count("\n") == 1
+    assert "has 2 channels. Choose one, 1 for the first: --channel N" in err
+    code, _, err = run("--channel", "2", "--heatmap", tmp_path / "maps", tmp_path / "stereo.wav")
+    assert code == 0 and "channel 2 of 2" in err and "44100 Hz resampled to 16000 Hz" in err
+    assert "LCNN has no attention to draw" in err and not (tmp_path / "maps").exists()
 
 
 def test_what_cannot_be_scored_or_drawn_is_one_line_and_the_others_are_scored(
@@ -186,14 +172,18 @@ def test_what_cannot_be_scored_or_drawn_is_one_line_and_the_others_are_scored(
     for name in ("a.wav", "c.wav", "x" * 251 + ".wav"):
         shutil.copy(golden / "g03_short030.wav", tmp_path / name)
     soundfile.write(tmp_path / "b.wav", np.zeros(8000), 16000)
-    monkeypatch.setattr(os, "walk", unsearchable(os.walk, tmp_path / "locked"))
-    score_all = recording_scorer.Scorer.score_all
+    walk, score_all = os.walk, recording_scorer.Scorer.score_all
+
+    def unsearchable(top, onerror):  # root may read any folder
+        yield from walk(top, onerror=onerror)
+        onerror(PermissionError(13, "Permission denied", str(tmp_path / "locked")))
 
     def fail(scorer, group):
         if any(recording.path.name == "c.wav" for recording in group):
             raise MemoryError
         score_all(scorer, group)
 
+    monkeypatch.setattr(os, "walk", unsearchable)
     monkeypatch.setattr(recording_scorer.Scorer, "score_all", fail)
     (tmp_path / "maps" / "a.png").mkdir(parents=True)
     arguments = ("--experiment", attentive, "--threshold", 0, "--heatmap", tmp_path / "maps", "--json", tmp_path)
@@ -205,27 +195,11 @@ def test_what_cannot_be_scored_or_drawn_is_one_line_and_the_others_are_scored(
     reasons = ["b.wav: digital silence", "locked: Permission denied", "c.wav: out of memory"]
     lines = [line for line in err.splitlines() if "error:" in line]
     assert len(lines) == len(reasons) and all(map(str.__contains__, lines, reasons)), lines
-
-
-def unsearchable(walk, folder):
-    """os.walk on a file system with a folder that may not be read; for root, there is none."""
-
-    def walk_and_fail(top, onerror):
-        yield from walk(top, onerror=onerror)
-        onerror(PermissionError(13, "Permission denied", str(folder)))
-
-    return walk_and_fail
-
-
-def test_an_empty_name_is_not_the_current_folder(run):
-    with pytest.raises(UserError, match="an empty name, perhaps of a variable that is not set"):
-        run("")
-
-
-def test_what_has_no_attention_has_no_heatmap_and_says_so(run, golden, tmp_path):
-    code, out, err = run("--heatmap", tmp_path / "maps", golden / "g03_short030.wav")
-    assert code == 0 and "LCNN has no attention to draw" in err
-    assert not (tmp_path / "maps").exists()
+    state = torch.load(attentive / "best.pt", weights_only=True)
+    state["model"]["classifier.head.2.bias"].fill_(torch.nan)
+    checkpoints.save(attentive / "best.pt", state)
+    code, out, err = run("--experiment", attentive, "--threshold", 0, golden / "g03_short030.wav")
+    assert code == 2 and "its score is nan" in err and len(out.splitlines()) == 1
 
 
 @pytest.fixture
@@ -249,13 +223,6 @@ def test_heatmaps_are_drawn_and_none_replaces_another(run, golden, tmp_path, att
     assert all(Path(name).read_bytes().startswith(b"\x89PNG") for name in drawn)
 
 
-def test_the_features_are_those_of_the_training_not_of_conf_or_data_now(run, tree, golden, monkeypatch, tmp_path):
-    monkeypatch.setattr("afn.features.front_end.CONF", tmp_path)  # conf/ has changed since
-    with hidden(tree / "data"):
-        found = table(run, "--seed", 1, golden / "g03_short030.wav")
-    assert found["g03_short030"] == scores_of(tree, "seed1")["g03_short030"]
-
-
 @contextmanager
 def hidden(folder):
     """Within the block the folder does not exist."""
@@ -267,48 +234,42 @@ def hidden(folder):
 
 
 @pytest.mark.parametrize("seeds", [["--seed", "1"], []], ids=["one seed", "the average"])
-def test_the_threshold_of_dev_needs_no_data(run, tree, golden, seeds):
+def test_features_and_threshold_are_those_of_the_training_without_conf_and_data(
+    run, tree, golden, seeds, monkeypatch, tmp_path
+):
     command = ["--json", *seeds, golden / "g03_short030.wav"]
     expected = run(*command)
-    assert expected[0] == 0
+    monkeypatch.setattr("afn.features.front_end.CONF", tmp_path)  # conf/ has changed since
     with hidden(tree / "data"):
         assert run(*command) == expected
-    theirs = scores_of(tree, *(["seed1"] if seeds else []))
-    assert json.loads(expected[1])["threshold"] == eer.official_threshold(*score_files.join(theirs, LABELS))
+    content, theirs = json.loads(expected[1]), scores_of(tree, *(["seed1"] if seeds else []))
+    assert content["recordings"][0]["score"] == theirs["g03_short030"]
+    assert content["threshold"] == eer.official_threshold(*score_files.join(theirs, LABELS))
 
 
-def test_a_system_that_guesses_on_dev_is_remarked(run, tree, golden):
+def test_what_dev_says_of_a_system_is_remarked_or_asked_for(run, tree, golden):
     path = tree / "exp" / "mine" / "lcnn" / "seed1" / "scores" / record.NAME
-    content = path.read_text()
+    content, command = path.read_text(), ("--seed", 1, golden / "g03_short030.wav")
+    expected = run(*command)
     try:
         for error_rate, remark in ((0.75, True), (0.05, False)):
             path.write_text(re.sub(r"(?m)^  eer: .*", f"  eer: {error_rate}", content))
-            found = run("--seed", 1, golden / "g03_short030.wav")[1]
+            found = run(*command)[1]
             assert f"{100 * error_rate:.2f} %" in found and ("guessing" in found) == remark
-    finally:
-        path.write_text(content)
-
-
-def test_without_a_recorded_threshold_and_labels_of_dev_it_is_asked_for(run, tree, golden):
-    path = tree / "exp" / "mine" / "lcnn" / "seed1" / "scores" / record.NAME
-    content = path.read_text()
-    path.write_text(content[: content.index("dev:\n  threshold")])
-    try:
-        found = run("--seed", 1, golden / "g03_short030.wav")  # from the labels
+        path.write_text(content[: content.index("dev:\n  threshold")])
+        assert run(*command) == expected  # the threshold by the labels
         with hidden(tree / "data"), pytest.raises(UserError, match="no labels of dev .*give --threshold"):
-            run("--seed", 1, golden / "g03_short030.wav")
+            run(*command)
     finally:
         path.write_text(content)
-    assert found == run("--seed", 1, golden / "g03_short030.wav")
 
 
 def test_a_notebook_gets_the_scores_of_run_sh(run, tree, golden, tmp_path):
     files = {utt: golden / f"{utt}.wav" for utt in LABELS}
     for folder, arguments in (("lcnn", []), ("lcnn/seed2", ["--seed", 2])):
         experiment = afn.load(tree / "exp" / "mine" / folder)
-        assert {utt: experiment.score(str(path)) for utt, path in files.items()} == table(
-            run, *arguments, *files.values()
-        )
+        found = {utt: experiment.score(str(path)) for utt, path in files.items()}
+        assert found == table(run, *arguments, *files.values())
     short = soundfile.read(golden / "g03_short030.wav")[0]
     soundfile.write(tmp_path / "g03_short030.flac", np.stack([short, -short], 1)[:, ::-1], 16000)
     stereo = afn.load(tree / "exp" / "mine" / "lcnn", channel=2).score(tmp_path / "g03_short030.flac")
@@ -353,28 +314,19 @@ DESCRIPTION = {
     "norm_vars": False,
     "options": ["--sample-frequency=8000  # Hz", "--window-type=hamming", "--dither=0"],
 }
-BY_KALDI = SimpleNamespace(first=SimpleNamespace(features=DESCRIPTION))  # a trained system
 
 
 def test_kaldis_features_are_extracted_by_kaldi_where_it_is(kaldi_installed, kaldi_program, capsys):
     kaldi_program(kaldi_installed, "compute-spectrogram-feats", KALDI)
-    extract = recording_scorer.extractor(BY_KALDI)
+    trained = SimpleNamespace(first=SimpleNamespace(features=DESCRIPTION))
+    extract = recording_scorer.extractor(trained)
     assert extract.sample_rate == 8000
     matrix = extract("any name | at all", np.zeros(500, dtype=np.int16))
     np.testing.assert_array_equal(matrix, np.arange(500, 1271, dtype=np.float32).reshape(3, 257))
     (kaldi_installed / "copy-feats").unlink()
-    own = recording_scorer.extractor(BY_KALDI)
+    own = recording_scorer.extractor(trained)
     assert "our extractor takes its place" in capsys.readouterr().err
     assert (own.options.window_type, own.options.dither, own.sample_rate) == ("hamming", 0, 8000)
-
-
-def test_a_score_that_is_no_number_is_a_failure(run, golden, tmp_path, attentive):
-    path = attentive / "best.pt"
-    state = torch.load(path, weights_only=True)
-    state["model"]["classifier.head.2.bias"].fill_(torch.nan)
-    checkpoints.save(path, state)
-    code, out, err = run("--experiment", attentive, "--threshold", 0, golden / "g03_short030.wav")
-    assert code == 2 and "its score is nan" in err and len(out.splitlines()) == 1
 
 
 @pytest.mark.slow
