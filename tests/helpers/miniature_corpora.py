@@ -26,12 +26,12 @@ def write_yaml(root: Path, kind: str, **settings: object) -> Path:
     return path
 
 
-def asvspoof2019_pa(root: Path, each: int = 3) -> Path:
-    """`each` bona fide recordings and as many replays in every subset, and an enrolment recording of dev and eval."""
+def asvspoof2019_pa(root: Path) -> Path:
+    """Three bona fide recordings and as many replays in every subset, and an enrolment recording of dev and eval."""
     for number, (subset, (letter, ending)) in enumerate(SUBSETS.items()):
         folder, lines = root / "PA" / f"ASVspoof2019_PA_{subset}" / "flac", []
-        for i in range(2 * each):
-            file, genuine = f"PA_{letter}_{i:07d}", i < each
+        for i in range(6):
+            file, genuine = f"PA_{letter}_{i:07d}", i < 3
             write_noise(folder / f"{file}.flac", 100 * number + i, 1000 if genuine else 200)
             condition = "- bonafide" if genuine else f"{'AB'[i % 2]}C spoof"
             lines.append(f"PA_{number}{i % 2} {file} a{'abc'[i % 3]}c {condition}\n")
@@ -43,10 +43,10 @@ def asvspoof2019_pa(root: Path, each: int = 3) -> Path:
     return write_yaml(root, "asvspoof2019_pa")
 
 
-def asvspoof2021_pa(root: Path, parts: bool = True, each: int = 2) -> Path:
-    """`each` recordings of both classes in every track, in seven parts or one tree, and the key."""
+def asvspoof2021_pa(root: Path, parts: bool = True) -> Path:
+    """Two recordings of both classes in every track, in seven parts or one tree, and the key."""
     lines = []
-    tracks = product(("notrim eval", "notrim progress", "notrim hidden", "trim hidden"), range(each), (True, False))
+    tracks = product(("notrim eval", "notrim progress", "notrim hidden", "trim hidden"), range(2), (True, False))
     for i, (track, _, genuine) in enumerate(tracks):
         file, part = f"PA_E_{i:07d}", f"ASVspoof2021_PA_eval_part0{i % 7}" if parts else "."
         write_noise(root / part / "ASVspoof2021_PA_eval" / "flac" / f"{file}.flac", i, 1000 if genuine else 200)
@@ -58,12 +58,12 @@ def asvspoof2021_pa(root: Path, parts: bool = True, each: int = 2) -> Path:
     return write_yaml(root, "asvspoof2021_pa")
 
 
-def remasc(root: Path, speakers: int = 4) -> Path:
+def remasc(root: Path) -> Path:
     """Two recorders; of each speaker a genuine recording and a replay, and a source recording that is no trial."""
     number = 0
     for part in ("core", "eval"):
         lines = []
-        for speaker, recorder in product(range(1, speakers + 1), (1, 4)):
+        for speaker, recorder in product(range(1, 5), (1, 4)):
             rate, channels = (44100, 2) if recorder == 1 else (16000, 7)
             for kind, playback, loudness in (("1", -1, 500), ("2", -1, 1000), ("3", speaker % 5 + 1, 200)):
                 number += 1
