@@ -17,11 +17,13 @@ NOISE = 0.1 * np.random.default_rng(0).normal(size=(16000, 2))
 
 
 class Corpus:
-    """Recordings in a folder, and what stage -2 makes of them."""
+    """Recordings in a folder, and what stage -2 makes of them; `converted` are those it has decoded."""
 
     def __init__(self, root: Path):
         self.root, self.said, self.copies = root, [], root / "data" / "audio"
         self.listed: list[Utterance] = []
+        self.converted: list[str] = []
+        self.stop_after: int | None = None
 
     def add(self, utt, samples=NOISE[:, 0], rate=16000, name=None, **options):
         part = {key: options.pop(key) for key in ("channel", "start", "end") if key in options}
@@ -32,6 +34,7 @@ class Corpus:
 
     def check(self, **options):
         self.said.clear()
+        self.converted.clear()
         return recordings.check("dev", self.listed, copies=self.copies, say=self.said.append, **options)
 
     def copy(self, utt):
@@ -39,15 +42,23 @@ class Corpus:
 
 
 @pytest.fixture
-def corpus(tmp_path):
-    return Corpus(tmp_path)
+def corpus(tmp_path, monkeypatch):
+    corpus = Corpus(tmp_path)
+
+    def convert(path, *rest, whole=audio.convert):
+        if len(corpus.converted) == corpus.stop_after:
+            raise KeyboardInterrupt
+        corpus.converted.append(path.stem)
+        return whole(path, *rest)
+
+    monkeypatch.setattr(audio, "convert", convert)
+    return corpus
 
 
 def test_what_needs_no_conversion_stays_where_it_is(corpus):
     paths = [corpus.add("a"), corpus.add("b", name="b.flac"), corpus.add("c", format="WAVEX", channel=1)]
     found = corpus.check()
-    assert [u.wav for u in found] == list(map(str, paths)) and all(u.source is None for u in found)
-    assert [u.content for u in found] == [Content.of(path) for path in paths]
+    assert [(u.wav, u.source, u.content) for u in found] == [(str(path), None, Content.of(path)) for path in paths]
     assert corpus.said == [] and not corpus.copies.exists()
 
 
@@ -76,29 +87,20 @@ def test_others_are_read_from_copies_and_counted(corpus, jobs, monkeypatch):
     }
 
 
-def test_a_copy_is_made_again_only_if_what_it_is_of_has_changed(corpus, monkeypatch):
-    for number in range(4):
-        corpus.add(f"u{number}", NOISE[number:], rate=44100, channel=1)
-    first = corpus.check()
-    converted = []
-    monkeypatch.setattr(
-        audio, "convert", lambda path, *rest, whole=audio.convert: converted.append(path.stem) or whole(path, *rest)
-    )
+def test_a_copy_is_made_again_only_if_what_it_is_of_has_changed(corpus):
+    paths = [corpus.add(f"u{number}", NOISE[number:], rate=44100, channel=1) for number in range(4)]
 
     def again(**options):
-        converted.clear()
         corpus.check(**options)
-        return converted
+        return list(corpus.converted)
 
-    assert again() == []
-    os.utime(corpus.root / "u0.wav", ns=(1, 1))  # the same bytes
-    soundfile.write(corpus.root / "u1.wav", NOISE[7:], 44100)
+    assert [again(), again()] == [["u0", "u1", "u2", "u3"], []]
+    os.utime(paths[0], ns=(1, 1))  # the same bytes
+    soundfile.write(paths[1], NOISE[7:], 44100)
     corpus.listed[2] = replace(corpus.listed[2], channel=2)
     corpus.copy("u3").unlink()
     assert again() == ["u1", "u2", "u3"]
-    np.testing.assert_array_equal(
-        audio.read(corpus.copy("u2"), 16000), audio.convert(first[2].source and Path(first[2].source), 16000, 2)[0]
-    )
+    np.testing.assert_array_equal(audio.read(corpus.copy("u2"), 16000), audio.convert(paths[2], 16000, 2)[0])
     assert len(again(force=True)) == 4
     log = corpus.copies / "dev" / recordings.LOG
     log.write_text(log.read_text()[:-20])  # killed while it wrote
@@ -109,21 +111,10 @@ def test_an_interrupted_conversion_goes_on(corpus, monkeypatch):
     monkeypatch.setattr(recordings, "UNIT", 1)
     for number in range(3):
         corpus.add(f"u{number}", rate=8000)
-    whole, done = audio.convert, []
-
-    def interrupted(path, *rest):
-        if len(done) == 2:
-            raise KeyboardInterrupt
-        done.append(path.stem)
-        return whole(path, *rest)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(audio, "convert", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            corpus.check()
-    done.clear()
-    monkeypatch.setattr(audio, "convert", lambda path, *rest: done.append(path.stem) or whole(path, *rest))
-    assert len(corpus.check()) == 3 and done == ["u2"]
+    corpus.stop_after = 2
+    with pytest.raises(KeyboardInterrupt):
+        corpus.check()
+    assert len(corpus.check()) == 3 and corpus.converted == ["u2"]
 
 
 def test_copies_that_are_not_needed_any_more_are_removed(corpus):
@@ -141,18 +132,12 @@ def test_copies_that_are_not_needed_any_more_are_removed(corpus):
 def test_all_are_looked_at_and_the_first_fault_is_named(corpus):
     corpus.add("a", NOISE)
     corpus.add("b").write_bytes(b"RIFF")
-    corpus.add("c")
+    path = corpus.add("c", rate=8000)
     with pytest.raises(UserError, match=r"a\.wav: has 2 channels.*`channel: N`.*\(1 more of the 3 recordings of dev"):
         corpus.check()
-    corpus.listed = corpus.listed[2:]
-    corpus.add("d", rate=8000)
-    with pytest.raises(UserError, match=r"d\.wav: 8000 Hz resampled to 16000 Hz.*Convert it to 16 kHz mono 16-bit wav"):
-        recordings.check("dev", corpus.listed)
-
-
-def test_names_that_no_table_can_hold_are_refused(corpus):
-    path = corpus.root / os.fsdecode(b"J\xfcrgen.wav")
-    corpus.add("a").rename(path)
+    with pytest.raises(UserError, match=r"c\.wav: 8000 Hz resampled to 16000 Hz.*Convert it to 16 kHz mono 16-bit wav"):
+        recordings.check("dev", corpus.listed[2:])
+    path = path.rename(corpus.root / os.fsdecode(b"J\xfcrgen.wav"))
     corpus.listed = [Utterance("a", str(path), "s", "genuine")]
     with pytest.raises(UserError, match="rgen.wav: a name that is not UTF-8. Rename"):
         corpus.check()
@@ -161,7 +146,6 @@ def test_names_that_no_table_can_hold_are_refused(corpus):
 def test_digital_silence_is_reported(corpus):
     corpus.add("a", np.zeros(900))
     corpus.add("b", np.full(900, 0.25), rate=8000)
-    corpus.add("c")
     for _ in range(2):
         corpus.check()
         assert corpus.said[-1].startswith("warning: dev: 1 recordings are digital silence (a). Remove")
@@ -190,6 +174,5 @@ def test_recordings_of_asvspoof_2017_keep_their_samples(real_data):
 def test_flac_files_at_44100_hz_are_all_resampled(real_data, tmp_path):
     paths = sorted((real_data / "real_replays" / "digits").rglob("*.flac"))
     listed = [Utterance(f"u{k}", str(path), "s", "spoof") for k, path in enumerate(paths)]
-    found = recordings.check("all", listed, copies=tmp_path / "audio", jobs=2)
-    assert len(found) == len(paths) == 820
+    assert len(recordings.check("all", listed, copies=tmp_path / "audio", jobs=2)) == len(paths) == 820
     assert recordings.counts(tmp_path / "audio")["all"]["resampled"] == 820
