@@ -150,7 +150,7 @@ def write(out: Path, states: dict[str, str]) -> None:
 
 
 def table(measured: Sequence[dict]) -> str:
-    """One line per measurement: part, what, value, unit, then whatever else the measurement says."""
+    """One line per measurement: part, what, value, unit, then other values of the measurement."""
     lines = []
     for row in measured:
         if "machine" in row:

@@ -1,4 +1,4 @@
-"""Errors are one line and an exit code, whatever streams and packages a script finds."""
+"""Errors are one line and an exit code, also with closed streams and missing packages."""
 
 import subprocess
 import sys

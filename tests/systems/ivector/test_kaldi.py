@@ -1,6 +1,6 @@
 """Kaldi's i-vector programs at the process boundary: stand-ins record their calls, and whether inputs exist.
 
-What Kaldi computes is compared in test_extractor.py, with golden numbers of its own programs.
+What Kaldi computes is compared in test_extractor.py, with golden numbers of its programs.
 """
 
 import json
