@@ -23,18 +23,7 @@ HELP
 }
 
 folder="" agreed=false
-while (($#)); do
-  case $1 in
-    --help | -h) usage; exit ;;
-    --yes) agreed=true ;;
-    --base-url) (($# > 1)) || fail "--base-url needs an address. See --help."; home=$2; shift ;;
-    --base-url=*) home=${1#*=} ;;
-    -*) fail "unknown option: $1. See --help." ;;
-    "") fail "an empty folder name. Is a variable unset?" ;;
-    *) [[ -z $folder ]] || fail "two folders: $folder and $1. Give one."; folder=$1 ;;
-  esac
-  shift
-done
+options "$@"
 folder=${folder:-$root/data/digits/corpus}
 
 cat <<LICENCE

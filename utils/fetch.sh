@@ -1,7 +1,22 @@
-# Sourced by the download scripts: `fail`, `agree`, `fetch` and `unpack`. Needs curl, and python3 to unpack zip files.
-# shellcheck shell=bash
+# Sourced by the download scripts: `fail`, `options`, `agree`, `fetch` and `unpack`. Needs curl, and python3 to unpack zip files.
+# shellcheck shell=bash disable=SC2034
 
 fail() { echo "${0##*/}: error: $*" >&2; exit 2; }
+
+options() { # ARGUMENTS...: sets folder, agreed and home, the address; --help prints the `usage` of the script
+  while (($#)); do
+    case $1 in
+      --help | -h) usage; exit ;;
+      --yes) agreed=true ;;
+      --base-url) (($# > 1)) || fail "--base-url needs an address. See --help."; home=$2; shift ;;
+      --base-url=*) home=${1#*=} ;;
+      -*) fail "unknown option: $1. See --help." ;;
+      "") fail "an empty folder name. Is a variable unset?" ;;
+      *) [[ -z $folder ]] || fail "two folders: $folder and $1. Give one."; folder=$1 ;;
+    esac
+    shift
+  done
+}
 
 agree() { # ANSWERED: end the script unless the user types yes; ANSWERED is true if --yes was given
   local answer=""

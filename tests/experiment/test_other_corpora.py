@@ -60,7 +60,6 @@ def test_an_interrupted_run_goes_on_and_finished_work_is_kept(run, monkeypatch, 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(score_files, "write", killed)
         run.run((2,), "--force")
-    assert "no scores" not in capsys.readouterr().out
     times = {path: path.stat().st_mtime_ns for path in out.glob("parts/*.txt")}
     assert times
     with monkeypatch.context() as patch:
@@ -89,7 +88,7 @@ def test_results_on_other_corpora_take_threshold_and_calibration_from_the_own_de
         assert rows[subset]["averaged"] == own[subset]["averaged"]
         assert rows[subset]["seeds"] == own[subset]["per_seed"]
         assert rows[subset]["cllr"] == own["calibration"]["cost"][subset]
-    # On dev, the threshold is that of its own EER: both errors are as near to it as the scores allow.
+    # On the same recordings as dev, the threshold of dev gives the two error rates whose mean is the official EER.
     official = own["dev"]["averaged"]["official"]
     assert (rows["dev"]["genuine_refused"] + rows["dev"]["replays_accepted"]) / 2 == pytest.approx(official)
     for page in ("RESULTS.md", "report.html"):

@@ -179,7 +179,7 @@ def matrix(results: Results) -> Grid:
 
 
 def elsewhere(results: Results) -> Grid:
-    """Every system on every subset of other corpora, with the errors at the threshold of its own dev set."""
+    """Every system on every subset of other corpora, with the errors at the threshold learnt on dev."""
     header = _cells("system", "tested on", "genuine", "replayed", "EER, mean ± sd")
     header += [Cell("EER, averaged scores", sub="95 % interval")]
     header += _cells("genuine refused", "replays accepted") + [Cell("Cllr")]
