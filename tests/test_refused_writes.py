@@ -113,6 +113,7 @@ WORK = {  # stage -1 waits for the other run
 def test_a_second_run_is_refused_where_a_first_is_at_work(run, monkeypatch, number, parts):
     finished = run.contents(TIMED)
     monkeypatch.setattr(evaluation, "PATIENCE", 0.2)
+    monkeypatch.setattr(locks, "PATIENCE", 0.2)
     folder = run.folder.joinpath(*parts)
     with locks.hold(folder):
         run.ended(number, "--force").refused(f"{folder}: process {os.getpid()} on ", "is at work here")

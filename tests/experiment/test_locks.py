@@ -38,7 +38,7 @@ def other(tmp_path):
 
 
 def test_a_second_run_is_refused_and_the_message_names_the_first(other, tmp_path):
-    with pytest.raises(UserError) as refused, locks.hold(tmp_path / "seed1"):
+    with pytest.raises(UserError) as refused, locks.hold(tmp_path / "seed1", patience=0):
         pass
     message = str(refused.value)
     assert message.startswith(f"{tmp_path / 'seed1'}: process {other.pid} on {socket.gethostname()} since ")
@@ -65,6 +65,12 @@ def test_what_a_killed_holder_left_is_taken_over(other, tmp_path):
     with locks.hold(tmp_path / "seed1"):
         assert f"process {os.getpid()} " in stale.read_text()
     assert not stale.exists()
+
+
+def test_a_run_waits_for_one_that_was_killed_a_moment_ago(other, tmp_path):
+    threading.Timer(0.3, other.kill).start()
+    with locks.hold(tmp_path / "seed1"):
+        pass
 
 
 def test_a_patient_run_waits_for_the_other_to_end(other, tmp_path):

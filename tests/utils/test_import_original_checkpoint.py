@@ -188,7 +188,8 @@ def test_what_is_no_checkpoint_is_refused(tool, tmp_path, content, words):
         tool.weights(path, LightCNN(250))
 
 
-def test_an_imported_seed_is_a_trained_one(run, tmp_path, capsys):
+def test_an_imported_seed_is_a_trained_one(run, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(locks, "PATIENCE", 0.2)
     paths = [save(tmp_path / f"{n}.pth", lcnn()) for n in (1, 2)]
     run("--system", "lcnn", "--seeds", "3,5", *paths)
     said = capsys.readouterr().out

@@ -68,7 +68,7 @@ def _held(directory: Path) -> Iterator[None]:
     """Hold the folder's lock for the block; says so when another run has it, and waits."""
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(locks.hold(directory))
+            stack.enter_context(locks.hold(directory, patience=0))
         except UserError:
             print(f"extract: {directory}: another run extracts these features. Waiting for it.", flush=True)
             stack.enter_context(locks.hold(directory, patience=math.inf))

@@ -22,6 +22,7 @@ from afn.common.errors import UserError
 
 UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 PAUSE = 0.1  # seconds between attempts
+PATIENCE = 5.0  # seconds: a run that was just killed holds its lock until the system has freed its memory
 LONGEST = 100  # characters of a command in the message
 
 
@@ -31,11 +32,12 @@ def name(folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def hold(folder: Path, patience: float = 0.0) -> Iterator[None]:
-    """Lock `folder` for the block, after waiting for another run up to `patience` seconds.
+def hold(folder: Path, patience: float | None = None) -> Iterator[None]:
+    """Lock `folder` for the block, after waiting for another run up to `patience` seconds (PATIENCE by default).
 
     Raises UserError, with process, host, start and command of the other run, if that run still holds the lock then.
     """
+    patience = PATIENCE if patience is None else patience
     path = name(folder)
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path, timeout=-1 if patience == math.inf else patience, poll_interval=PAUSE, fallback_to_soft=False)
@@ -66,7 +68,7 @@ def hold_one(folders: Sequence[Path]) -> Iterator[int]:
         for index, folder in enumerate(folders):
             with contextlib.ExitStack() as stack:
                 try:
-                    stack.enter_context(hold(folder))
+                    stack.enter_context(hold(folder, patience=0))
                 except UserError:
                     continue
                 yield index
