@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from afn.augment.random_streams import stream
 from afn.common.errors import UserError
-from afn.corpora.simulation.random_streams import stream
 
 
 def by_speaker(groups: Mapping[str, Sequence[str]], shares: Mapping[str, float], seed: int) -> dict[str, str]:

@@ -7,12 +7,13 @@ import pytest
 import scipy.signal
 import soundfile
 
+from afn.augment.random_streams import stream
+from afn.augment.signals import coloured_noise
 from afn.common import config
 from afn.common.errors import UserError
 from afn.corpora.simulation import devices, impulse_responses, rooms
-from afn.corpora.simulation.acoustics import RecordingChain, coloured_noise
+from afn.corpora.simulation.acoustics import RecordingChain
 from afn.corpora.simulation.plan import Trial
-from afn.corpora.simulation.random_streams import stream
 from afn.corpora.simulation.simulated import Simulated
 
 RATE = 16000

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from afn.augment.random_streams import stream
 from afn.common.errors import UserError
-from afn.corpora.simulation.random_streams import stream
 from afn.corpora.simulation.speech import Recorded, Synthetic, Voices, spoken_part
 
 VOICES = Voices(

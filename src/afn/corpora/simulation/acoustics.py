@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import scipy
 from pydantic import Field, PositiveInt
 
+from afn.augment.random_streams import between, stream
+from afn.augment.signals import coloured_noise, convolved, rms
 from afn.common.config import Ends, Range, Settings
 from afn.common.labels import SPOOF
 from afn.corpora.simulation import devices, impulse_responses, rooms
 from afn.corpora.simulation.devices import Kind
 from afn.corpora.simulation.plan import Trial
-from afn.corpora.simulation.random_streams import between, stream
 from afn.corpora.simulation.rooms import Rooms
 
 FULL_SCALE = 0.98  # of 16 bits; louder peaks turn the whole utterance down
@@ -112,7 +112,7 @@ class RecordingChain:
         if response is None:
             reverberation = self.settings.environments[room]
             response = rooms.response(self.settings.rooms, reverberation, self.seed, room, place, self.sample_rate)
-        return scipy.signal.fftconvolve(samples, response)[: len(samples)]
+        return convolved(samples, response)
 
     def _place(self, rng: np.random.Generator) -> int:
         return int(rng.integers(self.settings.rooms.places))
@@ -122,15 +122,3 @@ class RecordingChain:
 
     def _device(self, kind: Kind, quality: float, code: str) -> devices.Device:
         return devices.draw(kind, quality, self.seed, code, self.sample_rate, self.measured.get(code))
-
-
-def coloured_noise(rng: np.random.Generator, count: int, tilt: float, sample_rate: int) -> np.ndarray:
-    """Gaussian noise whose power falls as f^-tilt above 50 Hz (flat below): float64[count] of unit RMS."""
-    spectrum = np.fft.rfft(rng.standard_normal(count))
-    frequency = np.maximum(np.fft.rfftfreq(count, 1 / sample_rate), 50.0)
-    noise = np.fft.irfft(spectrum * frequency ** (-tilt / 2), count)
-    return noise / rms(noise)
-
-
-def rms(samples: np.ndarray) -> float:
-    return float(np.sqrt((samples**2).mean()))

@@ -7,10 +7,9 @@ import numpy as np
 import scipy
 from pydantic import Field, NonNegativeInt, PositiveInt
 
+from afn.augment import signals
+from afn.augment.random_streams import between, stream
 from afn.common.config import Ends, Settings
-from afn.corpora.simulation.random_streams import between, stream
-
-LONGEST_RESPONSE = 0.5  # s kept of a measured response
 
 
 class Kind(Settings):
@@ -48,7 +47,7 @@ class Device:
             scale = self.drive / level
             samples = np.tanh(scale * samples) / scale
         if self.measured is not None:
-            return scipy.signal.fftconvolve(samples, self.measured)[: len(samples)]
+            return signals.convolved(samples, self.measured)
         return scipy.signal.sosfilt(self.sections, samples)
 
 
@@ -71,28 +70,8 @@ def draw(
     for _ in range(kind.resonances):
         centre = np.exp(between(rng, (np.log(1.2 * low), np.log(0.8 * high))))
         gain = between(rng, (0.4, 1.0)) * most * rng.choice((-1, 1))
-        filters.append(resonance(centre, gain, between(rng, (1.5, 5.0)), sample_rate))
+        filters.append(signals.resonance(centre, gain, between(rng, (1.5, 5.0)), sample_rate))
     return Device(_linear(kind.drive, quality), np.concatenate(filters), measured)
-
-
-def resonance(centre: float, gain: float, sharpness: float, sample_rate: int) -> np.ndarray:
-    """A peak (gain > 0) or dip of `gain` dB at `centre` Hz with Q = `sharpness`: one second-order section, 1 x 6.
-
-    The analogue prototype (s^2 + s A/Q + 1) / (s^2 + s/(A Q) + 1), A = 10^(gain/40), by the bilinear transform.
-    """
-    amplitude = 10 ** (gain / 40)
-    warped = 2 * sample_rate * np.tan(np.pi * centre / sample_rate)  # so that the centre lands on `centre`
-    numerator = [1, warped * amplitude / sharpness, warped**2]
-    denominator = [1, warped / (amplitude * sharpness), warped**2]
-    b, a = scipy.signal.bilinear(numerator, denominator, fs=sample_rate)
-    return np.concatenate([b, a])[None]
-
-
-def from_peak(response: np.ndarray, sample_rate: int) -> np.ndarray:
-    """A measured impulse response from 2 ms before its peak on, at most half a second, of unit energy."""
-    start = max(0, int(np.abs(response).argmax()) - round(0.002 * sample_rate))
-    kept = response[start : start + round(LONGEST_RESPONSE * sample_rate)]
-    return kept / np.sqrt((kept**2).sum())
 
 
 def _linear(ends: tuple[float, float], quality: float) -> float:

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field, PositiveInt
 
+from afn.augment.random_streams import deal, stream
 from afn.common.config import Settings
 from afn.common.labels import GENUINE, SPOOF
-from afn.corpora.simulation.random_streams import deal, stream
 
 Configuration = Annotated[str, Field(pattern="^E[0-9]{2}P[0-9]{2}R[0-9]{2}$")]
 LETTERS = {"train": "T", "dev": "D", "eval": "E"}  # of the file names: T_1000001 ...

@@ -6,8 +6,8 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field, PositiveInt
 
+from afn.augment.random_streams import between, stream
 from afn.common.config import Range, Settings
-from afn.corpora.simulation.random_streams import between, stream
 
 SOUND = 343.0  # m/s, as pyroomacoustics has it
 WALL = 0.4  # m that people and microphones keep from walls, floor and ceiling

@@ -12,6 +12,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from afn.augment import source_audio
+from afn.augment.random_streams import between, stream
 from afn.common import config, files, owned
 from afn.common.config import Range, Settings
 from afn.common.labels import SUBSETS
@@ -21,10 +23,8 @@ from afn.corpora import asvspoof2017
 from afn.corpora.asvspoof2017 import PROTOCOL_FOLDER, PROTOCOLS, RECORDINGS
 from afn.corpora.datadir import Utterance
 from afn.corpora.recordings import SAMPLE_RATE, located
-from afn.corpora.simulation import source_audio
 from afn.corpora.simulation.acoustics import Acoustics, RecordingChain
 from afn.corpora.simulation.plan import LETTERS, SubsetPlan, Trial, parts, plan
-from afn.corpora.simulation.random_streams import between, stream
 from afn.corpora.simulation.speech import Recorded, Synthetic, Voices
 from afn.features import audio
 

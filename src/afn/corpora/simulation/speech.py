@@ -8,11 +8,11 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from afn.augment import source_audio
+from afn.augment.random_streams import between, stream
 from afn.common.config import Range, Settings
 from afn.common.errors import UserError
-from afn.corpora.simulation import source_audio
 from afn.corpora.simulation.espeak import Voice, speak
-from afn.corpora.simulation.random_streams import between, stream
 from afn.features import audio
 
 # RedDots' ten common phrases, S01-S10 of ASVspoof 2017

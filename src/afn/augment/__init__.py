@@ -1,0 +1,1 @@
+"""Random recording channels: for the corpus `randomised`, and for augmentation while training."""

@@ -1,0 +1,259 @@
+"""Random recording channels: everything between a mouth and a file, sampled for each utterance.
+
+A genuine recording passes a room, a microphone and noise. A replayed one is first recorded so by the attacker, then
+played by a loudspeaker, then recorded so again. Nothing but this detour distinguishes the classes.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal
+
+import numpy as np
+import scipy
+from pydantic import Field
+
+from afn.augment import signals
+from afn.augment.random_streams import between, stream
+from afn.common.config import Range, Settings
+from afn.common.labels import SPOOF
+
+Key = tuple[int | str, ...]
+Responses = Mapping[str, Sequence[np.ndarray]]  # measured ones, by role: room, loudspeaker, microphone
+
+FULL_SCALE = 0.98  # of 16 bits; louder peaks turn the whole recording down
+BANDS = (0.49, 0.9)  # highest band edge and highest centre of a resonance: of the sampling rate, of the band edge
+LINES = 1024  # of the FFT in which a response curve is defined
+LOWEST, HIGHEST = 50.0, 8000.0  # Hz, ends of a response curve
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+Hertz = Annotated[float, Field(ge=10, le=8000)]
+
+
+class Room(Settings):
+    """Reverberation as exponentially decaying noise (Polack's model), or a measured room."""
+
+    probability: Probability = Field(description="of any reverberation")
+    reverberation: Range[Annotated[float, Field(ge=0.05, le=3)]] = Field(
+        description="s in which it decays by 60 dB, log-uniform"
+    )
+    direct: Range[Annotated[float, Field(ge=-10, le=60)]] = Field(description="dB, direct to reverberant energy")
+    delay: Range[Annotated[float, Field(ge=0, le=0.05)]] = Field(
+        description="s from the direct to the reverberant sound"
+    )
+    damping: Range[Hertz] = Field(description="Hz above which the reverberation lacks power, -3 dB, log-uniform")
+    measured: Probability = Field(default=0.0, description="of a measured response instead, if there are some")
+
+
+class Edge(Settings):
+    """An edge of a device's band."""
+
+    probability: Probability = Field(description="of having it")
+    frequency: Range[Hertz] = Field(description="Hz, -3 dB, log-uniform")
+    order: Range[Annotated[int, Field(ge=1, le=10)]] = Field(description="of the filter, 6 dB per octave each")
+
+
+class Resonances(Settings):
+    """Peaks and dips of a frequency response."""
+
+    count: Range[Annotated[int, Field(ge=0, le=20)]] = Field(description="number")
+    gain: float = Field(ge=0, le=30, description="dB, maximum height or depth")
+    sharpness: Range[Annotated[float, Field(ge=0.2, le=20)]] = Field(description="Q, log-uniform")
+
+
+class Curve(Settings):
+    """A random frequency response of minimum phase, in dB linear between supporting points."""
+
+    deviation: Range[Annotated[float, Field(ge=0, le=20)]] = Field(description="dB, standard deviation of the points")
+    octaves: Range[Annotated[float, Field(ge=0.1, le=4)]] = Field(description="distance of the points")
+
+
+class Saturation(Settings):
+    """Non-linear distortion."""
+
+    probability: Probability = Field(description="of any")
+    drive: Range[Annotated[float, Field(gt=0, le=10)]] = Field(
+        description="RMS of the speech at its input, whose limit is 1: 0.1 hardly distorts, 1 clearly; log-uniform"
+    )
+    shape: Literal["soft", "hard", "uneven"] = Field(
+        default="soft", description="tanh; clipping; tanh with an offset, which adds even harmonics"
+    )
+
+
+class Device(Settings):
+    """A microphone or loudspeaker; parts that are `null` do nothing."""
+
+    high_pass: Edge | None = Field(default=None, description="the lower band edge")
+    low_pass: Edge | None = Field(default=None, description="the upper band edge")
+    resonances: Resonances | None = None
+    curve: Curve | None = None
+    measured: Probability = Field(
+        default=0.0, description="of a measured response instead of resonances and curve, if there are some"
+    )
+    saturation: Saturation | None = None
+
+
+class Noise(Settings):
+    """Stationary noise."""
+
+    probability: Probability = Field(description="of any")
+    snr: Range[Annotated[float, Field(ge=-10, le=90)]] = Field(description="dB, speech without pauses against noise")
+    tilt: Range[Annotated[float, Field(ge=-1, le=3)]] = Field(
+        description="its power falls as f^-tilt: 0 white, 1 pink, 2 brown"
+    )
+
+
+class Recorder(Settings):
+    """How a sound becomes a recording: room, microphone, noise."""
+
+    room: Room
+    microphone: Device
+    noise: Noise
+
+
+class Channel(Settings):
+    """What happens between a mouth and a file."""
+
+    recording: Recorder = Field(description="of both classes")
+    covert: Recorder = Field(description="by which the attacker gets speech to replay")
+    loudspeaker: Device = Field(description="by which it is replayed")
+    level: Range[Annotated[float, Field(ge=-70, le=-5)]] = Field(
+        description="dB below full scale, RMS of the speech without pauses, the same for both classes"
+    )
+
+
+class Chain:
+    """Applies channels: pure functions of the settings, the measured responses and a key."""
+
+    def __init__(self, settings: Channel, sample_rate: int, responses: Responses | None = None):
+        self.settings, self.sample_rate, self.responses = settings, sample_rate, responses or {}
+
+    def __call__(self, speech: np.ndarray, label: str, key: Key) -> np.ndarray:
+        """The recording of `speech` (float64[N], any scale) as genuine or as replayed: int16[N].
+
+        Both classes sample the last recording in the same way: with the same key it is the same.
+        """
+        sound = self.replay(self.hear(speech, self.settings.covert, key, "covert"), key) if label == SPOOF else speech
+        return self.record(sound, key)
+
+    def record(self, sound: np.ndarray, key: Key) -> np.ndarray:
+        """The recording of a sound, live or replayed: int16[N] at a random level."""
+        heard = self.hear(sound, self.settings.recording, key, "recording")
+        level = between(stream(0, *key, "level"), self.settings.level)
+        heard *= 10 ** (level / 20) / signals.loudness(heard, self.sample_rate)
+        heard *= min(1.0, FULL_SCALE / max(np.abs(heard).max(), signals.SILENT))
+        return np.round(heard * 32767).astype(np.int16)
+
+    def hear(self, sound: np.ndarray, recorder: Recorder, key: Key, purpose: str) -> np.ndarray:
+        """A sound (float64[N]) after room and microphone, with noise: float64[N] of unit loudness but for the noise."""
+        rng = stream(0, *key, purpose)
+        sound = self._device(self._room(sound, recorder.room, rng), recorder.microphone, "microphone", rng)
+        return self.noisy(sound / signals.loudness(sound, self.sample_rate), recorder.noise, rng)
+
+    def replay(self, recording: np.ndarray, key: Key) -> np.ndarray:
+        """A recording (float64[N]) as a loudspeaker plays it: float64[N]."""
+        return self._device(recording, self.settings.loudspeaker, "loudspeaker", stream(0, *key, "replay"))
+
+    def noisy(self, sound: np.ndarray, noise: Noise, rng: np.random.Generator) -> np.ndarray:
+        """A sound of unit loudness with noise: float64[N]."""
+        snr, tilt, some = between(rng, noise.snr), between(rng, noise.tilt), rng.random() < noise.probability
+        if not some:
+            return sound
+        count = scipy.fft.next_fast_len(len(sound), real=True)
+        added = signals.coloured_noise(rng, count, tilt, self.sample_rate)[: len(sound)]
+        return sound + added * 10 ** (-snr / 20)
+
+    def _room(self, sound: np.ndarray, room: Room, rng: np.random.Generator) -> np.ndarray:
+        if rng.random() >= room.probability:
+            return sound
+        response = self._measured("room", room.measured, rng)
+        return signals.convolved(sound, reverberation(room, rng, self.sample_rate) if response is None else response)
+
+    def _device(self, sound: np.ndarray, device: Device, role: str, rng: np.random.Generator) -> np.ndarray:
+        response = self._measured(role, device.measured, rng)
+        first = rng.random() < 0.5  # an amplifier distorts before the filter, a membrane after it
+        if device.saturation and first:
+            sound = self._saturated(sound, device.saturation, rng)
+        low, high = self._edge(device.high_pass, rng, LOWEST), self._edge(device.low_pass, rng, HIGHEST)
+        filters = [
+            scipy.signal.butter(edge[1], edge[0], kind, fs=self.sample_rate, output="sos")
+            for edge, kind in ((low, "highpass"), (high, "lowpass"))
+            if edge[1]
+        ]
+        if response is None and device.resonances:
+            filters += self._resonances(device.resonances, low[0], high[0], rng)
+        if response is None and device.curve:
+            response = response_of(device.curve, rng, self.sample_rate)
+        if response is not None:
+            sound = signals.convolved(sound, response)
+        if filters:
+            sound = scipy.signal.sosfilt(np.concatenate(filters), sound)
+        if device.saturation and not first:
+            sound = self._saturated(sound, device.saturation, rng)
+        return sound
+
+    def _measured(self, role: str, share: float, rng: np.random.Generator) -> np.ndarray | None:
+        responses = self.responses.get(role, ())
+        if rng.random() >= share or not responses:
+            return None
+        return responses[int(rng.integers(len(responses)))]
+
+    def _edge(self, edge: Edge | None, rng: np.random.Generator, without: float) -> tuple[float, int]:
+        """Frequency and order of a band edge; `without` and 0 for a device without it."""
+        if edge is None or rng.random() >= edge.probability:
+            return min(without, BANDS[0] * self.sample_rate), 0
+        frequency = min(geometric(rng, edge.frequency), BANDS[0] * self.sample_rate)
+        return frequency, int(rng.integers(edge.order[0], edge.order[1] + 1))
+
+    def _resonances(
+        self, resonances: Resonances, low: float, high: float, rng: np.random.Generator
+    ) -> list[np.ndarray]:
+        """Second-order sections with centres from the lower to the upper band edge (Hz)."""
+        sections = []
+        for _ in range(rng.integers(resonances.count[0], resonances.count[1] + 1)):
+            centre = geometric(rng, (low, max(BANDS[1] * high, low)))
+            gain = between(rng, (-resonances.gain, resonances.gain))
+            sections.append(signals.resonance(centre, gain, geometric(rng, resonances.sharpness), self.sample_rate))
+        return sections
+
+    def _saturated(self, sound: np.ndarray, saturation: Saturation, rng: np.random.Generator) -> np.ndarray:
+        drive, some = geometric(rng, saturation.drive), rng.random() < saturation.probability
+        if not some:
+            return sound
+        driven = sound * (drive / signals.loudness(sound, self.sample_rate))
+        if saturation.shape == "hard":
+            return np.clip(driven, -1, 1)
+        if saturation.shape == "uneven":
+            return np.tanh(driven + 0.5) - np.tanh(0.5)
+        return np.tanh(driven)
+
+
+def reverberation(room: Room, rng: np.random.Generator, sample_rate: int) -> np.ndarray:
+    """A random impulse response that begins with the direct sound, a one: float64[N].
+
+    After Polack, "La transmission de l'énergie sonore dans les salles", 1988: Gaussian noise that decays exponentially.
+    """
+    decay = geometric(rng, room.reverberation)
+    direct, delay, damping = between(rng, room.direct), between(rng, room.delay), geometric(rng, room.damping)
+    time = np.arange(round(decay * sample_rate)) / sample_rate
+    tail = rng.standard_normal(len(time)) * 10 ** (-3 * time / decay)
+    pole = np.exp(-2 * np.pi * damping / sample_rate)
+    tail = scipy.signal.lfilter([1 - pole], [1, -pole], tail)
+    tail *= 10 ** (-direct / 20) / np.sqrt((tail**2).sum())
+    return np.concatenate([[1.0], np.zeros(round(delay * sample_rate)), tail])
+
+
+def response_of(curve: Curve, rng: np.random.Generator, sample_rate: int) -> np.ndarray:
+    """A random impulse response of minimum phase: float64[LINES / 2]."""
+    deviation, octaves = between(rng, curve.deviation), between(rng, curve.octaves)
+    points = np.arange(np.log2(LOWEST), np.log2(HIGHEST) + octaves, octaves)
+    frequency = np.fft.rfftfreq(LINES, 1 / sample_rate)
+    heights = deviation * rng.standard_normal(len(points))
+    decibels = np.interp(np.log2(np.clip(frequency, LOWEST, HIGHEST)), points, heights)
+    cepstrum = np.fft.irfft(decibels * np.log(10) / 20)
+    cepstrum[1 : LINES // 2] *= 2  # fold: the minimum phase has no cepstrum before time 0
+    cepstrum[LINES // 2 + 1 :] = 0
+    return np.fft.irfft(np.exp(np.fft.rfft(cepstrum)))[: LINES // 2]
+
+
+def geometric(rng: np.random.Generator, ends: tuple[float, float]) -> float:
+    """A log-uniform sample from a range."""
+    return float(np.exp(between(rng, (np.log(ends[0]), np.log(ends[1])))))

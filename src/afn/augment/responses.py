@@ -1,0 +1,58 @@
+"""Measured impulse responses of rooms, loudspeakers and microphones, from the files of a folder."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from afn.augment import source_audio
+from afn.augment.signals import from_peak
+from afn.common.errors import UserError
+from afn.features import audio
+
+# The first of these words in a file's name gives its role; else in the folders above it, nearest first.
+WORDS = {"rir": "room", "room": "room", "speaker": "loudspeaker", "mic": "microphone"}
+
+
+def role(path: Path) -> str | None:
+    """`room`, `loudspeaker` or `microphone`, by the words in a path (`rir`, `room`, `speaker`, `mic`); None without."""
+    for name in (path.stem, *(parent.name for parent in path.parents)):
+        for word, meaning in WORDS.items():
+            if word in name.lower():
+                return meaning
+    return None
+
+
+def files(folder: Path) -> dict[str, list[Path]]:
+    """The responses below a folder by role, sorted by path; the folder's own name counts if no other names a role.
+
+    Raises UserError when the folder is missing or no file has a role.
+    """
+    for above in ("", folder.resolve().name):
+        found: dict[str, list[Path]] = {}
+        for path in source_audio.below(folder):
+            if meaning := role(above / path.relative_to(folder)):
+                found.setdefault(meaning, []).append(path)
+        if found:
+            return found
+    raise UserError(
+        f"{folder}: holds no usable impulse response. File or folder names must contain the role of each "
+        f"({', '.join(f'{word} = {meaning}' for word, meaning in WORDS.items())})."
+    )
+
+
+def read(path: Path, sample_rate: int) -> np.ndarray:
+    """A response from its peak on: float64[N] of unit energy. Raises UserError if it cannot be decoded or is silent."""
+    samples = audio.source(path, sample_rate)
+    if not np.abs(samples).max() > 0:
+        raise UserError(f"{path}: holds only zeros. Remove it.")
+    return from_peak(samples, sample_rate)
+
+
+def of_folders(folders: Iterable[Path], sample_rate: int) -> dict[str, list[np.ndarray]]:
+    """All responses of several folders by role; errors as for `files` and `read`."""
+    found: dict[str, list[np.ndarray]] = {}
+    for folder in folders:
+        for meaning, paths in files(folder).items():
+            found.setdefault(meaning, []).extend(read(path, sample_rate) for path in paths)
+    return found

@@ -1,0 +1,56 @@
+"""Signals and filters that simulations share: noise, loudness, resonances, measured responses."""
+
+import numpy as np
+import scipy
+
+LONGEST_RESPONSE = 0.5  # s kept of a measured response
+FRAME = 0.02  # s
+LOUD = 1e-3  # of the power of the loudest frame; below it, 30 dB down, lie pauses
+SILENT = 1e-9  # loudness of digital silence, so that it can divide
+
+
+def rms(samples: np.ndarray) -> float:
+    """The root mean square of float64[N]."""
+    return float(np.sqrt((samples**2).mean()))
+
+
+def loudness(samples: np.ndarray, sample_rate: int) -> float:
+    """The RMS of float64[N] in the frames that are at most 30 dB below the loudest: without pauses; never 0."""
+    frame = min(len(samples), round(FRAME * sample_rate))
+    whole = len(samples) // frame
+    power = (samples[: whole * frame].reshape(whole, frame) ** 2).mean(axis=1)
+    return max(float(np.sqrt(power[power >= LOUD * power.max()].mean())), SILENT)
+
+
+def coloured_noise(rng: np.random.Generator, count: int, tilt: float, sample_rate: int) -> np.ndarray:
+    """Gaussian noise whose power falls as f^-tilt above 50 Hz (flat below): float64[count] of unit RMS."""
+    spectrum = np.fft.rfft(rng.standard_normal(count))
+    frequency = np.maximum(np.fft.rfftfreq(count, 1 / sample_rate), 50.0)
+    noise = np.fft.irfft(spectrum * frequency ** (-tilt / 2), count)
+    return noise / rms(noise)
+
+
+def resonance(centre: float, gain: float, sharpness: float, sample_rate: int) -> np.ndarray:
+    """A peak (gain > 0) or dip of `gain` dB at `centre` Hz with Q = `sharpness`: one second-order section, 1 x 6.
+
+    The analogue prototype (s^2 + s A/Q + 1) / (s^2 + s/(A Q) + 1), A = 10^(gain/40), by the bilinear transform.
+    """
+    amplitude = 10 ** (gain / 40)
+    warped = 2 * sample_rate * np.tan(np.pi * centre / sample_rate)  # so that the centre lands on `centre`
+    numerator = [1, warped * amplitude / sharpness, warped**2]
+    denominator = [1, warped / (amplitude * sharpness), warped**2]
+    b, a = scipy.signal.bilinear(numerator, denominator, fs=sample_rate)
+    return np.concatenate([b, a])[None]
+
+
+def from_peak(response: np.ndarray, sample_rate: int) -> np.ndarray:
+    """A measured impulse response from 2 ms before its peak on, at most half a second, of unit energy."""
+    start = max(0, int(np.abs(response).argmax()) - round(0.002 * sample_rate))
+    kept = response[start : start + round(LONGEST_RESPONSE * sample_rate)]
+    return kept / np.sqrt((kept**2).sum())
+
+
+def convolved(samples: np.ndarray, response: np.ndarray) -> np.ndarray:
+    """`samples` as heard through `response`: float64[N], as long as `samples`."""
+    heard: np.ndarray = scipy.signal.fftconvolve(samples, response)[: len(samples)]
+    return heard
