@@ -32,6 +32,14 @@ def test_the_spectrogram_is_kaldis_after_the_sliding_mean():
     np.testing.assert_array_equal(of("afn")("u1", samples), expected)
 
 
+@pytest.mark.parametrize("window", [300, None])
+@pytest.mark.parametrize("frames", [1, front_end.STRETCH, front_end.STRETCH + 200, 2 * front_end.STRETCH + 900])
+def test_a_spectrogram_in_stretches_is_that_of_the_whole_recording(window, frames):
+    extract = front_end.SpectrogramFrontEnd(SpectrogramOptions(snip_edges=False), window, False)
+    samples = wave(160 * frames)
+    np.testing.assert_allclose(np.concatenate([*extract.stretches("u", samples)]), extract("u", samples), atol=1e-5)
+
+
 def test_the_log_magnitude_of_a_tone_peaks_in_its_bin_at_its_level():
     t = np.arange(16000) / 16000
     frequency = 100 * 16000 / 1728  # the centre of bin 100

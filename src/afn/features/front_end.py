@@ -6,7 +6,7 @@ records it beside the model. Training and the scoring of single recordings build
 that both pass through the same function.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,12 +27,13 @@ from afn.features.log_magnitude import log_magnitude
 from afn.features.modulation import modulation_cepstra
 from afn.features.qlog import qlog_spectrum
 from afn.features.settings import Features, Mfcc, Spectrogram
-from afn.features.spectrogram import log_spectrogram
+from afn.features.spectrogram import log_spectrogram, log_spectrogram_stretches
 from afn.features.whitened import whitened
 
 CONF = ROOT / "conf"
 # Raised whenever the same settings give other features: existing ones are then extracted again.
 VERSION = 2
+STRETCH = 4096  # frames of a long recording that are worked on at a time, a multiple of spectrogram.BLOCK
 
 # kind -> the function of samples int16[N] and settings that gives float[T × D]
 FUNCTIONS: dict[str, Callable[[np.ndarray, Any], np.ndarray]] = {
@@ -128,20 +129,44 @@ def native(description: Mapping[str, Any]) -> FrontEnd:
 
 @dataclass(frozen=True)
 class SpectrogramFrontEnd:
-    """Kaldi's log power spectrogram after the sliding mean: int16[N] to float32[T × bins]."""
+    """Kaldi's log power spectrogram, less its sliding mean: int16[N] to float32[T × bins]."""
 
     options: SpectrogramOptions
-    cmn_window: int
+    cmn_window: int | None
     norm_vars: bool
 
     @property
     def sample_rate(self) -> int:
         return int(self.options.sample_frequency)
 
-    def __call__(self, utt: str, samples: np.ndarray) -> np.ndarray:
-        if self.options.frames(len(samples)) < 1:
+    def frames(self, samples: np.ndarray) -> int:
+        """The number of frames T of a recording. UserError if there is not a single one."""
+        count = self.options.frames(len(samples))
+        if count < 1:
             raise UserError(f"{len(samples)} samples are too few for one frame. Remove the recording from the list.")
-        return sliding_cmvn(log_spectrogram(samples, self.options, utt), self.cmn_window, self.norm_vars)
+        return count
+
+    def __call__(self, utt: str, samples: np.ndarray) -> np.ndarray:
+        self.frames(samples)
+        return self._normalised(log_spectrogram(samples, self.options, utt))
+
+    def stretches(self, utt: str, samples: np.ndarray) -> Iterator[np.ndarray]:
+        """The rows of `self(utt, samples)`, equal to rounding, some at a time: an hour of speech takes little memory."""
+        self.frames(samples)
+        window = self.cmn_window or 0
+        held, begin = np.empty((0, self.options.bins), dtype=np.float32), 0  # begin: the first row not given yet
+        for stretch in log_spectrogram_stretches(samples, self.options, utt, STRETCH):
+            held = np.concatenate([held, stretch])
+            end = len(held) - window  # rows from here on need frames that follow
+            if end > begin:
+                yield self._normalised(held)[begin:end]
+                cut = max(end - window, 0)
+                held, begin = held[cut:], end - cut
+        if len(held) > begin:
+            yield self._normalised(held)[begin:]
+
+    def _normalised(self, features: np.ndarray) -> np.ndarray:
+        return features if self.cmn_window is None else sliding_cmvn(features, self.cmn_window, self.norm_vars)
 
 
 @dataclass(frozen=True)

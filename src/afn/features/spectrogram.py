@@ -4,6 +4,7 @@ Source: Kaldi, feat/feature-window.cc, feat/feature-spectrogram.cc.
 """
 
 import hashlib
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -26,19 +27,28 @@ def log_spectrogram(samples: np.ndarray, options: SpectrogramOptions, utt: str =
     Returns:
         float32[T × bins], natural logarithm of power; bin 0 is replaced by the log energy of the frame, as in Kaldi.
     """
+    return next(log_spectrogram_stretches(samples, options, utt))
+
+
+def log_spectrogram_stretches(
+    samples: np.ndarray, options: SpectrogramOptions, utt: str, frames: int | None = None
+) -> Iterator[np.ndarray]:
+    """The rows of `log_spectrogram`, `frames` at a time, a multiple of BLOCK (default: all)."""
     windows = _windows(np.asarray(samples), options)
     whole_numbers = windows.dtype == np.int16 and not options.dither
     bits = _bits(utt) if options.dither else None
     padded = np.zeros((BLOCK, options.fft_size), dtype=np.float32)
-    logarithm = np.empty((len(windows), options.bins), dtype=np.float32)
-    for start in range(0, len(windows), BLOCK):
-        frames = windows[start : start + BLOCK].astype(np.float32)
-        if bits is not None:
-            noise = _normal(bits, frames.size).reshape(frames.shape)
-            noise *= options.dither
-            frames += noise
-        _log_power(frames, options, whole_numbers, padded[: len(frames)], logarithm[start : start + BLOCK])
-    return logarithm
+    for first in range(0, max(len(windows), 1), frames or max(len(windows), 1)):
+        stretch = windows[first : first + (frames or len(windows))]
+        logarithm = np.empty((len(stretch), options.bins), dtype=np.float32)
+        for start in range(0, len(stretch), BLOCK):
+            block = stretch[start : start + BLOCK].astype(np.float32)
+            if bits is not None:
+                noise = _normal(bits, block.size).reshape(block.shape)
+                noise *= options.dither
+                block += noise
+            _log_power(block, options, whole_numbers, padded[: len(block)], logarithm[start : start + BLOCK])
+        yield logarithm
 
 
 def _log_power(
