@@ -173,13 +173,14 @@ def test_the_arithmetic_is_recorded_and_a_training_does_not_resume_in_another(fi
     settings = ("model.frames=250", "train.epochs=1", "features.backend=native")
     words = [word for setting in settings for word in ("--set", setting)]
     pipeline = Pipeline(tmp_path, finished.corpus, "--system", "lcnn", *words)
+    monkeypatch.setattr("afn.systems.device.resolved", lambda precision, *_: precision.replace("auto", "float32"))
     pipeline.run((-2, -1, 0))
     folder = pipeline.exp / "noise" / "lcnn" / "seed1"
     assert (
         yaml.safe_load((folder / "config.yaml").read_text())["identity"]["settings"]["train"]["precision"] == "float32"
     )
     assert provenance.read(folder).settings.train.precision == "float32"
-    monkeypatch.setattr("afn.systems.device.resolved", lambda *_: "bfloat16")  # a GPU that has it
+    monkeypatch.setattr("afn.systems.device.resolved", lambda *_: "bfloat16")  # a machine that has it
     pipeline.run((0, 2))  # a finished training is used as it is
     assert "train.precision: float32, now bfloat16" in pipeline.refused((2,), "--set", "train.precision=bfloat16")
     (folder / "trained").unlink()

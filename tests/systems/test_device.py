@@ -31,8 +31,19 @@ def gpu(monkeypatch):
 def test_auto_is_bfloat16_only_on_gpus_that_have_it_in_hardware(generation, precision, gpu):
     gpu(generation)
     assert devices.resolved("auto") == devices.resolved("auto", torch.device("cuda")) == precision
-    assert devices.resolved("auto", torch.device("cpu")) == "float32"
-    assert devices.resolved("bfloat16", torch.device("cpu")) == "bfloat16"
+
+
+@pytest.mark.parametrize(
+    ("instructions", "wanted", "precision"),
+    [(True, "auto", "bfloat16"), (False, "auto", "float32"), (None, "auto", "float32")]
+    + [(True, "float32", "float32"), (False, "bfloat16", "bfloat16")],
+)
+def test_auto_is_bfloat16_only_on_cpus_that_have_it_in_hardware(instructions, wanted, precision, monkeypatch):
+    if instructions is None:  # a version of PyTorch that cannot tell
+        monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported", raising=False)
+    else:
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: instructions, raising=False)
+    assert devices.resolved(wanted, torch.device("cpu")) == precision
 
 
 def test_float32_on_a_gpu_is_not_tf32_and_results_are_repeatable(gpu, monkeypatch):

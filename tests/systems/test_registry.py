@@ -57,8 +57,8 @@ def test_an_identity_holds_neither_the_features_nor_what_changes_no_number(name)
     [(False, "auto", "float32"), (True, "auto", "bfloat16"), (True, "float32", "float32")],
 )
 def test_a_networks_identity_holds_the_arithmetic_of_this_machine(bfloat16, wanted, resolved, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: bfloat16)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: bfloat16, raising=False)
     of = settings("afn", f"train.precision={wanted}")
     assert NeuralSystem.identity(of)["train"]["precision"] == resolved
     assert devices.resolved(of.train.precision) == resolved

@@ -41,18 +41,26 @@ def placed(model: torch.nn.Module, device: torch.device) -> torch.nn.Module:
 def resolved(precision: str, device: torch.device | None = None) -> str:
     """The arithmetic that a setting means on `device` (default: the one that `choose` takes): float32 or bfloat16.
 
-    "auto" is bfloat16 on a GPU that has it in hardware, and float32 elsewhere.
+    "auto" is bfloat16 on a GPU or CPU that has it in hardware, and float32 elsewhere.
     """
     if precision != "auto":
         return precision
     cuda = torch.cuda.is_available() if device is None else device.type == "cuda"
-    return "bfloat16" if cuda and torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    has_it = torch.cuda.is_bf16_supported(including_emulation=False) if cuda else _cpu_has_bfloat16()
+    return "bfloat16" if has_it else "float32"
+
+
+def _cpu_has_bfloat16() -> bool:
+    """Whether convolutions can use bfloat16 instructions: AVX512-BF16, which CPUs with AMX have as well."""
+    asked = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # private; a version without it trains in float32
+    return asked is not None and torch.backends.mkldnn.is_available() and asked()
 
 
 def arithmetic(device: torch.device, precision: str) -> contextlib.AbstractContextManager[object]:
     """A context for forward passes in training, by a `resolved` precision.
 
-    bfloat16 autocasts matrix products and convolutions; batch statistics, weights and the loss stay float32.
+    bfloat16 autocasts matrix products and convolutions, which sum in float32; batch statistics, weights and the loss
+    stay float32.
     """
     if precision == "bfloat16":
         return torch.autocast(device.type, torch.bfloat16)
