@@ -25,9 +25,10 @@ MFCC = "compute-mfcc-feats"
 Commands = list[list[str]]  # of a chain: each a program and its options; lists and archives are appended
 
 
-def spectrogram(conf: Path, cmn_window: int, norm_vars: bool) -> Commands:
+def spectrogram(conf: Path, cmn_window: int | None, norm_vars: bool) -> Commands:
     """Log power spectrograms by the options in `conf`, less their sliding mean."""
-    return [["compute-spectrogram-feats", f"--config={conf}"], _sliding(cmn_window, norm_vars)]
+    commands = [["compute-spectrogram-feats", f"--config={conf}"]]
+    return commands if cmn_window is None else [*commands, _sliding(cmn_window, norm_vars)]
 
 
 def mfcc(conf: Path, deltas: int, delta_window: int, cmn_window: int | None, norm_vars: bool) -> Commands:

@@ -19,14 +19,14 @@ class Named(Settings):
 
 
 class Spectrogram(Named):
-    """Kaldi's log power spectrogram after the sliding mean (features/spectrogram.py, features/kaldi.py)."""
+    """Kaldi's log power spectrogram, less its sliding mean (features/spectrogram.py, features/kaldi.py)."""
 
     kind: Literal["spectrogram"]
     conf: Execution[str] = Field(description="Kaldi options, relative to conf/; their content is recorded")
     backend: Execution[Literal["auto", "kaldi", "native"]] = Field(
         description="auto: Kaldi where it is installed, else our extractor; the one that was used is recorded"
     )
-    cmn_window: PositiveInt = Field(description="frames")
+    cmn_window: PositiveInt | None = Field(description="frames of the sliding mean; null: it is not subtracted")
     norm_vars: bool = Field(description="divide by the sliding deviation as well")
 
 

@@ -6,26 +6,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from afn.common.errors import UserError
+from afn.systems.neural.loading import check_width, repeated
 from afn.systems.subset import GENUINE, Subset
 
 
-def tile(features: np.ndarray, frames: int, bins: int) -> np.ndarray:
+def tile(features: np.ndarray, frames: int | None, bins: int) -> np.ndarray:
     """float[T × bins] to float[bins × frames]: the utterance repeated until it is long enough (Lai et al., sec. 3.1).
 
-    A longer utterance (ASVspoof 2017 has none above 1091 frames) is cut to its first `frames`. Raises UserError for
-    features of another width.
+    A longer utterance (ASVspoof 2017 has none above 1091 frames) is cut to its first `frames`; None: as long as it is.
+    Raises UserError for features of another width.
     """
     check_width(features, bins)
-    return features[np.arange(frames) % len(features)].T
-
-
-def check_width(features: np.ndarray, bins: int) -> None:
-    """Raise UserError unless `features` have `bins` values a frame."""
-    if features.shape[1] != bins:
-        raise UserError(
-            f"features have {features.shape[1]} values per frame, the network takes {bins}. Change features.conf."
-        )
+    return repeated(features, frames).T if frames else features.T
 
 
 def tile_on(device: torch.device, features: Sequence[np.ndarray], frames: int, bins: int) -> Tensor:
@@ -52,10 +44,10 @@ class Tiled:
 
     Args:
         subset: utterances, features and labels.
-        frames, bins: the size that every utterance is tiled to.
+        frames, bins: the size that every utterance is tiled to; frames None: whole utterances, one in a batch.
     """
 
-    def __init__(self, subset: Subset, frames: int, bins: int):
+    def __init__(self, subset: Subset, frames: int | None, bins: int):
         self.subset, self.frames, self.bins = subset, frames, bins
         self.utterances = subset.utterances
         self.features = subset.features
@@ -89,9 +81,10 @@ class Resident:
     """
 
     def __init__(self, tiled: Tiled, matrices: Sequence[Tensor]):
+        assert tiled.frames is not None
         device = matrices[0].device
         lengths = torch.tensor([len(matrix) for matrix in matrices])
-        self.subset, self.utterances = tiled.subset, tiled.utterances
+        self.subset, self.utterances, self.frames = tiled.subset, tiled.utterances, tiled.frames
         self.features = torch.cat(list(matrices))  # [N × D], one utterance after the other
         self.starts, self.lengths = (lengths.cumsum(0) - lengths).to(device), lengths.to(device)
         self.steps = torch.arange(tiled.frames, device=device)
@@ -106,13 +99,23 @@ class Resident:
         return _gathered(self.features, self.starts[chosen], self.lengths[chosen], self.steps), self.targets[chosen]
 
 
-def shuffled(count: int, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+def shuffled(
+    count: int, batch_size: int, seed: int, epoch: int, classes: Sequence[Sequence[int]] = ()
+) -> list[list[int]]:
     """The batches of one training epoch: every index once, in an order that `seed` and `epoch` decide.
 
     The last batch may be smaller. A single left-over utterance joins the batch before it: batch norm needs two.
+    `classes`, lists of indices, are balanced: those of a smaller one occur again, its n-th time with n · `count` added.
     """
-    order = np.random.default_rng([seed, epoch]).permutation(count).tolist()
-    batches = [order[i : i + batch_size] for i in range(0, count, batch_size)]
+    random = np.random.default_rng([seed, epoch])
+    order = random.permutation(count).tolist()
+    for members in classes:
+        missing = max(map(len, classes)) - len(members)
+        turns = [count * turn + random.permutation(members) for turn in range(1, missing // len(members) + 2)]
+        order += np.concatenate(turns)[:missing].tolist()
+    if classes:
+        random.shuffle(order)
+    batches = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
     if len(batches) > 1 and len(batches[-1]) == 1:
         last = batches.pop()
         batches[-1] += last

@@ -3,9 +3,9 @@
 Values of the recipe have no defaults: the YAML states each, with its reason.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from afn.common.config import Execution, Settings, Share
 from afn.features.settings import Features
@@ -53,6 +53,14 @@ class OriginalLCNN(Settings):
     )
 
 
+class StatisticsPooling(Settings):
+    """StatisticsPoolingCNN in statistics_pooling.py, for utterances of any length."""
+
+    kind: Literal["statistics_pooling"]
+    widths: list[PositiveInt] = Field(min_length=1, description="maps after each strided convolution")
+    hidden: PositiveInt = Field(description="units of the hidden linear layer")
+
+
 class Training(Settings):
     """The recipe of training, training.py."""
 
@@ -66,10 +74,28 @@ class Training(Settings):
         description="epochs without a better dev loss before the learning rate is reduced"
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        description="auto: bfloat16 on a GPU that has it, float32 elsewhere"
+        description="auto: bfloat16 on a GPU or CPU that has it, float32 elsewhere"
     )
     checkpoint_minutes: Execution[NonNegativeFloat] = Field(description="an interruption costs at most this much work")
     compile: bool = Field(default=False, description="use torch.compile: needs a C++ compiler, and minutes to start")
+    weight_decay: NonNegativeFloat | None = Field(default=None, description="AdamW with this decay; null: Adam")
+    one_cycle: Share | None = Field(
+        default=None,
+        description="fraction of the steps in which the learning rate rises to learning_rate, before it falls to zero; "
+        "the last epoch's weights are kept. null: lr_factor, and the weights with the lowest dev EER",
+    )
+    averaging: Share | None = Field(
+        default=None, description="dev and scores use a moving average of the weights with this decay a step"
+    )
+    balanced: bool | None = Field(
+        default=None, description="utterances of the smaller class are repeated until both are equally frequent"
+    )
+    crop: PositiveInt | None = Field(
+        default=None, description="frames of a random part of each utterance, for networks of any length"
+    )
+
+
+VARIATIONS = ("weight_decay", "one_cycle", "averaging", "balanced", "crop")  # left out of records where they are null
 
 
 class Neural(Row):
@@ -77,8 +103,17 @@ class Neural(Row):
 
     kind: Literal["neural"]
     features: Features
-    model: Annotated[AttentiveFiltering | DilatedResidual | ReducedLCNN | OriginalLCNN, Field(discriminator="kind")]
+    model: Annotated[
+        AttentiveFiltering | DilatedResidual | ReducedLCNN | OriginalLCNN | StatisticsPooling,
+        Field(discriminator="kind"),
+    ]
     train: Training
+
+    @model_validator(mode="after")
+    def _crops(self) -> Self:
+        if (self.train.crop is None) != hasattr(self.model, "frames"):
+            raise ValueError("train.crop: networks of any length need it, and those of fixed frames have none")
+        return self
 
 
 SETTINGS = Neural

@@ -17,13 +17,16 @@ from afn.systems.neural.batches import Tiled, tile, tile_on
 from afn.systems.neural.dilated_resnet import DilatedResNet
 from afn.systems.neural.embedding_gaussians import EmbeddingGaussians
 from afn.systems.neural.inference import for_scoring
-from afn.systems.neural.settings import Neural
+from afn.systems.neural.settings import VARIATIONS, Neural
+from afn.systems.neural.statistics_pooling import StatisticsPoolingCNN
 from afn.systems.protocol import Attended, Chosen, Exportable, System
 from afn.systems.subset import Subset, in_order
 
 GAUSSIANS = "gaussians.pt"
 
-Network = AttentiveFilteringNetwork | DilatedResNet | light_cnn.LightCNN | light_cnn.OriginalLightCNN
+Network = (
+    AttentiveFilteringNetwork | DilatedResNet | light_cnn.LightCNN | light_cnn.OriginalLightCNN | StatisticsPoolingCNN
+)
 
 # `model.kind` -> the network of its settings, freshly initialised. ValueError where its parts do not fit.
 NETWORKS: dict[str, Callable[[Any], Network]] = {
@@ -33,6 +36,7 @@ NETWORKS: dict[str, Callable[[Any], Network]] = {
     "dilated_resnet": lambda of: DilatedResNet(of.activation, of.frames),
     "light_cnn": lambda of: light_cnn.LightCNN(of.frames),
     "original_light_cnn": lambda of: light_cnn.OriginalLightCNN(of.dropout, frames=of.frames),
+    "statistics_pooling": lambda of: StatisticsPoolingCNN(of.widths, of.hidden),
 }
 
 
@@ -44,7 +48,6 @@ class NeuralSystem(System):
     """
 
     settings: Neural
-    frames: int
 
     def __init__(self, settings: Neural, seed: int):
         super().__init__(settings, seed)
@@ -55,7 +58,7 @@ class NeuralSystem(System):
             raise UserError(f"model.{error}") from None
         self.scorer: nn.Module = self.model  # batches to scores
         self.device = torch.device("cpu")
-        self.frames = settings.model.frames
+        self.frames: int | None = getattr(settings.model, "frames", None)
         self.attentive = isinstance(self.model, AttentiveFilteringNetwork)
         # Lai et al.'s predict_only.py averages sigmoids; log-likelihood ratios would saturate there.
         self.gaussian = getattr(settings.model, "back_end", "") == "gaussian"
@@ -68,6 +71,9 @@ class NeuralSystem(System):
     @classmethod
     def identity(cls, settings: Neural) -> dict[str, Any]:
         found = super().identity(settings)
+        for name in VARIATIONS:
+            if found["train"][name] is None:
+                del found["train"][name]
         found["train"]["precision"] = devices.resolved(settings.train.precision)
         return found
 
@@ -96,7 +102,7 @@ class NeuralSystem(System):
 
     def _load_network(self, path: Path) -> None:
         self.device = devices.choose()
-        self.at_once = training.scoring_batch(self.device)
+        self.at_once = training.scoring_batch(self.device, self.frames)
         state = checkpoints.load(path, self.device)
         try:
             self.scorer.load_state_dict(state["model"])
@@ -117,7 +123,7 @@ class NeuralSystem(System):
 
     def inputs(self, features: list[np.ndarray]) -> Tensor:
         """Matrices float32[T × bins] as one batch, Tensor[B × 1 × bins × frames]."""
-        if self.device.type != "cpu":
+        if self.device.type != "cpu" and self.frames is not None:
             return tile_on(self.device, features, self.frames, self.bins)
         return torch.from_numpy(np.stack([tile(matrix, self.frames, self.bins) for matrix in features]))[:, None]
 

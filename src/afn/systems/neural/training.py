@@ -1,20 +1,23 @@
 """The training recipe of Lai et al. (ICASSP 2019), as their repository runs it; it can be resumed at any time.
 
 Adam with AMSGrad on the binary cross-entropy, batches of 4. After every epoch the learning rate follows the dev loss,
-and the weights with the lowest dev EER so far are kept.
+and the weights with the lowest dev EER so far are kept. A recipe may replace parts of it (settings.py): random crops,
+balanced classes, weight decay, a one-cycle schedule, averaged weights.
 """
 
 import logging
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel
 
 from afn.common import files
 from afn.common.errors import RETRAIN, UserError
@@ -24,6 +27,7 @@ from afn.systems import checkpoints
 from afn.systems import device as devices
 from afn.systems.neural.batches import Resident, Tiled, shuffled
 from afn.systems.neural.inference import for_scoring
+from afn.systems.neural.loading import Examples, Varied, ahead
 from afn.systems.neural.settings import Training
 from afn.systems.protocol import METRICS
 from afn.systems.subset import in_order
@@ -66,11 +70,32 @@ class Trainer:
         self.precision = devices.resolved(recipe.precision, self.device)
         self.model = devices.placed(model, self.device)
         self.forward = torch.compile(self.model) if recipe.compile else self.model
-        self.train, self.dev = self._placed(train), self._placed(dev)
-        self.optimiser = torch.optim.Adam(model.parameters(), recipe.learning_rate, amsgrad=recipe.amsgrad)
-        self.scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        self.train: Tiled | Resident | Varied
+        if recipe.crop:
+            self.train = Varied(train.subset, Examples(seed, recipe.crop, train.bins, crop=True))
+        else:
+            self.train = self._placed(train)
+        self.dev = self._placed(dev)
+        self.classes = [np.flatnonzero(train.targets == of).tolist() for of in (0, 1)] if recipe.balanced else []
+        self.optimiser: torch.optim.Optimizer
+        if recipe.weight_decay is None:
+            self.optimiser = torch.optim.Adam(model.parameters(), recipe.learning_rate, amsgrad=recipe.amsgrad)
+        else:
+            self.optimiser = torch.optim.AdamW(
+                model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, amsgrad=recipe.amsgrad
+            )
+        self.scheduler: Any = torch.optim.lr_scheduler.ReduceLROnPlateau(
             self.optimiser, factor=recipe.lr_factor, patience=recipe.lr_patience
         )
+        if recipe.one_cycle is not None:
+            self.scheduler = torch.optim.lr_scheduler.OneCycleLR(
+                self.optimiser,
+                recipe.learning_rate,
+                total_steps=recipe.epochs * len(self._order(1)),
+                pct_start=recipe.one_cycle,
+                cycle_momentum=False,
+            )
+        self.average = averaged(self.model, recipe.averaging) if recipe.averaging else None
         self.position = Position()
 
     def run(self) -> None:
@@ -95,6 +120,10 @@ class Trainer:
         loss = loss / len(targets)
         loss.backward()
         self.optimiser.step()
+        if self.recipe.one_cycle is not None:
+            self.scheduler.step()
+        if self.average is not None:
+            self.average.update_parameters(self.model)
         value = loss.item()
         if not math.isfinite(value):
             raise UserError(
@@ -103,24 +132,37 @@ class Trainer:
             )
         return value
 
+    def _order(self, epoch: int) -> list[list[int]]:
+        """The batches of an epoch; an index of more than an utterance is of its repetition."""
+        return shuffled(len(self.train.utterances), self.recipe.batch_size, self.seed, epoch, self.classes)
+
+    def _loaded(self, order: list[list[int]], epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of `order`, read before the step needs them."""
+        if isinstance(self.train, Varied):
+            made = self.train.batches(order, epoch)
+            return ((torch.from_numpy(inputs), torch.from_numpy(targets)) for inputs, targets in ahead(made))
+        count = len(self.train.utterances)
+        batches = map(self.train.batch, ([index % count for index in batch] for batch in order))
+        return batches if isinstance(self.train, Resident) else ahead(batches)
+
     def _epoch(self) -> None:
         """Train on every utterance once, after the batches that are already done."""
         at = self.position
-        batches = shuffled(len(self.train), self.recipe.batch_size, self.seed, at.epoch)
+        order = self._order(at.epoch)
         saved = started = time.monotonic()
         before = at.seconds
         self.model.train()
-        done = sum(len(batch) for batch in batches[: at.step])
-        with Progress(f"seed {self.seed}, epoch {at.epoch}", len(self.train)) as progress:
+        done = sum(len(batch) for batch in order[: at.step])
+        with Progress(f"seed {self.seed}, epoch {at.epoch}", sum(map(len, order))) as progress:
             progress.advance(done)
-            for batch in batches[at.step :]:
+            for inputs, targets in self._loaded(order[at.step :], at.epoch):
                 # What a step samples (dropout) depends on its place alone, so that a resumed run samples the same.
                 torch.manual_seed(int(np.random.SeedSequence([self.seed, at.epoch, at.step]).generate_state(1)[0]))
-                at.loss += self.step(*self.train.batch(batch)) * len(batch)
+                at.loss += self.step(inputs, targets) * len(targets)
                 at.step += 1
-                done += len(batch)
+                done += len(targets)
                 at.seconds = before + time.monotonic() - started
-                progress.advance(len(batch), loss=at.loss / done)
+                progress.advance(len(targets), loss=at.loss / done)
                 if time.monotonic() - saved > 60 * self.recipe.checkpoint_minutes:
                     self._save()
                     saved = time.monotonic()
@@ -133,41 +175,48 @@ class Trainer:
         # -log sigmoid(z) for genuine, -log(1 - sigmoid(z)) for spoof
         dev_loss = float(np.mean(np.logaddexp(0, np.where(targets == 1, -logits, logits))))
         eer = 100 * linear_roc_eer(logits[targets == 1], logits[targets == 0])
+        count = sum(map(len, self._order(at.epoch)))
         row = {
             "epoch": at.epoch,
-            "train_loss": at.loss / len(self.train),
+            "train_loss": at.loss / count,
             "dev_loss": dev_loss,
             "dev_eer": eer,
             "learning_rate": self.optimiser.param_groups[0]["lr"],
             "seconds": round(at.seconds, 2),
-            "utterances_per_second": round(len(self.train) / max(at.seconds, 1e-9), 3),
+            "utterances_per_second": round(count / max(at.seconds, 1e-9), 3),
         }
         at.history.append(row)
         self.log.info(
             f"epoch {at.epoch}: train loss {row['train_loss']:.4f}, dev loss {dev_loss:.4f}, dev EER {eer:.2f} %, "
             f"learning rate {row['learning_rate']:g}, {row['utterances_per_second']:.2f} utt/s"
         )
-        self.scheduler.step(dev_loss)
+        if self.recipe.one_cycle is None:
+            self.scheduler.step(dev_loss)
         at.stale += 1
-        if eer < at.best_eer:
+        if eer < at.best_eer or self.recipe.one_cycle is not None:
             at.best_eer, at.best_epoch, at.stale = eer, at.epoch, 0
-            best = {"model": self.model.state_dict(), "epoch": at.epoch, "dev_eer": eer}
+            best = {"model": self.result.state_dict(), "epoch": at.epoch, "dev_eer": eer}
             checkpoints.save(self.directory / BEST, best)
         at.epoch, at.step, at.loss, at.seconds = at.epoch + 1, 0, 0.0, 0.0
         self._save()
+
+    @property
+    def result(self) -> nn.Module:
+        """The network that is selected: with averaged weights, where the recipe has them."""
+        return self.model if self.average is None else self.average.module
 
     def _dev_logits(self) -> np.ndarray:
         """The logit of every dev utterance, float64[U]."""
         batches = (
             ([self.dev.utterances[i] for i in indices], self.dev.batch(indices)[0])
-            for indices in in_order(len(self.dev), scoring_batch(self.device))
+            for indices in in_order(len(self.dev), scoring_batch(self.device, self.dev.frames))
         )
-        scored = scores(for_scoring(self.model), batches, self.device, f"seed {self.seed}, dev", len(self.dev))
+        scored = scores(for_scoring(self.result), batches, self.device, f"seed {self.seed}, dev", len(self.dev))
         return np.array([logit for _, logit in scored])
 
     def _placed(self, tiled: Tiled) -> Tiled | Resident:
         """The subset on the GPU if its features fit into a quarter of the free memory; else it is read in batches."""
-        if self.device.type != "cuda":
+        if self.device.type != "cuda" or tiled.frames is None:
             return tiled
         resident = tiled.resident(self.device, devices.room_for_features(self.device))
         if resident is None:
@@ -183,6 +232,8 @@ class Trainer:
             "scheduler": self.scheduler.state_dict(),
             "position": asdict(self.position),
         }
+        if self.average is not None:
+            state["average"] = self.average.state_dict()
         checkpoints.save(self.directory / LAST, state)
 
     def _resume(self) -> None:
@@ -194,6 +245,8 @@ class Trainer:
             self.model.load_state_dict(state["model"])
             self.optimiser.load_state_dict(state["optimiser"])
             self.scheduler.load_state_dict(state["scheduler"])
+            if self.average is not None:
+                self.average.load_state_dict(state["average"])
             self.position = Position(**state["position"])
         except (AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
             reason = checkpoints.first_line(error)
@@ -215,9 +268,23 @@ def scores(
             progress.advance(len(utterances))
 
 
-def scoring_batch(device: torch.device) -> int:
+def scoring_batch(device: torch.device, frames: int | None) -> int:
     """Utterances scored at a time. One on a CPU: as fast, and a score cannot depend on its neighbours.
 
-    On a GPU their maps take less memory than a training step of four.
+    On a GPU their maps take less memory than a training step of four. One if they have several lengths (no `frames`).
     """
-    return 1 if device.type == "cpu" else 16
+    return 1 if device.type == "cpu" or frames is None else 16
+
+
+def averaged(model: nn.Module, decay: float) -> AveragedModel:
+    """A moving average of the weights and batch statistics of `model`; the first steps count less than in a plain one.
+
+    Of n steps, the average has a decay of at most (1 + n) / (10 + n): initial weights are soon forgotten.
+    """
+
+    def mean(average: Tensor, now: Tensor, steps: Tensor | int) -> Tensor:
+        if not now.is_floating_point():  # batch norm's count of batches
+            return now
+        return torch.lerp(average, now, 1 - min(decay, (1 + float(steps)) / (10 + float(steps))))
+
+    return AveragedModel(model, avg_fn=mean, use_buffers=True)
