@@ -38,7 +38,7 @@ def speech():
 
 
 def played(device, sound, seed=0):
-    return Chain(OFF.replace(loudspeaker=device), RATE).replay(sound, (seed,))
+    return Chain(OFF.replace(loudspeaker=device), RATE).replayed(sound, (seed,))
 
 
 def response(device, frequencies, seed=0):
@@ -77,14 +77,14 @@ def test_with_every_part_off_only_the_level_changes(speech):
 def test_the_level_is_that_of_the_speech_without_pauses(speech, level):
     recording = Chain(OFF.replace(level=(level, level)), RATE)(3 * speech, "genuine", (1,))
     loud = recording[4000:20000].astype(float)
-    assert 20 * np.log10(signals.rms(loud) / 32767) == pytest.approx(level, abs=0.1)
+    assert 20 * np.log10(signals.rms(loud) / 32768) == pytest.approx(level, abs=0.1)
 
 
 def test_loud_peaks_turn_the_recording_down_instead_of_clipping():
     peaks = np.full(RATE, 0.1)
     peaks[::1000] = 1.0
     recording = Chain(OFF.replace(level=(-6.0, -6.0)), RATE)(peaks, "genuine", (1,))
-    assert np.abs(recording).max() == round(0.98 * 32767)
+    assert np.abs(recording).max() == round(0.98 * 32768)
 
 
 @pytest.mark.parametrize("snr", [5.0, 30.0])
@@ -163,7 +163,7 @@ def test_measured_responses_replace_the_random_ones_in_their_share():
     chain = Chain(OFF.replace(loudspeaker=device), RATE, {"loudspeaker": [echo]})
     impulse = np.zeros(2000)
     impulse[0] = 1
-    used = [np.allclose(chain.replay(impulse, (k,))[:200], echo) for k in range(60)]
+    used = [np.allclose(chain.replayed(impulse, (k,))[:200], echo) for k in range(60)]
     assert 15 < sum(used) < 45
     assert not np.allclose(played(device.replace(measured=1.0), impulse)[:200], echo)  # there is none
 

@@ -1,1 +1,5 @@
 """Random recording channels: for the corpus `randomised`, and for augmentation while training."""
+
+from afn.augment.augmenter import Augmentation as Augmentation
+from afn.augment.augmenter import Augmenter as Augmenter
+from afn.augment.augmenter import masked as masked

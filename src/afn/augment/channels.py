@@ -20,7 +20,8 @@ Key = tuple[int | str, ...]
 Responses = Mapping[str, Sequence[np.ndarray]]  # measured ones, by role: room, loudspeaker, microphone
 
 FULL_SCALE = 0.98  # of 16 bits; louder peaks turn the whole recording down
-BANDS = (0.49, 0.9)  # highest band edge and highest centre of a resonance: of the sampling rate, of the band edge
+HIGHEST_EDGE = 0.49  # of the sampling rate
+OFFSET = 0.5  # of an uneven saturation, whose limit is 1
 LINES = 1024  # of the FFT in which a response curve is defined
 LOWEST, HIGHEST = 50.0, 8000.0  # Hz, ends of a response curve
 
@@ -131,99 +132,88 @@ class Chain:
 
         Both classes sample the last recording in the same way: with the same key it is the same.
         """
-        sound = self.replay(self.hear(speech, self.settings.covert, key, "covert"), key) if label == SPOOF else speech
-        return self.record(sound, key)
+        if label == SPOOF:
+            covert = self._heard(speech, self.settings.covert, stream(0, *key, "covert"))
+            speech = self.replayed(covert, key)
+        return quantised(self.recorded(speech, key))
 
-    def record(self, sound: np.ndarray, key: Key) -> np.ndarray:
-        """The recording of a sound, live or replayed: int16[N] at a random level."""
-        heard = self.hear(sound, self.settings.recording, key, "recording")
+    def replayed(self, recording: np.ndarray, key: Key) -> np.ndarray:
+        """A recording (float64[N]) as a loudspeaker plays it: float64[N]."""
+        rng = stream(0, *key, "replay")
+        return through(recording, self.settings.loudspeaker, rng, self.sample_rate, self.responses.get("loudspeaker"))
+
+    def recorded(self, sound: np.ndarray, key: Key) -> np.ndarray:
+        """The recording of a sound, live or replayed, at a random level: float64[N] within ±1."""
+        heard = self._heard(sound, self.settings.recording, stream(0, *key, "recording"))
         level = between(stream(0, *key, "level"), self.settings.level)
         heard *= 10 ** (level / 20) / signals.loudness(heard, self.sample_rate)
-        heard *= min(1.0, FULL_SCALE / max(np.abs(heard).max(), signals.SILENT))
-        return np.round(heard * 32767).astype(np.int16)
+        return heard * min(1.0, FULL_SCALE / max(float(np.abs(heard).max()), signals.SILENT))
 
-    def hear(self, sound: np.ndarray, recorder: Recorder, key: Key, purpose: str) -> np.ndarray:
-        """A sound (float64[N]) after room and microphone, with noise: float64[N] of unit loudness but for the noise."""
-        rng = stream(0, *key, purpose)
-        sound = self._device(self._room(sound, recorder.room, rng), recorder.microphone, "microphone", rng)
-        return self.noisy(sound / signals.loudness(sound, self.sample_rate), recorder.noise, rng)
-
-    def replay(self, recording: np.ndarray, key: Key) -> np.ndarray:
-        """A recording (float64[N]) as a loudspeaker plays it: float64[N]."""
-        return self._device(recording, self.settings.loudspeaker, "loudspeaker", stream(0, *key, "replay"))
-
-    def noisy(self, sound: np.ndarray, noise: Noise, rng: np.random.Generator) -> np.ndarray:
-        """A sound of unit loudness with noise: float64[N]."""
-        snr, tilt, some = between(rng, noise.snr), between(rng, noise.tilt), rng.random() < noise.probability
-        if not some:
-            return sound
-        count = scipy.fft.next_fast_len(len(sound), real=True)
-        added = signals.coloured_noise(rng, count, tilt, self.sample_rate)[: len(sound)]
-        return sound + added * 10 ** (-snr / 20)
-
-    def _room(self, sound: np.ndarray, room: Room, rng: np.random.Generator) -> np.ndarray:
-        if rng.random() >= room.probability:
-            return sound
-        response = self._measured("room", room.measured, rng)
-        return signals.convolved(sound, reverberation(room, rng, self.sample_rate) if response is None else response)
-
-    def _device(self, sound: np.ndarray, device: Device, role: str, rng: np.random.Generator) -> np.ndarray:
-        response = self._measured(role, device.measured, rng)
-        first = rng.random() < 0.5  # an amplifier distorts before the filter, a membrane after it
-        if device.saturation and first:
-            sound = self._saturated(sound, device.saturation, rng)
-        low, high = self._edge(device.high_pass, rng, LOWEST), self._edge(device.low_pass, rng, HIGHEST)
-        filters = [
-            scipy.signal.butter(edge[1], edge[0], kind, fs=self.sample_rate, output="sos")
-            for edge, kind in ((low, "highpass"), (high, "lowpass"))
-            if edge[1]
-        ]
-        if response is None and device.resonances:
-            filters += self._resonances(device.resonances, low[0], high[0], rng)
-        if response is None and device.curve:
-            response = response_of(device.curve, rng, self.sample_rate)
-        if response is not None:
+    def _heard(self, sound: np.ndarray, recorder: Recorder, rng: np.random.Generator) -> np.ndarray:
+        """A sound (float64[N]) after room and microphone, with noise: float64[N]."""
+        if rng.random() < recorder.room.probability:
+            response = measured(self.responses.get("room"), recorder.room.measured, rng)
+            if response is None:
+                response = reverberation(recorder.room, rng, self.sample_rate)
             sound = signals.convolved(sound, response)
-        if filters:
-            sound = scipy.signal.sosfilt(np.concatenate(filters), sound)
-        if device.saturation and not first:
-            sound = self._saturated(sound, device.saturation, rng)
-        return sound
+        sound = through(sound, recorder.microphone, rng, self.sample_rate, self.responses.get("microphone"))
+        return noisy(sound, recorder.noise, rng, self.sample_rate)
 
-    def _measured(self, role: str, share: float, rng: np.random.Generator) -> np.ndarray | None:
-        responses = self.responses.get(role, ())
-        if rng.random() >= share or not responses:
-            return None
-        return responses[int(rng.integers(len(responses)))]
 
-    def _edge(self, edge: Edge | None, rng: np.random.Generator, without: float) -> tuple[float, int]:
-        """Frequency and order of a band edge; `without` and 0 for a device without it."""
-        if edge is None or rng.random() >= edge.probability:
-            return min(without, BANDS[0] * self.sample_rate), 0
-        frequency = min(geometric(rng, edge.frequency), BANDS[0] * self.sample_rate)
-        return frequency, int(rng.integers(edge.order[0], edge.order[1] + 1))
+def quantised(sound: np.ndarray) -> np.ndarray:
+    """float64[N] within ±1 as int16[N]; what is louder is clipped."""
+    return np.clip(np.rint(sound * 32768), -32768, 32767).astype(np.int16)
 
-    def _resonances(
-        self, resonances: Resonances, low: float, high: float, rng: np.random.Generator
-    ) -> list[np.ndarray]:
-        """Second-order sections with centres from the lower to the upper band edge (Hz)."""
-        sections = []
-        for _ in range(rng.integers(resonances.count[0], resonances.count[1] + 1)):
-            centre = geometric(rng, (low, max(BANDS[1] * high, low)))
-            gain = between(rng, (-resonances.gain, resonances.gain))
-            sections.append(signals.resonance(centre, gain, geometric(rng, resonances.sharpness), self.sample_rate))
-        return sections
 
-    def _saturated(self, sound: np.ndarray, saturation: Saturation, rng: np.random.Generator) -> np.ndarray:
-        drive, some = geometric(rng, saturation.drive), rng.random() < saturation.probability
-        if not some:
-            return sound
-        driven = sound * (drive / signals.loudness(sound, self.sample_rate))
-        if saturation.shape == "hard":
-            return np.clip(driven, -1, 1)
-        if saturation.shape == "uneven":
-            return np.tanh(driven + 0.5) - np.tanh(0.5)
-        return np.tanh(driven)
+def noisy(sound: np.ndarray, noise: Noise, rng: np.random.Generator, sample_rate: int) -> np.ndarray:
+    """A sound (float64[N]) with noise: a new float64[N]."""
+    snr, tilt, some = between(rng, noise.snr), between(rng, noise.tilt), rng.random() < noise.probability
+    if not some:
+        return sound.copy()
+    count = scipy.fft.next_fast_len(len(sound), real=True)
+    added = signals.coloured_noise(rng, count, tilt, sample_rate)[: len(sound)]
+    return sound + added * (10 ** (-snr / 20) * signals.loudness(sound, sample_rate))
+
+
+def through(
+    sound: np.ndarray,
+    device: Device,
+    rng: np.random.Generator,
+    sample_rate: int,
+    responses: Sequence[np.ndarray] | None = None,
+) -> np.ndarray:
+    """A sound (float64[N]) after a random device: float64[N]; `responses` are measured ones of such devices."""
+    first = rng.random() < 0.5  # an amplifier distorts before the filter, a membrane after it
+    if device.saturation and first:
+        sound = _saturated(sound, device.saturation, rng, sample_rate)
+    response = measured(responses, device.measured, rng)
+    low, low_order = _edge(device.high_pass, LOWEST, rng, sample_rate)
+    high, high_order = _edge(device.low_pass, HIGHEST, rng, sample_rate)
+    filters = [
+        scipy.signal.butter(order, edge, kind, fs=sample_rate, output="sos")
+        for edge, order, kind in ((low, low_order, "highpass"), (high, high_order, "lowpass"))
+        if order
+    ]
+    if response is None and (some := device.resonances):
+        for _ in range(rng.integers(some.count[0], some.count[1] + 1)):
+            centre, gain = geometric(rng, (low, max(0.9 * high, low))), between(rng, (-some.gain, some.gain))
+            filters.append(signals.resonance(centre, gain, geometric(rng, some.sharpness), sample_rate))
+    if response is None and device.curve:
+        response = response_of(device.curve, rng, sample_rate)
+    if response is not None:
+        sound = signals.convolved(sound, response)
+    if filters:
+        sound = scipy.signal.sosfilt(np.concatenate(filters), sound)
+    if device.saturation and not first:
+        sound = _saturated(sound, device.saturation, rng, sample_rate)
+    return sound
+
+
+def measured(responses: Sequence[np.ndarray] | None, share: float, rng: np.random.Generator) -> np.ndarray | None:
+    """One of the measured responses in a `share` of the calls, else None."""
+    if rng.random() >= share or not responses:
+        return None
+    return responses[int(rng.integers(len(responses)))]
 
 
 def reverberation(room: Room, rng: np.random.Generator, sample_rate: int) -> np.ndarray:
@@ -257,3 +247,22 @@ def response_of(curve: Curve, rng: np.random.Generator, sample_rate: int) -> np.
 def geometric(rng: np.random.Generator, ends: tuple[float, float]) -> float:
     """A log-uniform sample from a range."""
     return float(np.exp(between(rng, (np.log(ends[0]), np.log(ends[1])))))
+
+
+def _edge(edge: Edge | None, without: float, rng: np.random.Generator, sample_rate: int) -> tuple[float, int]:
+    """Frequency (Hz) and order of a band edge; `without` and 0 for a device that does not have it."""
+    if edge is None or rng.random() >= edge.probability:
+        return min(without, HIGHEST_EDGE * sample_rate), 0
+    frequency = min(geometric(rng, edge.frequency), HIGHEST_EDGE * sample_rate)
+    return frequency, int(rng.integers(edge.order[0], edge.order[1] + 1))
+
+
+def _saturated(sound: np.ndarray, saturation: Saturation, rng: np.random.Generator, sample_rate: int) -> np.ndarray:
+    drive, some = geometric(rng, saturation.drive), rng.random() < saturation.probability
+    if not some:
+        return sound
+    scale = drive / signals.loudness(sound, sample_rate)
+    if saturation.shape == "hard":
+        return np.clip(scale * sound, -1, 1) / scale
+    offset = OFFSET if saturation.shape == "uneven" else 0.0
+    return (np.tanh(scale * sound + offset) - np.tanh(offset)) / scale

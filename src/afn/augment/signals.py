@@ -14,12 +14,23 @@ def rms(samples: np.ndarray) -> float:
     return float(np.sqrt((samples**2).mean()))
 
 
-def loudness(samples: np.ndarray, sample_rate: int) -> float:
-    """The RMS of float64[N] in the frames that are at most 30 dB below the loudest: without pauses; never 0."""
-    frame = min(len(samples), round(FRAME * sample_rate))
+def powers(samples: np.ndarray, frame: int) -> np.ndarray:
+    """The power of successive pieces of `frame` samples of float64[N]: float64[N / frame], without the last part."""
     whole = len(samples) // frame
-    power = (samples[: whole * frame].reshape(whole, frame) ** 2).mean(axis=1)
-    return max(float(np.sqrt(power[power >= LOUD * power.max()].mean())), SILENT)
+    return (samples[: whole * frame].reshape(whole, frame) ** 2).mean(axis=1)
+
+
+def loud(samples: np.ndarray, sample_rate: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """Powers of the frames of float64[N], which of them are at most 30 dB below the loudest, and a frame's length."""
+    frame = min(len(samples), round(FRAME * sample_rate))
+    power = powers(samples, frame)
+    return power, power >= LOUD * power.max(), frame
+
+
+def loudness(samples: np.ndarray, sample_rate: int) -> float:
+    """The RMS of float64[N] in its loud frames: without pauses; never 0."""
+    power, chosen, _ = loud(samples, sample_rate)
+    return max(float(np.sqrt(power[chosen].mean())), SILENT)
 
 
 def coloured_noise(rng: np.random.Generator, count: int, tilt: float, sample_rate: int) -> np.ndarray:
