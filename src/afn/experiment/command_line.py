@@ -214,7 +214,8 @@ def subset(layout: Layout, name: str, feature: str) -> Subset:
     """The subset `name` with its labels and the features in the folder `feature`."""
     utterances = datadir.read(layout.subset(name))
     features = FeatureArchive(layout.features(name, feature) / "feats.scp", ROOT)
-    return Subset(name, {u.utt: u.label for u in utterances}, features, {u.utt: u.speaker for u in utterances})
+    labels, speakers, recordings = ({u.utt: getattr(u, of) for u in utterances} for of in ("label", "speaker", "wav"))
+    return Subset(name, labels, features, speakers, recordings)
 
 
 def prepared(layout: Layout) -> list[str]:

@@ -14,13 +14,14 @@ GENUINE = {"genuine": 1.0, "spoof": 0.0}  # the target of a network
 class Subset:
     """`labels` (utterance -> genuine|spoof) and `features` (utterance -> float32[T × D]), over the same utterances.
 
-    `speakers` (utterance -> name) where they are known.
+    `speakers` (utterance -> name) and `recordings` (utterance -> wav file) where they are known.
     """
 
     name: str
     labels: Mapping[str, str]
     features: Mapping[str, np.ndarray]
     speakers: Mapping[str, str] = field(default_factory=dict)
+    recordings: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if odd := sorted(self.labels.keys() ^ self.features.keys()):

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
+from afn.augment import Augmentation
 from afn.common.config import Execution, Settings, Share
 from afn.features.settings import Features
 from afn.systems.protocol import Row
@@ -93,9 +94,19 @@ class Training(Settings):
     crop: PositiveInt | None = Field(
         default=None, description="frames of a random part of each utterance, for networks of any length"
     )
+    augment: Augmentation | None = Field(
+        default=None, description="random changes of recordings and features, others in every epoch"
+    )
 
 
-VARIATIONS = ("weight_decay", "one_cycle", "averaging", "balanced", "crop")  # left out of records where they are null
+VARIATIONS = (
+    "weight_decay",
+    "one_cycle",
+    "averaging",
+    "balanced",
+    "crop",
+    "augment",
+)  # left out of records where they are null
 
 
 class Neural(Row):

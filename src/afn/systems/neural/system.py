@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from afn.common.errors import RETRAIN, UserError
+from afn.features import front_end
 from afn.systems import checkpoints
 from afn.systems import device as devices
 from afn.systems.neural import light_cnn, training
@@ -84,7 +85,10 @@ class NeuralSystem(System):
 
     def fit(self, train: Subset, dev: Subset, directory: Path) -> None:
         tiled, selecting = (Tiled(subset.both_classes(), self.frames, self.bins) for subset in (train, dev))
-        training.Trainer(self.model, tiled, selecting, self.settings.train, self.seed, directory).run()
+        recipe, extract = self.settings.train, None
+        if recipe.augment is not None:
+            extract = front_end.native(front_end.describe(self.settings.features, backend="native"))
+        training.Trainer(self.model, tiled, selecting, recipe, self.seed, directory, extract).run()
         if self.gaussian:
             assert isinstance(self.model, light_cnn.OriginalLightCNN)
             self._load_network(directory / training.BEST)

@@ -2,7 +2,7 @@
 
 Adam with AMSGrad on the binary cross-entropy, batches of 4. After every epoch the learning rate follows the dev loss,
 and the weights with the lowest dev EER so far are kept. A recipe may replace parts of it (settings.py): random crops,
-balanced classes, weight decay, a one-cycle schedule, averaged weights.
+augmentation, balanced classes, weight decay, a one-cycle schedule, averaged weights.
 """
 
 import logging
@@ -19,9 +19,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
-from afn.common import files
+from afn.common import files, parallel
 from afn.common.errors import RETRAIN, UserError
 from afn.common.progress import Progress
+from afn.features.front_end import FrontEnd
 from afn.metrics.eer import linear_roc_eer
 from afn.systems import checkpoints
 from afn.systems import device as devices
@@ -61,9 +62,19 @@ class Trainer:
         recipe: the YAML's `train`.
         seed: decides the order of the batches and what a step samples.
         directory: for metrics.csv and the checkpoints LAST and BEST.
+        front_end: extracts the features of augmented recordings.
     """
 
-    def __init__(self, model: nn.Module, train: Tiled, dev: Tiled, recipe: Training, seed: int, directory: Path):
+    def __init__(
+        self,
+        model: nn.Module,
+        train: Tiled,
+        dev: Tiled,
+        recipe: Training,
+        seed: int,
+        directory: Path,
+        front_end: FrontEnd | None = None,
+    ):
         self.log = logging.getLogger("train")
         self.recipe, self.seed, self.directory = recipe, seed, directory
         self.device = devices.choose()
@@ -71,30 +82,15 @@ class Trainer:
         self.model = devices.placed(model, self.device)
         self.forward = torch.compile(self.model) if recipe.compile else self.model
         self.train: Tiled | Resident | Varied
-        if recipe.crop:
-            self.train = Varied(train.subset, Examples(seed, recipe.crop, train.bins, crop=True))
+        if frames := recipe.crop or (recipe.augment and train.frames):
+            examples = Examples(seed, frames, train.bins, bool(recipe.crop), recipe.augment, front_end)
+            self.train = Varied(train.subset, examples, parallel.default_jobs())
         else:
             self.train = self._placed(train)
         self.dev = self._placed(dev)
         self.classes = [np.flatnonzero(train.targets == of).tolist() for of in (0, 1)] if recipe.balanced else []
-        self.optimiser: torch.optim.Optimizer
-        if recipe.weight_decay is None:
-            self.optimiser = torch.optim.Adam(model.parameters(), recipe.learning_rate, amsgrad=recipe.amsgrad)
-        else:
-            self.optimiser = torch.optim.AdamW(
-                model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, amsgrad=recipe.amsgrad
-            )
-        self.scheduler: Any = torch.optim.lr_scheduler.ReduceLROnPlateau(
-            self.optimiser, factor=recipe.lr_factor, patience=recipe.lr_patience
-        )
-        if recipe.one_cycle is not None:
-            self.scheduler = torch.optim.lr_scheduler.OneCycleLR(
-                self.optimiser,
-                recipe.learning_rate,
-                total_steps=recipe.epochs * len(self._order(1)),
-                pct_start=recipe.one_cycle,
-                cycle_momentum=False,
-            )
+        self.optimiser = adam(self.model, recipe)
+        self.scheduler = schedule(self.optimiser, recipe, recipe.epochs * len(self._order(1)))
         self.average = averaged(self.model, recipe.averaging) if recipe.averaging else None
         self.position = Position()
 
@@ -274,6 +270,26 @@ def scoring_batch(device: torch.device, frames: int | None) -> int:
     On a GPU their maps take less memory than a training step of four. One if they have several lengths (no `frames`).
     """
     return 1 if device.type == "cpu" or frames is None else 16
+
+
+def adam(model: nn.Module, recipe: Training) -> torch.optim.Adam:
+    """Adam, or AdamW where the recipe has a weight decay."""
+    if recipe.weight_decay is None:
+        return torch.optim.Adam(model.parameters(), recipe.learning_rate, amsgrad=recipe.amsgrad)
+    return torch.optim.AdamW(
+        model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, amsgrad=recipe.amsgrad
+    )
+
+
+def schedule(optimiser: torch.optim.Optimizer, recipe: Training, steps: int) -> Any:
+    """What sets the learning rate: the dev loss after every epoch, or one cycle over all `steps`."""
+    if recipe.one_cycle is None:
+        return torch.optim.lr_scheduler.ReduceLROnPlateau(
+            optimiser, factor=recipe.lr_factor, patience=recipe.lr_patience
+        )
+    return torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, recipe.learning_rate, total_steps=steps, pct_start=recipe.one_cycle, cycle_momentum=False
+    )
 
 
 def averaged(model: nn.Module, decay: float) -> AveragedModel:
