@@ -12,9 +12,10 @@ import prepare
 from afn.common import config, owned, paths
 from afn.common.errors import UserError
 from afn.corpora import datadir
+from afn.features import nuisance
 from made_up_recordings import make
 
-TABLES = ("wav.scp", "utt2spk", "spk2utt", "utt2label", "utt2cond", "utt2hash")
+TABLES = ("wav.scp", "utt2spk", "spk2utt", "utt2label", "utt2cond", "utt2hash", nuisance.FILE)
 
 
 class Corpus:
@@ -132,7 +133,7 @@ def test_a_second_run_finds_everything_up_to_date_or_writes_what_is_lost(corpus)
     corpus.edit(f"{corpus.root}/lists/dev", f"{corpus.root}/wav/../lists/dev/")  # another spelling of a folder
     assert "is up to date" in corpus.run()
     assert everything(corpus.data) == before
-    for lost in ("utt2hash", "wav.scp", "utt2spk"):
+    for lost in ("utt2hash", "wav.scp", "utt2spk", nuisance.FILE):
         (corpus.data / "noise" / "dev" / lost).unlink()
         corpus.run()
         assert corpus.tables() == tables
@@ -144,14 +145,27 @@ def test_a_second_run_finds_everything_up_to_date_or_writes_what_is_lost(corpus)
     assert corpus.tables(corpus.root / "elsewhere") == tables
 
 
+def test_the_nuisances_are_those_of_the_samples_and_of_the_users_file(corpus):
+    original = corpus.root / "wav" / "eval_000.wav"
+    samples = soundfile.read(original, dtype="int16")[0]
+    soundfile.write(original, samples / 2**15, 16000, subtype="FLOAT")
+    corpus.run("--nj", "2")
+    utts, values = nuisance.read(corpus.data / "noise" / "eval" / nuisance.FILE)
+    assert utts == sorted(datadir.hashes(corpus.data / "noise" / "eval"))
+    expected = nuisance.measure(samples, 16000) | {nuisance.OF_FILE: original.stat().st_size * 16000 / len(samples)}
+    assert dict(zip(nuisance.NUISANCES, values[0], strict=True)) == pytest.approx(expected, rel=1e-5)
+
+
 def test_a_replaced_recording_is_noticed(corpus):
     corpus.run()
     before = datadir.recordings_hash(corpus.data / "noise" / "eval")
+    measured = (corpus.data / "noise" / "eval" / nuisance.FILE).read_bytes()
     shutil.copy(corpus.root / "wav" / "train_001.wav", corpus.root / "wav" / "eval_000.wav")
     said = corpus.run()
     assert "eval: recordings are replaced or gone (eval_000); preparing the corpus again" in said
     assert "warning: 1 recordings of eval also occur in train (train_001 = eval_000)" in said
     assert datadir.recordings_hash(corpus.data / "noise" / "eval") != before
+    assert (corpus.data / "noise" / "eval" / nuisance.FILE).read_bytes() != measured
     assert "is up to date" in corpus.run()
     (corpus.root / "wav" / "eval_000.wav").unlink()
     with pytest.raises(UserError, match=r"eval_000\.wav: no such recording"):

@@ -1,27 +1,32 @@
-"""Stage -2: a corpus becomes data/<corpus>/{train,dev,eval}, three Kaldi data directories.
+"""Stage -2: a corpus becomes data/<corpus>/{train,dev,eval}, three Kaldi data directories with a nuisance.csv each.
 
 Nothing of a user's is overwritten or deleted: output goes only into folders that the project has marked as its own
 (`afn.common.owned`), and what a subset leaves behind there goes file by file.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from afn import corpora
-from afn.common import owned, paths, record
+from afn.common import owned, parallel, paths, record
 from afn.common.errors import UserError
 from afn.common.labels import GENUINE, SUBSETS
+from afn.common.progress import Progress
 from afn.corpora import datadir, overlaps, recordings
 from afn.corpora.datadir import Utterance
 from afn.experiment import locks
 from afn.experiment.layout import Layout
+from afn.features import audio, nuisance
 
 OURS = (record.NAME,)  # directly in data/<corpus>, which the user may share
 
+Recording = tuple[str, str, int | None]  # utterance, wav, bytes of the file
+Measured = tuple[str, dict[str, float]]  # utterance, nuisances
+
 
 def prepare(
-    corpus: corpora.Corpus,
+    corpus: corpora.CorpusKind,
     layout: Layout,
     *,
     jobs: int = 1,
@@ -29,12 +34,12 @@ def prepare(
     allow_pipes: bool = False,
     say: Callable[[str], None] = print,
 ) -> dict[str, list[Utterance]] | None:
-    """Write the data directories of a corpus unless they are up to date.
+    """Write the data directories of a corpus, and the nuisances of its recordings, unless they are up to date.
 
     Args:
         corpus: its settings.
         layout: where data/<corpus> is.
-        jobs: processes that simulate a corpus.
+        jobs: processes that simulate a corpus, and that read recordings.
         force: prepare again even if everything is up to date.
         allow_pipes: run the pipes of a wav.scp.
         say: is told of what the user should know, a line each.
@@ -52,6 +57,7 @@ def prepare(
         "places": {name: paths.portable(path) for name, path in places.items()},
     }
     if not force and _up_to_date(corpus, layout, made_from, say):
+        _measure(layout, jobs)
         return None
     _check_folders(corpus, layout)
     _say_if_replaced(layout.corpus_data, made_from["places"], say)
@@ -69,12 +75,14 @@ def prepare(
             directory = layout.subset(subset)
             if subset in utterances:
                 owned.claim(directory)
+                (directory / nuisance.FILE).unlink(missing_ok=True)
                 datadir.write(directory, utterances[subset])
             elif left := _remove(directory):
                 names = ", ".join(path.name for path in left)
                 say(f"{directory}: not in the corpus any more; left, as not made by this project: {names}")
         converted = recordings.counts(copies)  # tells; decides nothing
         record.write(layout.corpus_data, {**made_from, "subsets": list(utterances), "converted": converted})
+    _measure(layout, jobs)
     return utterances
 
 
@@ -85,7 +93,9 @@ def summary(utterances: list[Utterance]) -> str:
     return f"{genuine} genuine + {len(utterances) - genuine} spoof, {speakers} speakers"
 
 
-def _up_to_date(corpus: corpora.Corpus, layout: Layout, made_from: dict[str, Any], say: Callable[[str], None]) -> bool:
+def _up_to_date(
+    corpus: corpora.CorpusKind, layout: Layout, made_from: dict[str, Any], say: Callable[[str], None]
+) -> bool:
     """Whether the data directories are those of the record `made_from`, and every recording is as it was then."""
     if not record.current(layout.corpus_data, made_from["identity"]):
         return False
@@ -107,6 +117,38 @@ def _up_to_date(corpus: corpora.Corpus, layout: Layout, made_from: dict[str, Any
     return True
 
 
+def _measure(layout: Layout, jobs: int) -> None:
+    """Write the nuisances of every subset that has none: of an older data directory, or after an interruption."""
+    subsets = record.read(layout.corpus_data).get("subsets", ())
+    missing = [subset for subset in subsets if not nuisance.exists(layout.subset(subset) / nuisance.FILE)]
+    if not missing:
+        return
+    with locks.hold(layout.corpus_data):
+        for directory in map(layout.subset, missing):
+            # A part of a file: the size of the whole says nothing about it, that of its copy is used.
+            whole = {} if (directory / datadir.PARTS).exists() else datadir.hashes(directory)
+            items = [(utt, wav, whole[utt].size if whole else None) for utt, wav in datadir.recordings(directory)]
+            with Progress(f"measuring {directory.name}", len(items)) as progress:
+                nuisance.write(directory / nuisance.FILE, _rows(items, jobs, progress))
+
+
+def _rows(items: Sequence[Recording], jobs: int, progress: Progress) -> Iterator[Measured]:
+    units = (items[first : first + recordings.UNIT] for first in range(0, len(items), recordings.UNIT))
+    for measured in parallel.ordered_map(_measured, units, jobs):
+        yield from measured
+        progress.advance(len(measured))
+
+
+def _measured(items: Sequence[Recording]) -> list[Measured]:
+    """The nuisances of recordings; the work of a worker process."""
+    found = []
+    for utt, wav, size in items:
+        path = paths.located(wav)
+        of = nuisance.measure(audio.read(path, recordings.SAMPLE_RATE), recordings.SAMPLE_RATE)
+        found.append((utt, {**of, nuisance.OF_FILE: (size or path.stat().st_size) / of["duration"]}))
+    return found
+
+
 def _say_if_replaced(folder: Path, places: Mapping[str, str], say: Callable[[str], None]) -> None:
     """Say that data directories are replaced which were prepared from other inputs, as those of another YAML."""
     try:
@@ -119,7 +161,7 @@ def _say_if_replaced(folder: Path, places: Mapping[str, str], say: Callable[[str
             return
 
 
-def _check_folders(corpus: corpora.Corpus, layout: Layout) -> None:
+def _check_folders(corpus: corpora.CorpusKind, layout: Layout) -> None:
     """Raise UserError if a folder that would be written is not the project's."""
     owned.check(layout.corpus_data, OURS)
     subsets = [layout.subset(subset) for subset in corpus.names_of_subsets()]
@@ -134,4 +176,6 @@ def _remove(directory: Path) -> list[Path]:
     features = [path for path in directory.iterdir() if path.is_dir() and owned.is_ours(path)]
     for folder in features:
         owned.remove(folder)
-    return owned.remove(directory, (*datadir.TABLES, datadir.SOURCES, datadir.PARTS, ".*.lock", ".*.tmp"))
+    return owned.remove(
+        directory, (*datadir.TABLES, datadir.SOURCES, datadir.PARTS, nuisance.FILE, ".*.lock", ".*.tmp")
+    )
