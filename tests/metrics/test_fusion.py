@@ -45,6 +45,14 @@ def test_classes_apart_still_have_finite_weights():
     assert np.isfinite(llrs).all() and llrs[1] > 5 and llrs[2] < -5
 
 
+def test_members_with_the_same_scores_share_the_weight():
+    genuine = np.arange(300) < 100
+    scores = scores_of(genuine)[:, [0, 0, 1]]
+    first, second, other = fusion.train(scores, genuine, ["a", "a2", "b"]).weights
+    assert [first + second, other] == pytest.approx(fusion.train(scores[:, 1:], genuine, ["a", "b"]).weights, abs=1e-6)
+    assert first == pytest.approx(second, abs=1e-6)
+
+
 def test_log_odds_of_probabilities():
     genuine = np.arange(200) < 80
     odds = scores_of(genuine)[:, :1]

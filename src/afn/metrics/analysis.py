@@ -3,12 +3,10 @@
 Systems and fusions are named by their titles, which are unique.
 """
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from afn.common.errors import UserError
 from afn.metrics import bootstrap, breakdown, calibration, dcf, eer, fusion, tdcf
@@ -164,11 +162,8 @@ def ratios(
 ) -> Ratios:
     """Train on dev and apply to all `scores` (subset -> float[N × members]); arguments and errors as `fusion.train`."""
     dev = trials["dev"]
-    with warnings.catch_warnings():
-        # If classes hardly overlap, scikit-learn falls back to another solver, whose result is as good.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model = fusion.train(scores["dev"], dev.genuine, members, logits, smoothed)
-        validated = fusion.cross_validate(scores["dev"], dev, members, logits, smoothed)
+    model = fusion.train(scores["dev"], dev.genuine, members, logits, smoothed)
+    validated = fusion.cross_validate(scores["dev"], dev, members, logits, smoothed)
     llrs = {subset: model.llrs(matrix) for subset, matrix in scores.items()}
     classes = {subset: (v[trials[subset].genuine], v[~trials[subset].genuine]) for subset, v in llrs.items()}
     return Ratios(
