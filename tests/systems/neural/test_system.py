@@ -13,7 +13,8 @@ from afn.experiment import rows
 from afn.systems import registry
 from afn.systems.neural.batches import Tiled
 from afn.systems.neural.embedding_gaussians import EmbeddingGaussians
-from afn.systems.neural.settings import Neural
+from afn.systems.neural.settings import VARIATIONS, Neural
+from afn.systems.neural.system import NeuralSystem
 from afn.systems.subset import Subset
 
 NEURAL = rows.rows("all-neural")
@@ -56,6 +57,29 @@ def test_a_row_differs_from_the_afn_only_where_it_says(name):
         assert system.features == settings("afn").features
         rate = 0.0005 if name == "drn_elu" else 0.001
         assert system.train == settings("afn").train.replace(learning_rate=rate)
+
+
+def test_what_a_recipe_may_add_is_no_part_of_the_identity_of_rows_without_it():
+    assert not set(VARIATIONS) & set(NeuralSystem.identity(settings("afn"))["train"])
+    assert NeuralSystem.identity(settings("afn", "train.averaging=0.9"))["train"]["averaging"] == 0.9
+
+
+def test_random_crops_are_for_networks_of_any_length():
+    for name, assignment in (("statpool", "train.crop=null"), ("afn", "train.crop=[9, 9]")):
+        with pytest.raises(UserError, match=r"train\.crop: networks of any length need it"):
+            settings(name, assignment)
+
+
+def test_statistics_pooling_trains_is_loaded_and_scores_utterances_of_any_length(tmp_path):
+    system = settings("statpool", "train.epochs=2", "train.batch_size=4", "model.widths=[4]", "model.strides=[[4, 2]]")
+    train, dev = subset("t", 6, 257), subset("d", 4, 257)
+    registry.build(system, 1).fit(train, dev, tmp_path)
+    loaded = registry.build(system, 2)
+    loaded.load(tmp_path)
+    scores = loaded.score(dev)
+    louder = Subset("d", dev.labels, {utt: matrix + 3 for utt, matrix in dev.features.items()})
+    assert loaded.score(louder) == pytest.approx(scores, abs=1e-3)
+    assert len(set(scores.values())) == len(dev.utterances)
 
 
 @pytest.mark.parametrize("back_end", ["softmax", "gaussian"])

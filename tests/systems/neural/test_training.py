@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from afn.augment import Augmentation
 from afn.common import files
 from afn.common.errors import UserError
 from afn.systems import checkpoints
@@ -29,6 +30,14 @@ RECIPE = Training(
     lr_patience=1,
     precision="float32",
     checkpoint_minutes=60.0,
+)
+VARIED = RECIPE.replace(
+    weight_decay=0.1,
+    one_cycle=0.3,
+    averaging=0.9,
+    balanced=True,
+    crop=(10, 10),
+    augment=Augmentation(time_masks={"count": (1, 1), "width": (1, 3)}),
 )
 
 
@@ -76,11 +85,12 @@ class Killed(BaseException):
     pass
 
 
-@pytest.mark.parametrize("instant", [0, 1, 6, 13, 22])
-def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_path, monkeypatch, instant):
-    recipe = RECIPE.replace(checkpoint_minutes=0.0)  # after every batch
-    trainer(tmp_path / "whole").run()
-    interrupted = trainer(tmp_path / "cut", recipe)
+@pytest.mark.parametrize(
+    ("recipe", "instant"), [*((RECIPE, instant) for instant in (0, 1, 6, 13, 22)), (VARIED, 6), (VARIED, 13)]
+)
+def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_path, monkeypatch, recipe, instant):
+    trainer(tmp_path / "whole", recipe).run()
+    interrupted = trainer(tmp_path / "cut", recipe.replace(checkpoint_minutes=0.0))  # after every batch
     step, done = interrupted.step, []
 
     def dying(*batch):
@@ -92,7 +102,7 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_pa
     monkeypatch.setattr(interrupted, "step", dying)
     with pytest.raises(Killed):
         interrupted.run()
-    trainer(tmp_path / "cut").run()
+    trainer(tmp_path / "cut", recipe).run()
     for name in (LAST, BEST):
         assert same(weights(tmp_path / "whole", name), weights(tmp_path / "cut", name))
     timing = ("seconds", "utterances_per_second")
@@ -170,6 +180,25 @@ def test_the_learning_rate_halves_when_the_dev_loss_has_not_improved_for_more_th
     selecting(tmp_path, monkeypatch, [better, worse, worse, worse, worse, worse], recipe)
     rates = [float(row["learning_rate"]) for row in rows(tmp_path)]
     assert rates == [0.01, 0.01, 0.01, 0.005, 0.005, 0.0025]
+
+
+def test_one_cycle_rises_falls_to_nothing_and_keeps_the_last_weights(tmp_path, monkeypatch):
+    recipe = RECIPE.replace(epochs=6, patience=1, one_cycle=0.5)
+    better, worse = (2.0, -2.0), (1.0, -1.0)
+    run = selecting(tmp_path, monkeypatch, [better, *5 * [worse]], recipe)
+    rates = [float(row["learning_rate"]) for row in rows(tmp_path)]
+    assert max(rates) == pytest.approx(0.01, rel=0.01) and rates[0] < rates[1] < rates[2] > rates[3] > rates[4]
+    assert rates[5] < 1e-5
+    assert run.position.best_epoch == checkpoints.load(tmp_path / BEST, CPU)["epoch"] == 6
+
+
+def test_averaged_weights_are_those_of_dev_and_scores_and_do_not_steer_training(tmp_path):
+    for name, averaging in (("plain", None), ("averaged", 0.9)):
+        trainer(tmp_path / name, RECIPE.replace(one_cycle=0.5, averaging=averaging)).run()
+    assert same(weights(tmp_path / "plain"), weights(tmp_path / "averaged"))
+    last, best = (weights(tmp_path / "averaged", name) for name in (LAST, BEST))
+    assert not torch.equal(last["head.weight"], best["head.weight"])
+    torch.testing.assert_close(last["head.weight"], best["head.weight"], rtol=0.5, atol=0.05)
 
 
 def test_the_dev_loss_is_the_binary_cross_entropy(tmp_path, monkeypatch):

@@ -1,6 +1,6 @@
 """Training examples made ahead of the step that needs them: crops, masks and augmented recordings.
 
-An example depends on the seed, the epoch and the utterance alone: neither on the order of the work nor on the number of
+A batch depends on the seed, the epoch and its utterances alone: neither on the order of the work nor on the number of
 processes that do it. Without PyTorch, which worker processes then need not import.
 """
 
@@ -56,36 +56,37 @@ class Examples:
 
     Args:
         seed: of the training.
-        frames: of an example.
+        frames: of an example, the beginning of the utterance; or the range of a random part of it.
         bins: values per frame that the network takes.
-        crop: whether an example is a random part of the utterance, less the mean of the whole; else its beginning.
         augment: how recordings and features are changed.
         front_end: extracts the features of changed recordings.
     """
 
     seed: int
-    frames: int
+    frames: int | tuple[int, int]
     bins: int
-    crop: bool
     augment: Augmentation | None = None
     front_end: FrontEnd | None = None
 
     def batch(self, work: tuple[int, Sequence[Item]]) -> tuple[np.ndarray, np.ndarray]:
         """`(epoch, items)` to examples float32[B × 1 × D × frames] and targets float32[B], 1 = genuine."""
         epoch, items = work
-        features, labels = zip(*(self.example(item, epoch) for item in items), strict=True)
+        frames = self.frames
+        if not isinstance(frames, int):
+            random = stream(0, self.seed, epoch, items[0].utt, items[0].turn, "frames")
+            frames = int(random.integers(*frames, endpoint=True))
+        features, labels = zip(*(self.example(item, epoch, frames) for item in items), strict=True)
         return np.stack(features)[:, None], np.array([GENUINE[label] for label in labels], dtype=np.float32)
 
-    def example(self, item: Item, epoch: int) -> tuple[np.ndarray, str]:
+    def example(self, item: Item, epoch: int, frames: int) -> tuple[np.ndarray, str]:
         """One utterance as float32[D × frames], and its label, which is spoof if it was replayed."""
         key = (self.seed, epoch, item.utt, item.turn)
         features, label = self._augmented(item, key) if isinstance(item.source, str) else (item.source, item.label)
         check_width(features, self.bins)
-        if self.crop:
-            start = stream(0, *key, "crop").integers(max(len(features) - self.frames, 0) + 1)
-            example = repeated(features, self.frames, int(start)) - features.mean(axis=0)
-        else:
-            example = repeated(features, self.frames)
+        start = 0
+        if not isinstance(self.frames, int):
+            start = int(stream(0, *key, "crop").integers(max(len(features) - frames, 0) + 1))
+        example = repeated(features, frames, start)
         return (example if self.augment is None else masked(example, self.augment, key)).T, label
 
     def _augmented(self, item: Item, key: Key) -> tuple[np.ndarray, str]:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from afn.augment import Augmentation
-from afn.common.config import Execution, Settings, Share
+from afn.common.config import Ends, Execution, Range, Settings, Share
 from afn.features.settings import Features
 from afn.systems.protocol import Row
 
@@ -58,8 +58,10 @@ class StatisticsPooling(Settings):
     """StatisticsPoolingCNN in statistics_pooling.py, for utterances of any length."""
 
     kind: Literal["statistics_pooling"]
-    widths: list[PositiveInt] = Field(min_length=1, description="maps after each strided convolution")
+    widths: list[PositiveInt] = Field(min_length=1, description="maps after each convolution")
+    strides: list[Ends[PositiveInt]] = Field(description="[F, T] of each convolution")
     hidden: PositiveInt = Field(description="units of the hidden linear layer")
+    dropout: float = Field(ge=0, lt=1, description="fraction that is dropped before each linear layer")
 
 
 class Training(Settings):
@@ -91,8 +93,8 @@ class Training(Settings):
     balanced: bool | None = Field(
         default=None, description="utterances of the smaller class are repeated until both are equally frequent"
     )
-    crop: PositiveInt | None = Field(
-        default=None, description="frames of a random part of each utterance, for networks of any length"
+    crop: Range[PositiveInt] | None = Field(
+        default=None, description="frames of a random part of each utterance, sampled per batch; for any length"
     )
     augment: Augmentation | None = Field(
         default=None, description="random changes of recordings and features, others in every epoch"

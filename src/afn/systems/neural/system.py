@@ -37,7 +37,7 @@ NETWORKS: dict[str, Callable[[Any], Network]] = {
     "dilated_resnet": lambda of: DilatedResNet(of.activation, of.frames),
     "light_cnn": lambda of: light_cnn.LightCNN(of.frames),
     "original_light_cnn": lambda of: light_cnn.OriginalLightCNN(of.dropout, frames=of.frames),
-    "statistics_pooling": lambda of: StatisticsPoolingCNN(of.widths, of.hidden),
+    "statistics_pooling": lambda of: StatisticsPoolingCNN(of.widths, of.strides, of.hidden, of.dropout),
 }
 
 
@@ -153,11 +153,13 @@ class NeuralSystem(System):
         logit = self.model.classifier(filtered).item()
         return Attended(mask[0, 0].cpu().numpy(), filtered[0, 0].cpu().numpy(), logit)
 
-    def draw_attention(self, path: Path, features: np.ndarray, heading: str) -> None:
+    def draw_attention(
+        self, path: Path, features: np.ndarray, heading: str, above: Callable[[Any], None] | None = None
+    ) -> None:
         found = self.attend(features)
         from afn.systems.neural import heatmaps  # matplotlib takes a second to import
 
-        heatmaps.draw_recording(path, features, found, heading)
+        heatmaps.draw_recording(path, features, found, heading, above)
 
     def exportable(self) -> Exportable:
         scorer = self.scorer.plain() if isinstance(self.scorer, EmbeddingGaussians) else self.scorer

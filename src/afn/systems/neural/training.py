@@ -82,8 +82,9 @@ class Trainer:
         self.model = devices.placed(model, self.device)
         self.forward = torch.compile(self.model) if recipe.compile else self.model
         self.train: Tiled | Resident | Varied
-        if frames := recipe.crop or (recipe.augment and train.frames):
-            examples = Examples(seed, frames, train.bins, bool(recipe.crop), recipe.augment, front_end)
+        frames = recipe.crop or train.frames
+        if frames and (recipe.crop or recipe.augment):
+            examples = Examples(seed, frames, train.bins, recipe.augment, front_end)
             self.train = Varied(train.subset, examples, parallel.default_jobs())
         else:
             self.train = self._placed(train)
@@ -282,14 +283,21 @@ def adam(model: nn.Module, recipe: Training) -> torch.optim.Adam:
 
 
 def schedule(optimiser: torch.optim.Optimizer, recipe: Training, steps: int) -> Any:
-    """What sets the learning rate: the dev loss after every epoch, or one cycle over all `steps`."""
+    """What sets the learning rate: the dev loss after every epoch, or one cycle over all `steps`.
+
+    The cycle rises linearly and falls as a cosine (Smith and Topin 2019, "Super-convergence").
+    """
     if recipe.one_cycle is None:
         return torch.optim.lr_scheduler.ReduceLROnPlateau(
             optimiser, factor=recipe.lr_factor, patience=recipe.lr_patience
         )
-    return torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, recipe.learning_rate, total_steps=steps, pct_start=recipe.one_cycle, cycle_momentum=False
-    )
+    top = max(recipe.one_cycle * steps, 1)
+
+    def rate(step: int) -> float:
+        fallen = (step - top) / max(steps - top, 1)
+        return (step + 1) / (top + 1) if step < top else (1 + math.cos(math.pi * fallen)) / 2
+
+    return torch.optim.lr_scheduler.LambdaLR(optimiser, rate)
 
 
 def averaged(model: nn.Module, decay: float) -> AveragedModel:
