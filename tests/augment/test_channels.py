@@ -23,7 +23,7 @@ FULL = Channel(
         high_pass=Edge(probability=1.0, frequency=(80, 800), order=(1, 4)),
         low_pass=Edge(probability=0.6, frequency=(4000, 7900), order=(2, 8)),
         curve=Curve(deviation=(1, 4), octaves=(0.3, 1)),
-        saturation=Saturation(probability=0.8, drive=(0.05, 1)),
+        saturation=Saturation(probability=0.8, drive=(0.05, 1), shapes=["soft", "hard"]),
     ),
     level=(-40, -14),
 )
@@ -148,7 +148,7 @@ def test_curves_deviate_as_asked_and_do_not_delay():
 )
 def test_saturation_adds_its_harmonics_and_none_when_off(shape, second, third):
     tone = np.sin(2 * np.pi * 500 * np.arange(RATE) / RATE)
-    saturation = Saturation(probability=1.0, drive=(1.0, 1.0), shape=shape)
+    saturation = Saturation(probability=1.0, drive=(1.0, 1.0), shapes=[shape])
     for probability in (1.0, 0.0):
         device = Device(saturation=saturation.replace(probability=probability))
         power = np.abs(np.fft.rfft(played(device, tone)))

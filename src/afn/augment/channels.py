@@ -23,6 +23,7 @@ FULL_SCALE = 0.98  # of 16 bits; louder peaks turn the whole recording down
 HIGHEST_EDGE = 0.49  # of the sampling rate
 OFFSET = 0.5  # of an uneven saturation, whose limit is 1
 LINES = 1024  # of the FFT in which a response curve is defined
+FLAT = 1000.0  # Hz, where a tilted response curve has 0 dB
 LOWEST, HIGHEST = 50.0, 8000.0  # Hz, ends of a response curve
 
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -65,6 +66,7 @@ class Curve(Settings):
 
     deviation: Range[Annotated[float, Field(ge=0, le=20)]] = Field(description="dB, standard deviation of the points")
     octaves: Range[Annotated[float, Field(ge=0.1, le=4)]] = Field(description="distance of the points")
+    tilt: Range[Annotated[float, Field(ge=-12, le=12)]] = Field(default=(0, 0), description="dB per octave")
 
 
 class Saturation(Settings):
@@ -74,8 +76,8 @@ class Saturation(Settings):
     drive: Range[Annotated[float, Field(gt=0, le=10)]] = Field(
         description="RMS of the speech at its input, whose limit is 1: 0.1 hardly distorts, 1 clearly; log-uniform"
     )
-    shape: Literal["soft", "hard", "uneven"] = Field(
-        default="soft", description="tanh; clipping; tanh with an offset, which adds even harmonics"
+    shapes: list[Literal["soft", "hard", "uneven"]] = Field(
+        min_length=1, description="one is chosen: tanh; clipping; tanh with an offset, which adds even harmonics"
     )
 
 
@@ -133,7 +135,7 @@ class Chain:
         Both classes sample the last recording in the same way: with the same key it is the same.
         """
         if label == SPOOF:
-            covert = self._heard(speech, self.settings.covert, stream(0, *key, "covert"))
+            covert = self._heard(speech, self.settings.covert, key, "covert")
             speech = self.replayed(covert, key)
         return quantised(self.recorded(speech, key))
 
@@ -144,20 +146,25 @@ class Chain:
 
     def recorded(self, sound: np.ndarray, key: Key) -> np.ndarray:
         """The recording of a sound, live or replayed, at a random level: float64[N] within ±1."""
-        heard = self._heard(sound, self.settings.recording, stream(0, *key, "recording"))
-        level = between(stream(0, *key, "level"), self.settings.level)
-        heard *= 10 ** (level / 20) / signals.loudness(heard, self.sample_rate)
+        heard = self._heard(sound, self.settings.recording, key, "recording")
+        heard *= 10 ** (self.conditions(key)["level"] / 20) / signals.loudness(heard, self.sample_rate)
         return heard * min(1.0, FULL_SCALE / max(float(np.abs(heard).max()), signals.SILENT))
 
-    def _heard(self, sound: np.ndarray, recorder: Recorder, rng: np.random.Generator) -> np.ndarray:
+    def conditions(self, key: Key) -> dict[str, float]:
+        """Signal-to-noise ratio and level (dB) of the last recording; loud peaks may have lowered the level."""
+        snr = between(stream(0, *key, "recording", "noise"), self.settings.recording.noise.snr)
+        return {"snr": snr, "level": between(stream(0, *key, "level"), self.settings.level)}
+
+    def _heard(self, sound: np.ndarray, recorder: Recorder, key: Key, purpose: str) -> np.ndarray:
         """A sound (float64[N]) after room and microphone, with noise: float64[N]."""
+        rng = stream(0, *key, purpose)
         if rng.random() < recorder.room.probability:
             response = measured(self.responses.get("room"), recorder.room.measured, rng)
             if response is None:
                 response = reverberation(recorder.room, rng, self.sample_rate)
             sound = signals.convolved(sound, response)
         sound = through(sound, recorder.microphone, rng, self.sample_rate, self.responses.get("microphone"))
-        return noisy(sound, recorder.noise, rng, self.sample_rate)
+        return noisy(sound, recorder.noise, stream(0, *key, purpose, "noise"), self.sample_rate)
 
 
 def quantised(sound: np.ndarray) -> np.ndarray:
@@ -233,10 +240,10 @@ def reverberation(room: Room, rng: np.random.Generator, sample_rate: int) -> np.
 
 def response_of(curve: Curve, rng: np.random.Generator, sample_rate: int) -> np.ndarray:
     """A random impulse response of minimum phase: float64[LINES / 2]."""
-    deviation, octaves = between(rng, curve.deviation), between(rng, curve.octaves)
+    deviation, octaves, tilt = (between(rng, ends) for ends in (curve.deviation, curve.octaves, curve.tilt))
     points = np.arange(np.log2(LOWEST), np.log2(HIGHEST) + octaves, octaves)
     frequency = np.fft.rfftfreq(LINES, 1 / sample_rate)
-    heights = deviation * rng.standard_normal(len(points))
+    heights = deviation * rng.standard_normal(len(points)) + tilt * (points - np.log2(FLAT))
     decibels = np.interp(np.log2(np.clip(frequency, LOWEST, HIGHEST)), points, heights)
     cepstrum = np.fft.irfft(decibels * np.log(10) / 20)
     cepstrum[1 : LINES // 2] *= 2  # fold: the minimum phase has no cepstrum before time 0
@@ -262,7 +269,8 @@ def _saturated(sound: np.ndarray, saturation: Saturation, rng: np.random.Generat
     if not some:
         return sound
     scale = drive / signals.loudness(sound, sample_rate)
-    if saturation.shape == "hard":
+    shape = saturation.shapes[int(rng.integers(len(saturation.shapes)))]
+    if shape == "hard":
         return np.clip(scale * sound, -1, 1) / scale
-    offset = OFFSET if saturation.shape == "uneven" else 0.0
+    offset = OFFSET if shape == "uneven" else 0.0
     return (np.tanh(scale * sound + offset) - np.tanh(offset)) / scale

@@ -23,5 +23,5 @@ def between(rng: np.random.Generator, ends: tuple[float, float]) -> float:
 def deal(rng: np.random.Generator, items: Sequence[T], count: int) -> list[T]:
     """`count` items in random order, each as often as every other (once more at most)."""
     rounds = [rng.permutation(len(items)) for _ in range(-(-count // len(items)))]
-    dealt = np.concatenate(rounds)[:count]
+    dealt = np.concatenate([*rounds, np.zeros(0, int)])[:count]
     return [items[k] for k in rng.permutation(dealt)]

@@ -29,9 +29,10 @@ from afn.corpora.digits import Digits
 from afn.corpora.own import OwnCorpus
 from afn.corpora.recordings import located
 from afn.corpora.remasc import ReMASC
+from afn.corpora.simulation.randomised import Randomised
 from afn.corpora.simulation.simulated import Simulated
 
-Member = ASVspoof2017 | ASVspoof2019PA | ASVspoof2021PA | ReMASC | Digits | OwnCorpus | Simulated
+Member = ASVspoof2017 | ASVspoof2019PA | ASVspoof2021PA | ReMASC | Digits | OwnCorpus | Simulated | Randomised
 
 
 class Pool(config.Settings):

@@ -15,7 +15,8 @@ from afn.common import config, owned
 from afn.common.errors import UserError
 from afn.corpora import asvspoof2017
 from afn.corpora.simulation import simulated
-from afn.corpora.simulation.simulated import Simulated, generate, protocol_path, wav_path
+from afn.corpora.simulation.generation import generate, protocol_path, wav_path
+from afn.corpora.simulation.simulated import Simulated
 
 ROOT = Path(__file__).parents[3]
 YAML = ROOT / "conf/corpora/simulated.yaml"
@@ -62,7 +63,8 @@ def test_same_seed_gives_the_same_bytes_in_any_process_and_with_any_number_of_jo
     assert contents(tmp_path / "two") == contents(small)
     program = (
         "import sys; from pathlib import Path; from afn.common import config\n"
-        "from afn.corpora.simulation.simulated import Simulated, generate\n"
+        "from afn.corpora.simulation.generation import generate\n"
+        "from afn.corpora.simulation.simulated import Simulated\n"
         "generate(config.load(Simulated, sys.argv[1], sys.argv[3:]), Path(sys.argv[2]))"
     )
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "PYTHONHASHSEED": "7"}

@@ -82,10 +82,14 @@ class Synthetic:
 
     def utter(self, speaker: int, phrase: int, rng: np.random.Generator) -> np.ndarray:
         """Speaker (0-based) saying PHRASES[phrase]: float64[N], without silence at the ends, of unit RMS."""
+        return self.say(speaker, PHRASES[phrase], rng)
+
+    def say(self, speaker: int, text: str, rng: np.random.Generator) -> np.ndarray:
+        """Speaker (0-based) saying `text`: float64[N], without silence at the ends, of unit RMS."""
         voice = self.cast[speaker]
         pitch, rate = (v * (1 + between(rng, (-self.variation, self.variation))) for v in (voice.pitch, voice.rate))
         voice = dataclasses.replace(voice, pitch=round(min(pitch, 99)), rate=round(rate))
-        return spoken_part(speak(PHRASES[phrase], voice, self.sample_rate), self.sample_rate, voice.name)
+        return spoken_part(speak(text, voice, self.sample_rate), self.sample_rate, voice.name)
 
 
 class Recorded:
@@ -97,10 +101,7 @@ class Recorded:
 
     def __init__(self, folder: Path, durations: tuple[float, float], seed: int, speakers: int, sample_rate: int):
         self.durations, self.sample_rate = durations, sample_rate
-        found: dict[str, list[Path]] = {}
-        for path in source_audio.below(folder):
-            if path.parent != folder:
-                found.setdefault(path.relative_to(folder).parts[0], []).append(path)
+        found = speakers_below(folder)
         names = sorted(found, key=str.encode)
         if len(names) < speakers:
             raise UserError(
@@ -114,14 +115,24 @@ class Recorded:
         """A piece of the speaker's recording number `phrase` (cyclic): float64[N], ends without silence, unit RMS."""
         files = self.cast[speaker]
         path = files[phrase % len(files)]
-        samples = _recording(path, self.sample_rate)
+        samples = recording(path, self.sample_rate)
         length = min(len(samples), round(between(rng, self.durations) * self.sample_rate))
         start = int(rng.integers(len(samples) - length + 1))
         return spoken_part(samples[start : start + length], self.sample_rate, str(path))
 
 
+def speakers_below(folder: Path) -> dict[str, list[Path]]:
+    """The recordings of each speaker, a sub-folder, below a folder. Raises UserError if the folder is missing."""
+    found: dict[str, list[Path]] = {}
+    for path in source_audio.below(folder):
+        if path.parent != folder:
+            found.setdefault(path.relative_to(folder).parts[0], []).append(path)
+    return found
+
+
 @lru_cache(maxsize=16)
-def _recording(path: Path, sample_rate: int) -> np.ndarray:
+def recording(path: Path, sample_rate: int) -> np.ndarray:
+    """The spoken part of a recording: float64[N] of unit RMS."""
     return spoken_part(audio.source(path, sample_rate), sample_rate, str(path))
 
 
