@@ -153,13 +153,11 @@ class NeuralSystem(System):
         logit = self.model.classifier(filtered).item()
         return Attended(mask[0, 0].cpu().numpy(), filtered[0, 0].cpu().numpy(), logit)
 
-    def draw_attention(
-        self, path: Path, features: np.ndarray, heading: str, above: Callable[[Any], None] | None = None
-    ) -> None:
+    def draw_attention(self, path: Path, features: np.ndarray, heading: str) -> None:
         found = self.attend(features)
         from afn.systems.neural import heatmaps  # matplotlib takes a second to import
 
-        heatmaps.draw_recording(path, features, found, heading, above)
+        heatmaps.draw_recording(path, features, found, heading)
 
     def exportable(self) -> Exportable:
         scorer = self.scorer.plain() if isinstance(self.scorer, EmbeddingGaussians) else self.scorer
