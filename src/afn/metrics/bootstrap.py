@@ -7,9 +7,11 @@ single trials would treat 12,008 replays as independent although there are 17 sp
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+import joblib
 import numpy as np
 from scipy.sparse import csr_array
 
+from afn.common import parallel
 from afn.common.progress import Progress
 from afn.metrics import eer, roc
 from afn.metrics.trials import UNKNOWN, Trials
@@ -18,8 +20,10 @@ RESAMPLES = 10_000
 LEVEL = 0.95
 CHUNK = 1 << 21  # trials times resamples that are sampled at a time
 MOST_TRIALS = 5_000  # of a class that is resampled by trials; beyond that, as many random groups of trials are
+WEIGHT = np.int32  # of a trial, and of all trials of a block: half the memory that large sets move
 # Rates are computed at every threshold beyond which a class has fewer trials than DENSE, and at others in steps of 2 %.
 DENSE, STEP = 50, 1.02
+MOST_THREADS = 8  # each takes up to 0.1 GB, and more are limited by the speed of the memory
 
 
 @dataclass(frozen=True)
@@ -89,11 +93,9 @@ def bootstrap(
     """
     sampler = _Sampler(trials, seed)
     curves = {name: _Curve(scores, trials.genuine, sampler) for name, scores in systems.items()}
-    found: dict[str, list[np.ndarray]] = {name: [] for name in curves}
-    for weights in sampler.chunks(resamples, label):
-        for name, curve in curves.items():
-            found[name].append(Resampled(curve, weights).eers())
-    resampled = {name: np.concatenate(parts) if parts else np.empty(0) for name, parts in found.items()}
+    resampled = sampler.measure(
+        lambda weights: {name: Resampled(curve, weights).eers() for name, curve in curves.items()}, resamples, label
+    )
     eers = {
         name: eer.linear_roc_eer(scores[trials.genuine], scores[~trials.genuine]) for name, scores in systems.items()
     }
@@ -114,12 +116,12 @@ def figures(
     """
     sampler = _Sampler(trials, seed)
     curve = _Curve(scores, trials.genuine, sampler)
-    found: dict[str, list[np.ndarray]] = {name: [] for name in computed}
-    for weights in sampler.chunks(resamples, label):
+
+    def measured(weights: np.ndarray) -> dict[str, np.ndarray]:
         resampled = Resampled(curve, weights)
-        for name, compute in computed.items():
-            found[name].append(compute(resampled))
-    return {name: np.concatenate(parts) for name, parts in found.items()}, sampler.remark
+        return {name: compute(resampled) for name, compute in computed.items()}
+
+    return sampler.measure(measured, resamples, label), sampler.remark
 
 
 class _Sampler:
@@ -161,8 +163,17 @@ class _Sampler:
         factors += [f"the {count} {name} trials" for name, count in self.by_trials.items()]
         return f"resampled: {' and '.join(factors)}"
 
+    def measure(
+        self, function: Callable[[np.ndarray], dict[str, np.ndarray]], resamples: int, label: str
+    ) -> dict[str, np.ndarray]:
+        """What `function` finds in the weights of every chunk, joined; by threads, for libraries do the arithmetic."""
+        threads = min(parallel.default_jobs(), MOST_THREADS)
+        pool = joblib.Parallel(threads, backend="threading", batch_size=1, return_as="generator")
+        parts = list(pool(joblib.delayed(function)(weights) for weights in self.chunks(resamples, label)))
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
     def chunks(self, resamples: int, label: str) -> Iterator[np.ndarray]:
-        """Weights of the cells, int64[cells × R], of so many resamples in all."""
+        """Weights of the cells, int32[cells × R], of so many resamples in all."""
         chunk = max(1, CHUNK // self.trials)
         together = max(1, CHUNK // (max(self.cells, 2_000) * chunk))  # chunks that are measured at a time
         with Progress(label, resamples, "resamples") as progress:
@@ -180,7 +191,7 @@ class _Sampler:
 
     def _once(self, resamples: int) -> np.ndarray:
         speakers = self._counts(resamples, self.speaker_count)
-        configurations = np.vstack([self._counts(resamples, self.configuration_count), np.ones(resamples, np.int64)])
+        configurations = np.vstack([self._counts(resamples, self.configuration_count), np.ones(resamples, WEIGHT)])
         weights: np.ndarray = speakers[self.speaker] * configurations[self.configuration]
         for name, count in self.by_trials.items():
             cells = self.of_class[name]
@@ -188,10 +199,10 @@ class _Sampler:
         return weights
 
     def _counts(self, resamples: int, levels: int) -> np.ndarray:
-        """Counts of each of `levels` in a sample with replacement of that size, int64[levels × resamples]."""
+        """Counts of each of `levels` in a sample with replacement of that size, int32[levels × resamples]."""
         sample = self.rng.integers(levels, size=(resamples, levels)) + levels * np.arange(resamples)[:, None]
         counts = np.bincount(sample.ravel(), minlength=resamples * levels).reshape(resamples, levels)
-        by_level: np.ndarray = np.ascontiguousarray(counts.T)
+        by_level: np.ndarray = counts.T.astype(WEIGHT, order="C")
         return by_level
 
     def _lacks_a_class(self, weights: np.ndarray) -> np.ndarray:
@@ -207,7 +218,7 @@ class _Side:
         self.cells = cell[np.argsort(-scores)]
         self.accepted, self.at_edges = accepted, accepted[edges]
         block = np.searchsorted(self.at_edges, np.arange(scores.size), side="right") - 1
-        counts = np.ones(scores.size, dtype=np.int64)
+        counts = np.ones(scores.size, dtype=WEIGHT)
         self.blocks = csr_array((counts, (block, self.cells)), shape=(edges.size - 1, cells))
 
     def within(self, weights: np.ndarray, chosen: np.ndarray, first: int, last: int) -> np.ndarray:
@@ -237,7 +248,7 @@ class Resampled:
 
     def __init__(self, curve: _Curve, weights: np.ndarray):
         self.curve, self.weights = curve, weights
-        self.blocks = tuple(side.blocks @ weights for side in (curve.false, curve.true))  # int64[B × R], spoof first
+        self.blocks = tuple(side.blocks @ weights for side in (curve.false, curve.true))  # int32[B × R], spoof first
         self.false, self.true = map(_sums, self.blocks)  # accepted at the B + 1 thresholds between blocks
 
     @property
@@ -267,8 +278,12 @@ class Resampled:
             )
             return rise
 
-        # The block in which the ROC crosses P_fa = 1 - P_tp, and the vertices on either side
-        block = np.argmax(side(self.false, self.true) >= 0, axis=0) - 1
+        # The block in which the ROC crosses P_fa = 1 - P_tp, by bisection, and the vertices on either side
+        block, above = np.zeros_like(columns), np.full_like(columns, self.false.shape[0] - 1)
+        while (above - block > 1).any():
+            middle = (block + above) // 2
+            rises = side(self.false[middle, columns], self.true[middle, columns]) >= 0
+            block, above = np.where(rises, block, middle), np.where(rises, middle, above)
         ends = np.stack([[rates[block, columns], rates[block + 1, columns]] for rates in (self.false, self.true)])
         edges = self.curve.edges
         for number in np.unique(block[edges[block + 1] - edges[block] > 1]):
@@ -304,8 +319,8 @@ def _ranks(size: int) -> np.ndarray:
 def _sums(weights: np.ndarray) -> np.ndarray:
     """Sums of the first 0, 1, … rows, int64[rows + 1 × R]."""
     sums = np.zeros((weights.shape[0] + 1, weights.shape[1]), dtype=np.int64)
-    np.cumsum(weights, axis=0, out=sums[1:])
-    return sums
+    sums[1:] = weights  # before adding: casts within cumsum are slow
+    return np.cumsum(sums, axis=0, out=sums)
 
 
 def _levels(names: np.ndarray) -> tuple[int, np.ndarray]:
