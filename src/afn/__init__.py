@@ -9,20 +9,31 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 
 
-def load(experiment: Path | str, channel: int | None = None) -> "Scorer":
-    """A trained experiment, ready to score recordings.
+def load(
+    experiment: Path | str | None = None,
+    channel: int | None = None,
+    *,
+    prior: float = 0.5,
+    cost_miss: float = 1.0,
+    cost_false_alarm: float = 1.0,
+) -> "Scorer":
+    """A detector, ready to score recordings.
 
     Args:
-        experiment: the folder exp/<corpus>/<system>, whose seeds are averaged, or a seed<k> in it.
+        experiment: the folder exp/<corpus>/<system>, whose seeds are averaged, or a seed<k> in it; None: the detector
+            that comes with the package.
         channel: which channel to take of recordings that have several, 1 for the first.
+        prior: the prior probability of a replay.
+        cost_miss, cost_false_alarm: the costs of rejecting genuine speech and of accepting a replay.
 
     Returns:
-        An object with `.score("file.wav")`, a number (higher = more genuine), and `.attend("file.wav")`: spectrogram,
-        mask and filtered spectrogram, float32[bins × frames] each.
+        An object with `.score("file.wav")`, a number (higher = more genuine); `.answer("file.wav")`, a dictionary with
+        the log-likelihood ratio, the probability of a replay, the decision, the score per second and warnings; and
+        `.attend("file.wav")`: spectrogram, mask and filtered spectrogram, float32[bins × frames] each.
 
     Raises:
         afn.common.errors.UserError: where there is no finished training.
     """
-    from afn.experiment import recording_scorer  # imports PyTorch
+    from afn.experiment import answers, recording_scorer  # imports PyTorch
 
-    return recording_scorer.at(experiment, channel)
+    return recording_scorer.at(experiment, channel, answers.costs(prior, cost_miss, cost_false_alarm))

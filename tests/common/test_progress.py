@@ -13,6 +13,8 @@ progress.SECONDS_BETWEEN_LINES = {pause}
 with progress.Progress("extract", 3) as loop:
     for _ in range(3):
         time.sleep({pause} / 150)
+        with progress.Progress("inner", 1) as inner:
+            inner.advance()
         loop.advance(loss=0.123456)
 """
 
@@ -20,7 +22,7 @@ with progress.Progress("extract", 3) as loop:
 def test_a_log_has_lines_for_long_loops_and_nothing_for_short_ones():
     for pause, lines in ((0, "extract: 3/3 utt, 00:00 left, loss=0.1235\n"), (15, "")):
         done = subprocess.run([sys.executable, "-c", CODE.format(pause=pause)], capture_output=True, text=True)
-        assert done.stdout.endswith(lines) and bool(done.stdout) == bool(lines)
+        assert done.stdout.endswith(lines) and bool(done.stdout) == bool(lines) and "inner" not in done.stdout
         assert "\r" not in done.stdout and done.stderr == ""
 
 

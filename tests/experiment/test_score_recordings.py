@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import os
 import re
 import shutil
@@ -25,7 +26,7 @@ from afn.common.paths import ROOT
 from afn.experiment import provenance, recording_scorer, score_recordings
 from afn.features import front_end
 from afn.features.archives import FeatureArchive
-from afn.metrics import eer, score_files
+from afn.metrics import calibration, eer, score_files
 from afn.systems import checkpoints, registry
 from afn.systems.subset import Subset
 from trained_corpus import FRAMES, LABELS, folders, record_training
@@ -78,24 +79,29 @@ def test_a_recording_gets_the_score_of_stage_2(run, tree, golden, seed, tmp_path
     assert len(set(found.values())) == len(SHORT)
 
 
-def test_several_seeds_score_as_stage_2_averages_them_with_the_threshold_of_that(run, tree, golden):
-    code, out, _ = run("--json", *(golden / f"{utt}.wav" for utt in SHORT))
+def test_several_seeds_score_as_stage_2_averages_them_calibrated_on_dev(run, tree, golden):
+    code, out, _ = run("--json", "--prior", "0.2", "--cost-miss", "3", *(golden / f"{utt}.wav" for utt in SHORT))
     assert code == 0
     content = json.loads(out)
     theirs = scores_of(tree)
     assert {Path(r["file"]).stem: r["score"] for r in content["recordings"]} == {utt: theirs[utt] for utt in SHORT}
     genuine, spoof = score_files.join(theirs, LABELS)
-    assert content["threshold"] == eer.official_threshold(genuine, spoof)
     assert content["dev_eer"] == eer.official_eer(genuine, spoof)
     assert content["seeds"] == [1, 2]
-    for recording in content["recordings"]:
-        assert recording["decision"] == ("genuine" if recording["score"] > content["threshold"] else "replayed")
+    scores = np.concatenate([genuine, spoof])
+    model = calibration.train(scores, np.arange(len(scores)) < len(genuine), "lcnn", logits=True)
+    for found in content["recordings"]:
+        assert found["llr"] == pytest.approx(model.llrs(np.array([[found["score"]]]))[0])
+        assert found["p_replay"] == pytest.approx(1 / (1 + 4 * math.exp(found["llr"])))
+        genuine = found["llr"] >= math.log(0.2 / (3 * 0.8))
+        assert found["decision"] == ("genuine" if genuine else "replayed")
+        assert genuine == (found["score"] > found["threshold"])
     assert "sigmoid (0 to 1) of the network's logit, averaged over the seeds" in content["meaning"]
 
 
-def test_a_long_recording_is_scored_over_windows(run, tree, golden):
-    code, out, _ = run("--json", "--seed", 1, golden / "g01_male_us.wav")
-    (recording,) = json.loads(out)["recordings"]
+def test_a_long_recording_is_scored_over_windows(run, tree, golden, tmp_path):
+    command = ("--json", "--seed", 1, "--heatmap", tmp_path, golden / "g01_male_us.wav")
+    (recording,) = json.loads(run(*command)[1])["recordings"]
     matrix = FeatureArchive(tree / "data" / "mine" / "dev" / "spectrogram" / "feats.scp", ROOT)["g01_male_us"]
     assert len(matrix) == 330
     parts = {"a": matrix[:FRAMES], "b": matrix[-FRAMES:]}
@@ -103,35 +109,60 @@ def test_a_long_recording_is_scored_over_windows(run, tree, golden):
     system = registry.build(provenance.read(directory).settings, 1)
     system.load(directory)
     one_by_one = system.score(Subset("windows", dict.fromkeys(parts, "genuine"), parts))
-    assert recording["score"] == (one_by_one["a"] + one_by_one["b"]) / 2
-    assert one_by_one["a"] == scores_of(tree, "seed1")["g01_male_us"]  # the paper's rule: the first frames
-    assert (recording["windows"], recording["notes"]) == (2, ["330 frames: the mean score of 2 windows of 250"])
+    first, last = one_by_one.values()
+    assert recording["score"] == (first + last) / 2
+    assert first == scores_of(tree, "seed1")["g01_male_us"]  # the paper's rule: the first frames
+    assert recording["seconds"] == pytest.approx([first, (first + last) / 2, (first + last) / 2, last])
+    assert recording["suspicious_score"] == min(first, last)
+    assert recording["suspicious_start"] == pytest.approx(0 if first < last else 0.8)
+    assert recording["duration"] == pytest.approx(3.3, abs=0.02)
+    assert Path(recording["heatmap"]).read_bytes().startswith(b"\x89PNG")  # without attention: scores over time
+    assert "most suspicious of 2 windows: 0:0" in run(*command[1:])[1]
 
 
 def test_windows_overlap_by_half_and_the_last_ends_with_the_recording():
     for count, starts in {1: [0], 10: [0], 11: [0, 1], 15: [0, 5], 16: [0, 5, 6], 27: [0, 5, 10, 15, 17]}.items():
-        found = recording_scorer.windows(np.arange(count)[:, None], 10)
+        assert recording_scorer.starts(count, 10) == starts
+        stretches = iter(np.array_split(np.arange(count)[:, None], [3, 4, 13]))
+        found = recording_scorer.cut(stretches, starts, 10)
         assert [(int(w[0, 0]), len(w)) for w in found] == [(start, min(count, 10)) for start in starts]
 
 
-def test_a_system_for_any_length_takes_a_recording_whole(golden):
+def test_a_system_for_any_length_takes_a_recording_whole_and_sections_of_a_long_one(golden):
     of = config.load(registry.settings_type(), ROOT / "conf" / "systems" / "lfcc_gmm.yaml")
     extract = front_end.from_description(front_end.describe(of.features))
     scorer = recording_scorer.Scorer(None, None, {1: registry.build(of, 1)}, extract)
     recording = scorer.prepare(golden / "g01_male_us.wav")
-    assert (len(recording.windows), recording.notes) == (1, [])
-    assert len(recording.windows[0]) > 300  # frames
+    (window,) = scorer.windows(recording)
+    assert len(window.features) > 300 and (window.start, window.end) == (0, recording.duration)
+    recording.samples = np.tile(recording.samples, 10)
+    found = list(scorer.windows(recording))
+    assert [window.start for window in found[:3]] == [0, 2, 4] and found[-1].end == recording.duration
+    alone = extract(recording.utt, recording.samples[2 * 16000 : 6 * 16000])
+    np.testing.assert_array_equal(found[1].features, alone)
 
 
 def test_a_line_a_recording_and_one_that_says_what_the_score_is(run, tree, golden):
     path = golden / "g03_short030.wav"
-    code, out, err = run("--seed", 1, "--threshold", "-1000", path)
-    theirs = scores_of(tree, "seed1")["g03_short030"]
+    code, out, _ = run("--seed", 1, "--threshold", "-1000", path)
     lines = out.splitlines()
-    assert lines[0] == f"{path}: score {theirs:+.4f}, threshold -1000.0000: genuine"
+    start = f"{path}: score {scores_of(tree, 'seed1')['g03_short030']:+.4f}, llr "
+    assert code == 0 and lines[0].startswith(start) and lines[0].endswith(": genuine") and "p_replay" in lines[0]
     assert len(lines) == 2 and "LCNN" in lines[1] and "higher = more genuine" in lines[1] and "logit" in lines[1]
-    assert (code, err) == (0, "")
     assert "replayed" in run("--seed", 1, "--threshold", "1000", path)[1].splitlines()[0]
+    for option, value in (("--prior", 1), ("--cost-miss", 0), ("--cost-false-alarm", "inf")):
+        with pytest.raises(UserError, match="must be"):
+            run(option, value, path)
+
+
+def test_a_recording_unlike_the_training_data_gets_a_warning(run, golden, tmp_path):
+    samples, rate = soundfile.read(golden / "g01_male_us.wav", dtype="int16")
+    soundfile.write(tmp_path / "quiet.wav", np.tile(samples[: rate * 2] // 2000, 2), rate)
+    _, out, err = run(tmp_path / "quiet.wav")
+    (line,) = [line for line in err.splitlines() if line.startswith("warning: ") and "unlike the training" in line]
+    assert "duration 4 s (98 % of them: " in line and "level of speech" in line and "almost silent" in err
+    rows = csv.DictReader(io.StringIO(run("--csv", tmp_path / "quiet.wav")[1]))
+    assert "unlike the training data: duration 4 s" in next(rows)["warnings"]
 
 
 def test_a_folder_is_searched_and_one_bad_file_does_not_stop_the_others(run, golden, tmp_path):
@@ -244,7 +275,6 @@ def test_features_and_threshold_are_those_of_the_training_without_conf_and_data(
         assert run(*command) == expected
     content, theirs = json.loads(expected[1]), scores_of(tree, *(["seed1"] if seeds else []))
     assert content["recordings"][0]["score"] == theirs["g03_short030"]
-    assert content["threshold"] == eer.official_threshold(*score_files.join(theirs, LABELS))
 
 
 def test_what_dev_says_of_a_system_is_remarked_or_asked_for(run, tree, golden):
@@ -256,10 +286,13 @@ def test_what_dev_says_of_a_system_is_remarked_or_asked_for(run, tree, golden):
             path.write_text(re.sub(r"(?m)^  eer: .*", f"  eer: {error_rate}", content))
             found = run(*command)[1]
             assert f"{100 * error_rate:.2f} %" in found and ("guessing" in found) == remark
-        path.write_text(content[: content.index("dev:\n  threshold")])
-        assert run(*command) == expected  # the threshold by the labels
-        with hidden(tree / "data"), pytest.raises(UserError, match="no labels of dev .*give --threshold"):
-            run(*command)
+        path.write_text(re.sub(r"(?m)^  calibration:\n(    .*\n)+", "", content))
+        assert run(*command) == expected  # calibrated by the labels
+        with hidden(tree / "data"):
+            assert "threshold of the EER on dev, for it is not calibrated" in run(*command)[1]
+            path.write_text(content[: content.index("dev:\n  threshold")])
+            with pytest.raises(UserError, match="no labels of dev .*give --threshold"):
+                run(*command)
     finally:
         path.write_text(content)
 
@@ -285,7 +318,7 @@ def test_a_notebook_gets_what_the_attention_does(attentive, golden):
     record.write(attentive / "scores", {"identity": {}, "dev": {"threshold": 0.0, "eer": 0.5}})
     experiment = afn.load(attentive)
     found = experiment.attend(golden / "g03_short030.wav")
-    length = len(experiment.prepare(golden / "g03_short030.wav").windows[0])
+    length = len(next(experiment.windows(experiment.prepare(golden / "g03_short030.wav"))).features)
     assert found.spectrogram.shape == found.mask.shape == found.filtered.shape == (257, length)
     assert length < 904  # without the repetitions
     assert 0 < found.mask.min() < found.mask.max() < 1
@@ -341,6 +374,6 @@ def test_run_sh_takes_files_from_the_users_folder(tree, golden):
     )
     assert done.returncode == 0, done.stderr
     theirs = scores_of(tree, "seed1")["g03_short030"]
-    assert done.stdout.startswith(f"g03_short030.wav: score {theirs:+.4f}, threshold ")
+    assert done.stdout.startswith(f"g03_short030.wav: score {theirs:+.4f}, llr ")
     done = subprocess.run([ROOT / "run.sh", "--force", "score", "x"], capture_output=True, text=True, check=False)
     assert done.returncode == 2 and "score comes before its options" in done.stderr

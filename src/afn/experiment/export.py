@@ -31,6 +31,7 @@ PACKAGES = "requirements-export.txt"
 INPUT, OUTPUT = "spectrogram", "score"
 TOLERANCE = 1e-4  # of a score; relative for those above 1
 BATCHES = (1, 3)  # sizes that are checked
+CHECKED = 150  # frames, of a network that takes any number of them
 SEVERAL_SEEDS = "the score of several seeds is the mean of the sigmoids of their scores"
 
 
@@ -75,11 +76,14 @@ def converted(of: Exportable) -> Any:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # of what it could do besides
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        axes = {0: torch.export.Dim("batch")}
+        if of.frames is None:
+            axes[3] = torch.export.Dim("frames")
         program = torch.onnx.export(
             of.network,
-            (torch.zeros(2, 1, of.bins, of.frames),),
+            (torch.zeros(2, 1, of.bins, of.frames or CHECKED),),
             dynamo=True,
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            dynamic_shapes=(axes,),
             input_names=[INPUT],
             output_names=[OUTPUT],
             verbose=False,
@@ -95,18 +99,20 @@ def converted(of: Exportable) -> Any:
 
 def metadata(experiment: TrainedSystem, seed: int, of: Exportable, averages: str, weights: Path) -> dict[str, str]:
     """What a user of the file needs to know, by name."""
-    threshold = replace(experiment, trained={seed: experiment.trained[seed]}).threshold(averages)
+    on_dev = replace(experiment, trained={seed: experiment.trained[seed]}).on_dev(averages)
     return {
         "title": experiment.title,
         "system": experiment.name,
         "corpus": experiment.layout.corpus,
         "seed": str(seed),
-        "frames": str(of.frames),
+        "frames": str(of.frames or "any"),
         "bins": str(of.bins),
-        "threshold": repr(threshold.value),
-        "dev_eer": repr(threshold.eer),
+        "threshold": repr(on_dev.threshold),
+        "dev_eer": repr(on_dev.eer),
         "features": json.dumps(experiment.trained[seed].features),
-        "input": "features[t mod T] for t = 0 … frames - 1, transposed; of a longer recording, windows",
+        "input": "features[t mod T] for t = 0 … frames - 1, transposed; of a longer recording, windows"
+        if of.frames
+        else "features of the whole recording, transposed",
         "meaning": "higher = more genuine; above the threshold a recording is taken for genuine",
         "several_seeds": SEVERAL_SEEDS,
         "weights_sha256": files.sha256(weights),
@@ -127,7 +133,7 @@ def difference(of: Exportable, content: bytes, seed: int) -> float:
     rng = np.random.default_rng(seed)
     worst = 0.0
     for size in BATCHES:
-        x = 3 * rng.standard_normal((size, 1, of.bins, of.frames), dtype=np.float32)
+        x = 3 * rng.standard_normal((size, 1, of.bins, of.frames or CHECKED + size), dtype=np.float32)
         theirs = session.run([OUTPUT], {INPUT: x})[0]
         ours = of.network(torch.from_numpy(x)).numpy()
         worst = np.maximum(worst, np.max(np.abs(theirs - ours) / np.maximum(np.abs(ours), 1)))

@@ -1,38 +1,42 @@
-"""Finds finished trainings under exp/ and their decision thresholds."""
+"""Finds finished trainings under exp/, what dev says of them, and the detector that comes with the package."""
 
 import argparse
+import csv
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from afn.common import record
 from afn.common.errors import UserError
 from afn.common.paths import ROOT, portable
-from afn.experiment import command_line, provenance, scoring
+from afn.experiment import answers, command_line, provenance, scoring
+from afn.experiment.answers import OnDev
 from afn.experiment.layout import TRAINED, Layout, seeds
 from afn.experiment.provenance import Trained
-from afn.metrics import eer, score_files
+from afn.metrics import score_files
 
 DEFAULT = "afn"
+DETECTOR = Path(__file__).parents[1] / "detector"  # weights and a record, as of a seed, with the group CARD
+CARD = "detector"  # corpus, dev, typical
+JUDGED = (
+    "duration",
+    "level",
+    "snr",
+    "bandwidth",
+)  # columns of nuisance.csv in which a recording may be unlike training
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that name a trained experiment."""
-    parser.add_argument("--system", default=DEFAULT, metavar="NAME", help="a trained system (%(default)s)")
+    parser.add_argument("--system", metavar="NAME", help=f"a trained system ({DEFAULT})")
     parser.add_argument("--corpus", metavar="NAME", help="what it was trained on (the corpus of its newest training)")
     parser.add_argument("--experiment", type=Path, metavar="DIR", help="exp/<corpus>/<system>, or a seed<k> in it")
     parser.add_argument("--seed", type=int, metavar="N", help="one of its seeds (all)")
     command_line.add_folders(parser)
-
-
-@dataclass(frozen=True)
-class Threshold:
-    """Scores above `value` are taken for genuine; `eer` is the EER there on dev (0..1), if dev has set it."""
-
-    value: float
-    eer: float | None = None
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class TrainedSystem:
     name: str
     trained: Mapping[int, Trained]  # by seed, ascending
     left_out: tuple[str, ...] = ()  # sentences naming other seeds
+    card: Mapping[str, Any] | None = None  # of the detector that comes with the package, instead of folders
 
     @property
     def first(self) -> Trained:
@@ -58,41 +63,90 @@ class TrainedSystem:
 
     @property
     def directory(self) -> Path:
-        return self.layout.system(self.name)
+        return self.first.directory if self.card else self.layout.system(self.name)
 
     @property
     def simulated(self) -> bool:
-        """Whether the replays it was trained on were computed, not played and recorded."""
+        """Whether the replays it was trained on are those of a few simulated devices, not played and recorded."""
         directory = self.layout.corpus_data
-        return record.exists(directory) and record.read(directory).get("kind") == "simulated"
+        return not self.card and record.exists(directory) and record.read(directory).get("kind") == "simulated"
 
     def scored(self) -> "TrainedSystem":
         """The same experiment with the seeds that stage 2 has scored; UserError where there is none."""
+        if self.card:
+            return self
         scored = {seed: of for seed, of in self.trained.items() if record.exists(of.directory / "scores")}
         if not scored:
             raise UserError(f"{self.directory}: has no scores of dev to set a threshold. Run stage 2, or --threshold.")
         return replace(self, trained=scored)
 
-    def threshold(self, averages: str) -> Threshold:
-        """The threshold of the EER on dev (official definition) of these seeds' averaged scores.
+    def on_dev(self, averages: str) -> OnDev:
+        """What dev says of these seeds' averaged scores: the threshold of the EER, and the calibration.
 
-        Stage 2 has recorded it for each seed and for the average; for other sets of seeds it is computed from scores
-        and labels of dev. Raises UserError where neither is there.
+        Stage 2 has recorded it for each seed and for the average; for other sets of seeds, and where the record is
+        older than calibrations, it is computed from scores and labels of dev. Raises UserError where there is nothing.
         """
+        if self.card:
+            return OnDev.recorded(self.card["dev"])
         folders = [of.directory for of in self.trained.values()]
+        found = None
         for folder in (folders[0] if len(folders) == 1 else self.directory,):
             content = record.read(folder / "scores") if record.exists(folder / "scores") else {}
             averaged = content.get("identity", {}).get("seeds", {}).keys()
             if "dev" in content and (len(folders) == 1 or averaged == {str(seed) for seed in self.seeds}):
-                return Threshold(content["dev"]["threshold"], content["dev"]["eer"])
+                found = OnDev.recorded(content["dev"])
         labels = self.layout.subset("dev") / "utt2label"
+        if found and (found.calibration or not labels.is_file()):
+            return found
         if not labels.is_file():
             raise UserError(f"{labels}: no labels of dev to set a threshold. Run stage -2, or give --threshold.")
         runs = [score_files.read(folder / "scores" / "dev.txt") for folder in folders]
-        scores = runs[0] if len(runs) == 1 else scoring.averaged(runs, averages, self.directory)
-        where = f"{self.directory}: dev"
-        genuine, spoof = score_files.join(scores, score_files.read_labels(labels), where, labels)
-        return Threshold(float(eer.official_threshold(genuine, spoof)), float(eer.official_eer(genuine, spoof)))
+        single = len(runs) == 1
+        scores = runs[0] if single else scoring.averaged(runs, averages, self.directory)
+        computed = answers.on_dev(scores, labels, not single and averages == "sigmoids", f"{self.directory}: dev")
+        if not computed:
+            raise UserError(f"{labels}: only one class. Give --threshold.")
+        return computed
+
+    @property
+    def typical(self) -> Mapping[str, tuple[float, float]]:
+        """The 1st and 99th percentile of properties of the recordings it was trained on; empty if they are unknown."""
+        if self.card:
+            return {name: (low, high) for name, (low, high) in self.card["typical"].items()}
+        table = self.layout.subset("train") / "nuisance.csv"
+        return typical(table) if table.is_file() else {}
+
+
+def typical(table: Path) -> dict[str, tuple[float, float]]:
+    """The 1st and 99th percentile of those columns of a nuisance.csv by which recordings are judged."""
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    columns = {name: np.array([float(row[name]) for row in rows]) for name in JUDGED}
+    ranges = {name: np.percentile(values[np.isfinite(values)], (1, 99)) for name, values in columns.items()}
+    return {name: (float(low), float(high)) for name, (low, high) in ranges.items()}
+
+
+def chosen(options: argparse.Namespace) -> TrainedSystem:
+    """The trained experiment that the options of `add_options` name; without any, the detector of the package.
+
+    Raises UserError where there is none.
+    """
+    named = (options.system, options.corpus, options.experiment, options.seed) != (None,) * 4
+    if not named and options.exp == ROOT / "exp" and record.exists(DETECTOR):
+        return shipped()
+    return find(options)
+
+
+def shipped(directory: Path = DETECTOR) -> TrainedSystem:
+    """The detector that comes with the package. UserError where its weights are missing."""
+    if not record.exists(directory):
+        raise UserError(
+            f"{portable(directory)}: no detector in this copy. Train one with ./run.sh and name its folder."
+        )
+    trained, card = provenance.read(directory), record.read(directory)[CARD]
+    return TrainedSystem(
+        Layout(directory, directory, card["corpus"]), trained.system, {trained.seed: trained}, (), card
+    )
 
 
 def find(options: argparse.Namespace) -> TrainedSystem:
@@ -104,7 +158,7 @@ def find(options: argparse.Namespace) -> TrainedSystem:
     """
     if options.experiment:
         return at(options.experiment, options.data.resolve(), options.seed)
-    exp, corpus, system = options.exp.resolve(), options.corpus, options.system
+    exp, corpus, system = options.exp.resolve(), options.corpus, options.system or DEFAULT
     system = Path(system).stem if system.endswith(".yaml") else system
     marks = [mark for mark in exp.glob(f"*/*/seed*/{TRAINED}") if mark.parent.name[4:].isdecimal()]
     of_system = [mark for mark in marks if mark.parts[-3] == system and corpus in (None, mark.parts[-4])]

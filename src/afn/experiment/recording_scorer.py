@@ -1,45 +1,82 @@
-"""Single recordings through a trained experiment: read, extracted, cut into windows, scored, drawn."""
+"""Single recordings through a trained experiment: read, extracted, cut into windows, scored, judged, drawn."""
 
+import functools
+import itertools
 import math
 import os
 import sys
-from contextlib import redirect_stdout
+from collections.abc import Iterator, Mapping
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from afn.common.errors import UserError
 from afn.common.paths import portable
-from afn.experiment import finished
-from afn.experiment.finished import Threshold, TrainedSystem
+from afn.common.progress import Progress
+from afn.experiment import answers, finished
+from afn.experiment.answers import EVEN, Answer, OnDev
+from afn.experiment.finished import TrainedSystem
 from afn.experiment.scoring import OUTPUTS
-from afn.features import audio, front_end
-from afn.features.front_end import FrontEnd
+from afn.features import audio, front_end, nuisance
+from afn.features.front_end import FrontEnd, KaldiFrontEnd, SpectrogramFrontEnd
+from afn.metrics.dcf import Costs
 from afn.systems import registry
 from afn.systems.protocol import System
 from afn.systems.subset import Subset
 
 GUESSING = 0.4  # an EER from which on a system hardly separates the classes; 0.5 is chance
 LONGEST_NAME = 230  # bytes of an utterance id in the name of a figure; a file's name has 255 at most
+LONG = 30.0  # s; a longer recording is cut into sections for systems that take any length
+SECTION = 4.0  # s, about as long as utterances of the corpora
+GROUP = 16  # windows scored at a time
+SILENT = -60.0  # dBFS; speech is above it in every corpus that we know
+
+
+class Window(NamedTuple):
+    """A part of a recording that gets a score."""
+
+    start: float  # s
+    end: float  # s
+    features: np.ndarray  # float32[T × D]
 
 
 @dataclass
 class Recording:
-    """A recording that is being scored: its features in windows, float32[T × D] each, notes on it, then its score."""
+    """A recording, and what scoring finds."""
 
     path: Path
-    windows: list[np.ndarray]
+    samples: np.ndarray  # int16[N]
+    sample_rate: int  # Hz
     notes: list[str]
-    count: int = 0  # of the windows there were
+    warnings: list[str] = field(default_factory=list)  # in what it is unlike the training data
+    spans: list[tuple[float, float]] = field(default_factory=list)  # of the windows, s
+    runs: list[list[float]] = field(default_factory=list)  # the scores of each window, one a seed
+    scores: list[float] = field(default_factory=list)  # of the windows
     score: float = math.nan
+    lowest: Window | None = None  # the window with the lowest score
     heatmap: Path | None = None
 
     @property
     def utt(self) -> str:
         """The utterance id, which seeds the dither: the file's name without its ending, as in a corpus."""
         return readable(self.path.stem)
+
+    @property
+    def duration(self) -> float:
+        return len(self.samples) / self.sample_rate
+
+    @property
+    def seconds(self) -> list[float]:
+        """A score per second: the mean of the windows that contain its middle."""
+        starts, ends = np.array(self.spans).T
+        scores = np.array(self.scores)
+        begins = np.arange(math.ceil(self.duration))
+        middles = (begins + np.minimum(begins + 1, self.duration)) / 2
+        within = ((starts <= m) & (m <= ends) for m in middles)
+        return [float(scores[at].mean()) for at in within]
 
 
 class Attention(NamedTuple):
@@ -56,10 +93,13 @@ class Scorer:
     """A trained experiment, loaded. Several seeds score as stage 2 averages them."""
 
     experiment: TrainedSystem
-    threshold: Threshold
+    on_dev: OnDev | None  # None: unknown, `threshold` decides
     systems: dict[int, System]  # by seed
     extract: FrontEnd
     channel: int | None = None  # of a recording that has several
+    costs: Costs = EVEN
+    threshold: float | None = None  # decides instead of the Bayes threshold
+    typical: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # percentiles of training data
     heatmaps: Path | None = None  # where figures go
     drawn: set[str] = field(default_factory=set)  # their names
 
@@ -69,61 +109,168 @@ class Scorer:
 
     def score(self, path: Path | str) -> float:
         """The score of a recording; higher = more genuine. UserError, naming it, where it cannot be scored."""
+        return self._scored(path).score
+
+    def answer(self, path: Path | str) -> dict[str, Any]:
+        """All that `./run.sh score --json` says of a recording, by name. UserError as for `score`."""
+        return self.row(self._scored(path))
+
+    def _scored(self, path: Path | str) -> Recording:
         recording = self.prepare(Path(path))
         self.score_all([recording])
-        return recording.score
+        return recording
 
     def attend(self, path: Path | str) -> Attention:
         """What the attention of the first seed does to a recording. UserError for a system without attention."""
-        return self._attend(self.prepare(Path(path)).windows[0])
-
-    def _attend(self, spectrogram: np.ndarray) -> Attention:
+        spectrogram = next(self.windows(self.prepare(Path(path)))).features
         found = self.first.attend(spectrogram)
         length = min(len(spectrogram), found.mask.shape[1])  # without the repetitions of a short recording
         return Attention(spectrogram.T[:, :length], found.mask[:, :length], found.filtered[:, :length], found.score)
 
     def prepare(self, path: Path) -> Recording:
-        """Read and extract a recording; UserError, naming it, where that cannot be done."""
+        """Read a recording and compare it with the training data; UserError, naming it, if it cannot be used."""
         samples, changes = audio.convert(path, self.extract.sample_rate, self.channel)
         if samples.min() == samples.max():
             raise UserError(f"{path}: digital silence, all samples are {samples[0]}. Record it again.")
-        recording = Recording(path, [], list(changes.values()))
-        try:
-            features = self.extract(recording.utt, samples)
-        except UserError as error:
-            raise UserError(f"{path}: {error}") from None
-        frames = self.first.frames
-        recording.windows = windows(features, frames or len(features))
-        recording.count = len(recording.windows)
-        if recording.count > 1:
-            recording.notes.append(f"{len(features)} frames: the mean score of {recording.count} windows of {frames}")
+        recording = Recording(path, samples, self.extract.sample_rate, list(changes.values()))
+        recording.warnings = self._unlike(recording)
         return recording
 
+    def _unlike(self, recording: Recording) -> list[str]:
+        """In what a recording is unlike the training data: one sentence, or none; of a long one, in the median."""
+        step = round(LONG * recording.sample_rate)
+        stretches = [recording.samples[at : at + step] for at in range(0, len(recording.samples), step)]
+        measures = [nuisance.measure(stretch, recording.sample_rate) for stretch in stretches]
+        found = {name: float(np.median([of[name] for of in measures])) for name in finished.JUDGED}
+        found["duration"] = recording.duration
+        odd = []
+        for name, (low, high) in self.typical.items():
+            if not low <= found[name] <= high:
+                title, unit = nuisance.NUISANCES[name]
+                odd.append(f"{title} {found[name]:.4g} {unit} (98 % of them: {low:.4g} to {high:.4g})")
+        if odd:
+            odd = [f"unlike the training data: {', '.join(odd)}"]
+        if found["level"] < SILENT:
+            odd.append(f"almost silent: level {found['level']:.0f} dBFS")
+        return odd
+
+    def windows(self, recording: Recording) -> Iterator[Window]:
+        """The parts of a recording that get a score, each half a part after the one before; UserError, naming it.
+
+        A network with a fixed width takes windows of it, of the features of the whole recording. A system that takes
+        any length takes a short recording whole, and sections of a long one as if each were a recording.
+        """
+        try:
+            yield from self._windows(recording)
+        except UserError as error:
+            raise UserError(f"{recording.path}: {error}") from None
+
+    def _windows(self, recording: Recording) -> Iterator[Window]:
+        frames, extract, rate = self.first.frames, self.extract, recording.sample_rate
+        samples = recording.samples
+        if frames and isinstance(extract, SpectrogramFrontEnd):
+            total, shift = extract.frames(samples), extract.options.shift / rate
+            places = starts(total, frames)
+            found = cut(extract.stretches(recording.utt, samples), places, frames)
+            for start, features in zip(places, found, strict=True):
+                end = recording.duration if start == places[-1] else (start + frames) * shift
+                yield Window(start * shift, end, features)
+            return
+        whole = recording.duration <= LONG or (frames and isinstance(extract, KaldiFrontEnd))
+        size = len(samples) if whole else round(SECTION * rate)
+        for first in starts(len(samples), size):
+            features = extract(recording.utt, samples[first : first + size])
+            second = min(size, len(samples)) / rate / len(features)  # of a row of features
+            width = frames or len(features)
+            for start in starts(len(features), width):
+                end = min(start + width, len(features))
+                yield Window(first / rate + start * second, first / rate + end * second, features[start:end])
+
     def score_all(self, recordings: list[Recording]) -> None:
-        """Give every recording its score: the mean over its windows."""
-        features = {f"{r}-{w}": x for r, recording in enumerate(recordings) for w, x in enumerate(recording.windows)}
-        subset = Subset(f"{len(recordings)} files", dict.fromkeys(features, "unknown"), features)
-        with redirect_stdout(sys.stderr):  # progress; stdout is for scores
-            runs = [system.score(subset) for system in self.systems.values()]
-        for r, recording in enumerate(recordings):
-            ids = [f"{r}-{w}" for w in range(recording.count)]
-            recording.score = self._averaged([sum(run[i] for i in ids) / len(ids) for run in runs])
+        """Give every recording its score, the mean over its windows, a group of windows at a time."""
+        pending = ((recording, window) for recording in recordings for window in self.windows(recording))
+        name = f"{len(recordings)} files" if len(recordings) > 1 else readable(recordings[0].path.name)
+        for recording in recordings:
+            recording.spans, recording.runs, recording.scores = [], [], []
+        total = math.ceil(sum(recording.duration for recording in recordings))
+        with redirect_stdout(sys.stderr), Progress(f"score {name}", total, "s") as progress:  # stdout is for scores
+            while group := list(itertools.islice(pending, GROUP)):
+                features = {str(i): window.features for i, (_, window) in enumerate(group)}
+                subset = Subset(name, dict.fromkeys(features, "unknown"), features)
+                found = [system.score(subset) for system in self.systems.values()]
+                for i, (recording, window) in enumerate(group):
+                    recording.runs.append([scores[str(i)] for scores in found])
+                    recording.spans.append((window.start, window.end))
+                    recording.scores.append(self._averaged(recording.runs[-1]))
+                    if recording.scores[-1] <= min(recording.scores):
+                        recording.lowest = window
+                done = sum(recording.spans[-1][1] for recording in recordings if recording.spans)
+                progress.advance(int(done) - progress.n)
+        for recording in recordings:
+            recording.score = self._averaged([sum(run) / len(run) for run in zip(*recording.runs, strict=True)])
 
     def _averaged(self, runs: list[float]) -> float:
         """The score of seeds that gave `runs`, as stage 2 averages it; that of a single one is as it is."""
         output = OUTPUTS[self.first.averages]
         return runs[0] if len(runs) == 1 else sum(output(run) for run in runs) / len(runs)
 
+    def _answer(self, score: float) -> Answer:
+        calibration = self.on_dev.calibration if self.on_dev else None
+        llr = calibration.llr(score) if calibration else None
+        above = self.cut is not None and score > self.cut
+        genuine = llr >= self.costs.threshold if self.threshold is None and llr is not None else above
+        replay = None if llr is None else answers.p_replay(llr, self.costs)
+        return Answer(score, llr, replay, "genuine" if genuine else "replayed")
+
+    @property
+    def cut(self) -> float | None:
+        """The score above which a recording is taken for genuine; None where all scores have the same ratio."""
+        if self.threshold is not None:
+            return self.threshold
+        assert self.on_dev
+        calibration = self.on_dev.calibration
+        return calibration.score(self.costs.threshold) if calibration else self.on_dev.threshold
+
+    def row(self, recording: Recording) -> dict[str, Any]:
+        """What is known of a scored recording, as plain values by name."""
+        several = len(recording.scores) > 1
+        start, end = recording.lowest[:2] if several and recording.lowest else (None, None)
+        return {
+            "file": readable(recording.path),
+            **self._answer(recording.score)._asdict(),
+            "threshold": self.cut,
+            "duration": recording.duration,
+            "windows": len(recording.scores),
+            "seconds": recording.seconds,
+            "suspicious_start": start,
+            "suspicious_end": end,
+            "suspicious_score": min(recording.scores) if several else None,
+            "heatmap": readable(recording.heatmap) if recording.heatmap else None,
+            "warnings": recording.warnings,
+            "notes": recording.notes,
+        }
+
     def draw(self, recording: Recording) -> None:
-        """Write the figure of stage 1 for a recording; of a long one, for its first window."""
-        assert self.heatmaps is not None
+        """Write the figure of a recording: its score over time if it has several windows, and the attention.
+
+        The attention, as in stage 1, is that of the first seed, to the most suspicious window.
+        """
+        several, window = len(recording.scores) > 1, recording.lowest
+        if not several and not self.first.attentive:
+            return
+        assert self.heatmaps is not None and window is not None
+        from afn.experiment import score_plot  # matplotlib takes a second to import
+
         of = f"{self.experiment.title}, seed {self.experiment.seeds[0]}"
-        heading = f"{recording.utt} · score {recording.score:+.2f}, {self.decision(recording)} · {of}"
+        decision = self._answer(recording.score).decision
+        heading = f"{recording.utt} · score {recording.score:+.2f}, {decision} · {of}"
         figure = self.heatmaps / self._unused(recording.utt)
-        self.first.draw_attention(figure, recording.windows[0], heading)
+        plot = functools.partial(score_plot.draw, seconds=recording.seconds, threshold=self.cut, suspicious=window[:2])
+        if self.first.attentive:
+            self.first.draw_attention(figure, window.features, heading, plot if several else None)
+        else:
+            score_plot.write(figure, heading, plot)
         recording.heatmap = figure
-        if recording.count > 1:
-            recording.notes.append(f"the heatmap shows the first {len(recording.windows[0])} frames")
 
     def _unused(self, utt: str) -> str:
         """A name for a figure: recordings of several folders may have the same id."""
@@ -133,9 +280,6 @@ class Scorer:
             name = f"{_short(utt)}-{number}.png"
         self.drawn.add(name)
         return name
-
-    def decision(self, recording: Recording) -> str:
-        return "genuine" if recording.score > self.threshold.value else "replayed"
 
     @property
     def meaning(self) -> str:
@@ -147,15 +291,35 @@ class Scorer:
             of += ", averaged over the seeds"
         text = (
             f"{self.experiment.title} ({portable(self.experiment.directory)}, seed{'s' * (len(seeds) > 1)} "
-            f"{', '.join(map(str, seeds))}): the score is {of}; higher = more genuine, but not a calibrated "
-            "probability; above the threshold a recording is taken for genuine"
+            f"{', '.join(map(str, seeds))}): the score is {of}; higher = more genuine"
         )
-        if self.threshold.eer is not None:
-            text += f" (official EER on dev {100 * self.threshold.eer:.2f} %)"
-            if self.threshold.eer >= GUESSING:
+        on_dev, costs = self.on_dev, self.costs
+        if on_dev and on_dev.calibration:
+            text += (
+                "; llr is the natural log-likelihood ratio genuine : replayed, calibrated on dev; p_replay is for a "
+                f"prior of {costs.spoof:g}"
+            )
+        if self.threshold is not None:
+            text += f"; genuine above the given threshold {self.threshold:+.4f}"
+        elif on_dev and on_dev.calibration:
+            text += (
+                f"; genuine from llr {costs.threshold:+.2f} on, the Bayes threshold of this prior, C_miss "
+                f"{costs.miss:g} and C_fa {costs.false_alarm:g}"
+            )
+        elif on_dev:
+            text += (
+                f"; genuine above {on_dev.threshold:+.4f}, the threshold of the EER on dev, for it is not calibrated"
+            )
+        if on_dev:
+            text += f"; official EER on dev {100 * on_dev.eer:.2f} %"
+            if on_dev.eer >= GUESSING:
                 text += "; on dev it was no better than guessing, so do not rely on it"
+            if getattr(self.experiment.first.settings, "trained_on", "train") != "train":
+                text += "; it was trained on dev, so its ratios are overconfident"
         if self.experiment.simulated:
             text += "; it was trained on simulated replays, which say nothing about real ones"
+        if self.experiment.card:
+            text += "; what it can and cannot do: docs/model_card.md"
         return text
 
 
@@ -164,14 +328,17 @@ def load(
     threshold: float | None = None,
     channel: int | None = None,
     figures: Path | None = None,
+    costs: Costs = EVEN,
 ) -> Scorer:
     """An experiment, ready to score.
 
     Args:
         experiment: a trained one.
-        threshold: decides; by default the threshold of the EER on dev, and only the seeds that stage 2 has scored.
+        threshold: decides, by scores; by default the Bayes threshold of `costs`, by the ratios that dev has
+            calibrated, and only the seeds that stage 2 has scored.
         channel: which channel to take of recordings that have several, 1 for the first.
-        figures: the folder for heatmaps, where they are wanted.
+        figures: the folder for figures, where they are wanted.
+        costs: the prior of a replay, and the costs of errors.
     """
     if threshold is None:
         experiment = experiment.scored()
@@ -179,18 +346,25 @@ def load(
         note(sentence)
     loaded = {seed: registry.build(of.settings, seed) for seed, of in experiment.trained.items()}
     first = next(iter(loaded.values()))
-    decide = experiment.threshold(first.averages) if threshold is None else Threshold(threshold)
+    on_dev: OnDev | None = None
+    with suppress(*([] if threshold is None else [UserError])):  # where a threshold is given, dev may be unknown
+        on_dev = experiment.on_dev(first.averages)
     for seed, system in loaded.items():
         system.load(experiment.trained[seed].directory)
     if figures and not first.attentive:
-        note(f"--heatmap: {experiment.title} has no attention to draw; there are no figures")
-        figures = None
-    return Scorer(experiment, decide, loaded, extractor(experiment), channel, figures)
+        note(
+            f"--heatmap: {experiment.title} has no attention to draw; figures show scores over time, of long recordings"
+        )
+    found = extractor(experiment)
+    return Scorer(experiment, on_dev, loaded, found, channel, costs, threshold, experiment.typical, figures)
 
 
-def at(folder: Path | str, channel: int | None = None) -> Scorer:
-    """The trained experiment in `folder` (exp/<corpus>/<system>, or a seed<k> in it), ready to score."""
-    return load(finished.at(Path(folder)), channel=channel)
+def at(folder: Path | str | None = None, channel: int | None = None, costs: Costs = EVEN) -> Scorer:
+    """The trained experiment in `folder` (exp/<corpus>/<system>, or a seed<k> in it), ready to score.
+
+    Without a folder it is the detector that comes with the package.
+    """
+    return load(finished.shipped() if folder is None else finished.at(Path(folder)), channel=channel, costs=costs)
 
 
 def extractor(experiment: TrainedSystem) -> FrontEnd:
@@ -206,12 +380,20 @@ def extractor(experiment: TrainedSystem) -> FrontEnd:
         return ours
 
 
-def windows(features: np.ndarray, frames: int) -> list[np.ndarray]:
-    """float32[T × D] in windows of `frames` rows, half overlapping, the last ending with it; whole if T <= frames."""
-    if len(features) <= frames:
-        return [features]
-    last = len(features) - frames
-    return [features[start : start + frames] for start in [*range(0, last, max(frames // 2, 1)), last]]
+def starts(count: int, width: int) -> list[int]:
+    """Where windows of `width` begin in `count` rows: half overlapping, the last ending with them."""
+    last = max(count - width, 0)
+    return [*range(0, last, max(width // 2, 1)), last]
+
+
+def cut(stretches: Iterator[np.ndarray], places: list[int], width: int) -> Iterator[np.ndarray]:
+    """The windows of `width` rows at `places`, or as many rows as there are, from consecutive stretches of rows."""
+    held, first = next(stretches), 0
+    for place in places:
+        held, first = held[place - first :], place
+        while len(held) < width and (more := next(stretches, None)) is not None:
+            held = np.concatenate([held, more])
+        yield held[:width]
 
 
 def _short(name: str) -> str:

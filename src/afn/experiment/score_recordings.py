@@ -1,11 +1,12 @@
-"""Score your own recordings with a trained experiment: genuine or replayed?
+"""Score your own recordings: genuine or replayed?
 
-They pass through the very extraction that the experiment was trained on. A network takes so many frames: a shorter
-recording is repeated, as in training. A longer one is scored over windows of that many frames, each half a window after
-the one before it, the last ending with the recording; its score is the mean of theirs.
+Without --system, --corpus, --experiment, --seed or --exp the detector that comes with the package scores them, else the
+trained experiment that these options name. The score of a recording is calibrated to a log-likelihood ratio (llr,
+natural logarithm, genuine : replayed) on the dev set; with --prior it gives the probability of a replay, with the costs
+of errors the decision. A long recording is scored in windows; its score is their mean.
 
-One line a recording goes to stdout; notes, and one line for a recording that fails, go to stderr. The exit code is 2 if
-any failed.
+One line a recording goes to stdout; notes, warnings, and one line for a recording that fails, go to stderr. The exit
+code is 2 if any failed.
 """
 
 import argparse
@@ -22,12 +23,16 @@ from typing import Any
 from afn.common import errors, parallel
 from afn.common.errors import UserError
 from afn.common.paths import portable
-from afn.experiment import command_line, finished
+from afn.experiment import answers, command_line, finished
 from afn.experiment import recording_scorer as scorers
-from afn.experiment.recording_scorer import Recording, Scorer, note, readable
+from afn.experiment.recording_scorer import GROUP, LONG, Recording, Scorer, note, readable
 from afn.features.containers import SUFFIXES
 
-GROUP = 64  # windows scored at a time
+Row = dict[str, Any]  # what is known of a recording, by name
+COLUMNS = (
+    "file", "score", "llr", "p_replay", "threshold", "decision", "duration", "windows", "suspicious_start",
+    "suspicious_end", "suspicious_score", "heatmap", "warnings", "notes",
+)  # fmt: skip
 FAILURES = (UserError, OSError, MemoryError)  # of one recording; the others are scored all the same
 
 
@@ -45,16 +50,28 @@ def main() -> None:
     )
     parser.add_argument("files", nargs="+", type=given, metavar="FILE", help="a recording, or a folder of recordings")
     finished.add_options(parser)
-    parser.add_argument("--threshold", type=number, metavar="SCORE", help="genuine above it (that of the EER on dev)")
+    parser.add_argument(
+        "--prior", type=number, default=0.5, metavar="P", help="prior probability of a replay (%(default)s)"
+    )
+    for name, what in (("miss", "rejecting genuine speech, C_miss"), ("false-alarm", "accepting a replay, C_fa")):
+        parser.add_argument(
+            f"--cost-{name}", type=number, default=1.0, metavar="C", help=f"cost of {what} (%(default)g)"
+        )
+    parser.add_argument(
+        "--threshold", type=number, metavar="SCORE", help="genuine above it, instead of the Bayes threshold of the llr"
+    )
     parser.add_argument(
         "--channel", type=parallel.positive, metavar="N", help="which channel of several, 1 for the first"
     )
-    parser.add_argument("--heatmap", type=Path, metavar="DIR", help="draw what the attention does to each into DIR")
+    parser.add_argument(
+        "--heatmap", type=Path, metavar="DIR", help="draw scores over time and what the attention does into DIR"
+    )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one JSON object with all there is, in full precision")
     form.add_argument("--csv", action="store_true", help="a table in full precision")
     options = parser.parse_args()
-    scorer = scorers.load(finished.find(options), options.threshold, options.channel, options.heatmap)
+    costs = answers.costs(options.prior, options.cost_miss, options.cost_false_alarm)
+    scorer = scorers.load(finished.chosen(options), options.threshold, options.channel, options.heatmap, costs)
     failures: list[Failure] = []
     scored = succeeded(results(scorer, options.files), failures)
     if options.json:
@@ -99,7 +116,7 @@ def files_of(given: Iterable[Path]) -> Iterator[Path | Failure]:
             yield failure(path, f"holds no recordings ({' '.join(SUFFIXES)}). Name another folder.")
 
 
-def results(scorer: Scorer, given: Iterable[Path]) -> Iterator[Recording | Failure]:
+def results(scorer: Scorer, given: Iterable[Path]) -> Iterator[Row | Failure]:
     """Every recording, scored and drawn, or why it has no score; a group at a time, as soon as the group is done."""
     group: list[Recording] = []
     for path in files_of(given):
@@ -110,14 +127,14 @@ def results(scorer: Scorer, given: Iterable[Path]) -> Iterator[Recording | Failu
             group.append(scorer.prepare(path))
         except FAILURES as error:
             yield failure(path, error)
-        if sum(len(recording.windows) for recording in group) >= GROUP:
+        if len(group) >= GROUP or sum(recording.duration for recording in group) >= GROUP * LONG:
             yield from scored_group(scorer, group)
             group = []
     if group:
         yield from scored_group(scorer, group)
 
 
-def scored_group(scorer: Scorer, group: list[Recording]) -> Iterator[Recording | Failure]:
+def scored_group(scorer: Scorer, group: list[Recording]) -> Iterator[Row | Failure]:
     """A group, scored together; where that fails, one at a time, so that only the recordings that fail are lost."""
     try:
         scorer.score_all(group)
@@ -137,8 +154,7 @@ def scored_group(scorer: Scorer, group: list[Recording]) -> Iterator[Recording |
                 scorer.draw(recording)
             except OSError as error:
                 recording.notes.append(f"no heatmap: {error}")
-        recording.windows = []  # of many recordings they would fill the memory
-        yield recording
+        yield scorer.row(recording)
 
 
 def failure(path: Path | str, error: Exception | str) -> Failure:
@@ -147,7 +163,7 @@ def failure(path: Path | str, error: Exception | str) -> Failure:
     return Failure(file, said if file in said else f"{file}: {said}")
 
 
-def succeeded(found: Iterable[Recording | Failure], failures: list[Failure]) -> Iterator[Recording]:
+def succeeded(found: Iterable[Row | Failure], failures: list[Failure]) -> Iterator[Row]:
     """The recordings with a score; the others are told on stderr and kept in `failures`."""
     for result in found:
         if isinstance(result, Failure):
@@ -157,53 +173,56 @@ def succeeded(found: Iterable[Recording | Failure], failures: list[Failure]) -> 
             yield result
 
 
-def write_lines(scorer: Scorer, scored: Iterable[Recording]) -> None:
+def write_lines(scorer: Scorer, scored: Iterable[Row]) -> None:
     """A line a recording, then one that says what the scores are."""
-    for recording in scored:
-        name = readable(recording.path)
-        for text in recording.notes:
-            note(f"{name}: {text}")
-        figures = f"score {recording.score:+.4f}, threshold {scorer.threshold.value:+.4f}"
-        print(f"{name}: {figures}: {scorer.decision(recording)}", flush=True)
+    for row in scored:
+        for text in row["notes"]:
+            note(f"{row['file']}: {text}")
+        for text in row["warnings"]:
+            print(f"warning: {row['file']}: {text}", file=sys.stderr, flush=True)
+        figures = f"score {row['score']:+.4f}"
+        if row["llr"] is not None:
+            figures += f", llr {row['llr']:+.2f}, p_replay {row['p_replay']:.3g}"
+        where = ""
+        if row["windows"] > 1:
+            span = " to ".join(clock(row[f"suspicious_{name}"]) for name in ("start", "end"))
+            where = f"; most suspicious of {row['windows']} windows: {span}, score {row['suspicious_score']:+.4f}"
+        print(f"{row['file']}: {figures}: {row['decision']}{where}", flush=True)
     print(scorer.meaning)
 
 
-def write_csv(scorer: Scorer, scored: Iterable[Recording]) -> None:
+def clock(seconds: float) -> str:
+    """A time as minutes:seconds."""
+    return f"{int(seconds) // 60}:{seconds % 60:04.1f}"
+
+
+def write_csv(scorer: Scorer, scored: Iterable[Row]) -> None:
     """A row a recording under a header; what the scores are goes to stderr."""
-    columns = row(scorer, Recording(Path(), [], []))
-    writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
+    writer = csv.DictWriter(sys.stdout, COLUMNS, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    for recording in scored:
-        writer.writerow(row(scorer, recording) | {"notes": "; ".join(recording.notes)})
+    for row in scored:
+        writer.writerow(row | {name: "; ".join(row[name]) for name in ("warnings", "notes")})
         sys.stdout.flush()
     note(scorer.meaning)
 
 
-def write_json(scorer: Scorer, scored: list[Recording], failures: list[Failure]) -> None:
+def write_json(scorer: Scorer, scored: list[Row], failures: list[Failure]) -> None:
     """One object: the experiment, the recordings, and those that failed."""
     content = {
         "experiment": portable(scorer.experiment.directory),
         "title": scorer.experiment.title,
         "seeds": scorer.experiment.seeds,
-        "threshold": scorer.threshold.value,
-        "dev_eer": scorer.threshold.eer,
+        "threshold": scorer.cut,
+        "prior": scorer.costs.spoof,
+        "cost_miss": scorer.costs.miss,
+        "cost_false_alarm": scorer.costs.false_alarm,
+        "llr_threshold": scorer.costs.threshold,
+        "dev_eer": scorer.on_dev.eer if scorer.on_dev else None,
         "meaning": scorer.meaning,
-        "recordings": [row(scorer, recording) for recording in scored],
+        "recordings": scored,
         "failed": [asdict(failure) for failure in failures],
     }
     print(json.dumps(content, indent=2, ensure_ascii=False))
-
-
-def row(scorer: Scorer, recording: Recording) -> dict[str, Any]:
-    return {
-        "file": readable(recording.path),
-        "score": recording.score,
-        "threshold": scorer.threshold.value,
-        "decision": scorer.decision(recording),
-        "windows": recording.count,
-        "heatmap": readable(recording.heatmap) if recording.heatmap else None,
-        "notes": recording.notes,
-    }
 
 
 if __name__ == "__main__":

@@ -11,13 +11,13 @@ from typing import Any
 from afn.common import parallel, record
 from afn.common.errors import UserError
 from afn.common.files import sha256
-from afn.experiment import locks, provenance
+from afn.experiment import answers, locks, provenance
 from afn.experiment.command_line import Stage, prepared, subset
 from afn.experiment.layout import Layout, seeds
 from afn.experiment.provenance import Trained
 from afn.experiment.training import finished
 from afn.features.archives import FeatureArchive
-from afn.metrics import eer, score_files
+from afn.metrics import score_files
 from afn.metrics.trials import SCORED_SUBSETS
 from afn.systems import registry
 from afn.systems.protocol import System
@@ -77,7 +77,7 @@ def score_seed(here: Stage, seed: int, subsets: list[str]) -> None:
             score_files.write(directory / f"{name}.txt", scores)
             print(f"score: wrote {directory / f'{name}.txt'}: {len(scores)} utterances")
         shutil.rmtree(directory / PARTS, ignore_errors=True)
-        _finish(here, directory, {"identity": identity}, subsets)
+        _finish(here, directory, {"identity": identity}, subsets, False)
 
 
 def trained_seed(here: Stage, seed: int) -> Trained:
@@ -141,17 +141,13 @@ def _usable(here: Stage, directory: Path) -> bool:
         return False
 
 
-def _finish(here: Stage, directory: Path, content: dict[str, Any], subsets: list[str]) -> None:
-    """Write the record of scores, with the threshold of the EER on dev where dev has both classes."""
+def _finish(here: Stage, directory: Path, content: dict[str, Any], subsets: list[str], probabilities: bool) -> None:
+    """Write the record of scores, with what dev says of them where it has both classes."""
     if "dev" in subsets:
-        path = here.layout.subset("dev") / "utt2label"
         scores = score_files.read(directory / "dev.txt")
-        genuine, spoof = score_files.join(scores, score_files.read_labels(path), directory / "dev.txt", path)
-        if genuine.size and spoof.size:
-            content["dev"] = {
-                "threshold": float(eer.official_threshold(genuine, spoof)),
-                "eer": float(eer.official_eer(genuine, spoof)),
-            }
+        found = answers.on_dev(scores, here.layout.subset("dev") / "utt2label", probabilities, directory / "dev.txt")
+        if found:
+            content["dev"] = found.plain()
     record.write(directory, content)
 
 
@@ -176,7 +172,7 @@ def average(here: Stage, subsets: list[str]) -> None:
         for name in subsets:
             runs = {seed: score_files.read(folder / "scores" / f"{name}.txt") for seed, folder in alike.items()}
             score_files.write(out / f"{name}.txt", averaged(list(runs.values()), averages, out))
-        _finish(here, out, {"identity": identity}, subsets)
+        _finish(here, out, {"identity": identity}, subsets, averages == "sigmoids")
     of = f"seed{'s' if len(alike) > 1 else ''} {', '.join(map(str, alike))}"
     print(f"score: wrote {out}: averaged over {of}")
 

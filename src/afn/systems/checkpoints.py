@@ -5,10 +5,13 @@ import re
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
 
 from afn.common import files
 from afn.common.errors import RETRAIN, UserError
+
+SHIPPED = "weights.safetensors"  # of a detector that comes with the package, instead of a checkpoint
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
@@ -20,8 +23,13 @@ def save(path: Path, state: dict[str, Any]) -> None:
 
 
 def load(path: Path, device: torch.device) -> dict[str, Any]:
-    """The content of a checkpoint, tensors on `device`. UserError if it cannot be read."""
+    """The content of a checkpoint, tensors on `device`; of a safetensors file, its tensors as `model`.
+
+    UserError if it cannot be read.
+    """
     try:
+        if path.suffix == ".safetensors":
+            return {"model": safetensors.torch.load_file(path, str(device))}
         state = torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError:
         raise UserError(f"{path}: no such checkpoint. Run stage 0 first.") from None

@@ -1,7 +1,7 @@
 """What every system does: the one interface between a row of the results table and the stages."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -34,6 +34,12 @@ class Row(Settings):
     title: Presentation[str] = Field(description="the row's name in the paper's table")
     paper: Presentation[Paper] = Field(description="what the paper reports")
 
+    @property
+    def removes(self) -> frozenset[str]:
+        """Names of nuisances that the system cannot see: its features, or its model, remove them."""
+        found: frozenset[str] = self.features.removes  # type: ignore[attr-defined]
+        return found | getattr(getattr(self, "model", None), "removes", frozenset())
+
 
 @dataclass(frozen=True)
 class Chosen:
@@ -62,7 +68,7 @@ class Exportable(NamedTuple):
 
     network: Any  # a torch module on the CPU: Tensor[B × 1 × bins × frames] to scores Tensor[B]
     bins: int
-    frames: int
+    frames: int | None  # None: any number
 
 
 class System(ABC):
@@ -125,8 +131,13 @@ class System(ABC):
         """What the attention does to float32[T × D] features; UserError for a system without attention."""
         raise UserError(f"{self.settings.title}: has no attention mask. Choose an attention network, such as afn.")
 
-    def draw_attention(self, path: Path, features: np.ndarray, heading: str) -> None:
-        """Write the figure of one recording's attention as a PNG; errors as for `attend`."""
+    def draw_attention(
+        self, path: Path, features: np.ndarray, heading: str, above: Callable[[Any], None] | None = None
+    ) -> None:
+        """Write the figure of one recording's attention as a PNG; errors as for `attend`.
+
+        `above` draws a further panel of the figure, on matplotlib's Axes.
+        """
         self.attend(features)
 
     def exportable(self) -> Exportable:

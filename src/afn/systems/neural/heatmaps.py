@@ -3,7 +3,7 @@
 As files for one system, and as the bytes of a PNG for several systems side by side.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import product
 from pathlib import Path
 
@@ -21,12 +21,17 @@ MARGINS = {"bottom": 0.075, "top": 0.925}
 ACROSS = 4  # panels side by side, at most
 
 
-def draw_recording(path: Path, spectrogram: np.ndarray, found: Attended, heading: str) -> None:
-    """Write the figure of one recording: float32[T × bins] and what the attention does to its first frames."""
+def draw_recording(
+    path: Path, spectrogram: np.ndarray, found: Attended, heading: str, above: Callable[[Axes], None] | None = None
+) -> None:
+    """Write the figure of one recording: float32[T × bins] and what the attention does to its first frames.
+
+    `above` draws a further panel at the top.
+    """
     length = min(len(spectrogram), found.mask.shape[1])
     mask, filtered = found.mask[:, :length], found.filtered[:, :length]
     limits = float(np.quantile(mask, 0.005)), float(np.quantile(mask, 0.995))
-    draw_utterance(path, spectrogram.T[:, :length], mask, filtered, heading, limits)
+    draw_utterance(path, spectrogram.T[:, :length], mask, filtered, heading, limits, above)
 
 
 def draw(system: System, chosen: Chosen, out: Path) -> None:
@@ -72,7 +77,13 @@ def draw(system: System, chosen: Chosen, out: Path) -> None:
 
 
 def draw_utterance(
-    path: Path, spectrogram: np.ndarray, mask: np.ndarray, filtered: np.ndarray, title: str, limits: tuple[float, float]
+    path: Path,
+    spectrogram: np.ndarray,
+    mask: np.ndarray,
+    filtered: np.ndarray,
+    title: str,
+    limits: tuple[float, float],
+    above: Callable[[Axes], None] | None = None,
 ) -> None:
     """One utterance as three panels over its true length.
 
@@ -81,9 +92,14 @@ def draw_utterance(
         spectrogram, mask, filtered: float[257 × T]: S in natural-log power, A, and S*.
         title: shown above.
         limits: the colour range of the mask; the same for all utterances, so that their figures are comparable.
+        above: draws a panel of its own time axis at the top.
     """
     margins = {**MARGINS, "left": 0.07, "right": 0.99, "hspace": 0.09}  # a layout engine would draw everything twice
-    with png_file(path, 9, 7.5) as figure:
+    if above:
+        margins["top"] = 0.7
+    with png_file(path, 9, 9.5 if above else 7.5) as figure:
+        if above:
+            above(figure.add_axes((0.07, 0.78, 0.82, 0.14)))
         panels = figure.subplots(3, 1, sharex=True, gridspec_kw=margins)
         span = float(np.quantile(np.abs(spectrogram), 0.995)) or 1.0
         _image(panels[0], spectrogram, "log power S, mean removed", "magma", (-span, span))

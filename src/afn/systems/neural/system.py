@@ -96,7 +96,8 @@ class NeuralSystem(System):
             checkpoints.save(directory / GAUSSIANS, {"model": gaussians.state_dict()})
 
     def weights(self, directory: Path) -> Path:
-        return directory / (GAUSSIANS if self.gaussian else training.BEST)
+        shipped = directory / checkpoints.SHIPPED
+        return shipped if shipped.is_file() else directory / (GAUSSIANS if self.gaussian else training.BEST)
 
     def load(self, directory: Path) -> None:
         if self.gaussian:
@@ -153,11 +154,13 @@ class NeuralSystem(System):
         logit = self.model.classifier(filtered).item()
         return Attended(mask[0, 0].cpu().numpy(), filtered[0, 0].cpu().numpy(), logit)
 
-    def draw_attention(self, path: Path, features: np.ndarray, heading: str) -> None:
+    def draw_attention(
+        self, path: Path, features: np.ndarray, heading: str, above: Callable[[Any], None] | None = None
+    ) -> None:
         found = self.attend(features)
         from afn.systems.neural import heatmaps  # matplotlib takes a second to import
 
-        heatmaps.draw_recording(path, features, found, heading)
+        heatmaps.draw_recording(path, features, found, heading, above)
 
     def exportable(self) -> Exportable:
         scorer = self.scorer.plain() if isinstance(self.scorer, EmbeddingGaussians) else self.scorer
