@@ -32,8 +32,10 @@ options
   --seeds LIST         1, 1-8 or 1,3,5: one training each                    (1)
   --set NAME=VALUE     override a value of the system's YAML (train.epochs=5),
                        or of the corpus' (corpus.root=DIR); repeatable
+  --audit              stage 3 also tests every system on eval without silence at the
+                       ends and at one level
   --utterances "A B"   utterances of which stage 1 draws heatmaps (four of each class)
-  --nj N               parallel jobs of stages -2, -1 and of --eval-corpus   (all cores)
+  --nj N               parallel jobs of stages -2, -1, --eval-corpus, --audit (all cores)
   --cluster ADDRESS    run stages -1, 0 and 2 on a Dask cluster: tcp://node7:8786
   --tune               stages -2 and 0 only: search the grids of
                        conf/tuning/NAME.yaml on dev
@@ -111,6 +113,6 @@ while IFS= read -r name <&3; do
   failed+=("$name")
 done 3<<<"$rows"
 
-stage 3 evaluate.py
+stage 3 evaluate.py ${audited[@]+"${audited[@]}"} ${nj[@]+"${nj[@]}"}
 ((!${#failed[@]})) || { echo "run.sh: error: these systems failed, see above: ${failed[*]}" >&2; exit 1; }
 if $force; then finish_forcing; fi

@@ -34,6 +34,11 @@ def main() -> None:
         "--resamples", type=parallel.positive, default=RESAMPLES, metavar="N",
         help="of the bootstrap behind intervals (%(default)s)",
     )  # fmt: skip
+    parser.add_argument(
+        "--audit", action="store_true",
+        help="first score eval without silence at its ends and at one level with every system (docs/audit.md)",
+    )  # fmt: skip
+    parallel.add_options(parser)
     options = parser.parse_args()
     verifier = tdcf.verifier(**trial_files.read_asv(options.asv_scores, options.track)) if options.asv_scores else None
     if options.scores:
@@ -44,8 +49,10 @@ def main() -> None:
     elif options.labels or options.json:
         raise UserError("--labels FILE and --json go together with --scores FILE. Give the score file.")
     else:
-        here = command_line.from_arguments(options)
-        evaluation.of_corpus(here, options.resamples, verifier, options.det)
+        with parallel.cluster(options.cluster):
+            here = command_line.from_arguments(options)
+            jobs = options.nj if options.audit else 0
+            evaluation.of_corpus(here, options.resamples, verifier, options.det, jobs)
 
 
 if __name__ == "__main__":

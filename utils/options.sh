@@ -1,6 +1,7 @@
 # Sourced by run.sh: reads its arguments, "$@". Needs `usage`, `fail` and `here`, the user's folder.
 # Sets corpus, system, seeds, first, last, tuning, force, exp; command and its arguments, rest; and the lists of options
-# for the stages: shared (all), nj (-2, -1), cluster (-1, 0, 2), drawn (1), pipes (-2).
+# for the stages: shared (all), nj (-2, -1, 2, 3), cluster (-1, 0, 2), drawn (1), pipes (-2),
+# audited (3).
 # shellcheck shell=bash disable=SC2034,SC2154
 
 from_here() { # PATH: absolute; a relative one starts in the user's folder
@@ -29,7 +30,7 @@ yaml() { # OPTION VALUE FOLDER: a name in conf/FOLDER as it is, a path to a YAML
 }
 
 corpus=simulated system=afn seeds=1 first="" last="" command="" tuning=false force=false exp=$PWD/exp given=$#
-others="" shared=() nj=() cluster=() drawn=() pipes=() rest=()
+others="" shared=() nj=() cluster=() drawn=() pipes=() audited=() rest=()
 while (($#)); do
   argument=$1
   shift
@@ -39,6 +40,7 @@ while (($#)); do
     --debug) shared+=(--debug) ;;
     --tune) tuning=true ;;
     --allow-pipes) pipes=(--allow-pipes) ;;
+    --audit) audited=(--audit) ;;
     --*)
       option=${argument%%=*}
       case $option in

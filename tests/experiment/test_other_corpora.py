@@ -2,9 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from afn.experiment import other_corpora
+from afn.features import nuisance
 from afn.metrics import score_files
 from made_up_recordings import make
 from stages import Pipeline
@@ -105,3 +107,32 @@ def test_scores_of_models_or_recordings_that_have_changed_are_left_out(run):
         assert "other_corpora" not in results
         text = (run.exp / "noise" / "RESULTS.md").read_text()
         assert "left out" in text and "--eval-corpus again" in text
+
+
+def test_equalised_recordings_of_eval_are_scored_with_every_system_when_asked_for(run, capsys):
+    def results():
+        return json.loads((run.exp / "noise" / "results.json").read_text())
+
+    with run.restored():
+        run.run((3,))
+        assert "equalised" not in results()["audit"]
+        run.run((3,), "--audit")
+        (tested,), (own,) = results()["audit"]["equalised"], results()["systems"]
+        assert (tested["title"], tested["subset"]) == (own["title"], "eval")
+        assert {of["corpus"] for of in results()["other_corpora"]} == {"again"}
+        utts, values = nuisance.read(run.data / "noise_equalised" / "eval" / nuisance.FILE)
+        level = values[:, list(nuisance.NUISANCES).index("level")]
+        assert level == pytest.approx(np.full(6, nuisance.EQUALISED), abs=0.05)
+        scores = run.exp / "noise" / "on_noise_equalised" / own["name"] / "scores" / "eval.txt"
+        assert list(score_files.read(scores)) == utts
+        for page in ("RESULTS.md", "report.html"):
+            assert "eval, equalised" in (run.exp / "noise" / page).read_text()
+        capsys.readouterr()
+        run.run((3,), "--audit")
+        assert "on_noise_equalised" in (said := capsys.readouterr().out) and "is up to date" in said
+        table = run.data / "noise" / "eval" / "utt2hash"
+        utt, sha256, rest = table.read_text().split(" ", 2)
+        table.write_text(f"{utt} {sha256[::-1]} {rest}")
+        run.run((3,))
+        assert "equalised" not in results()["audit"]
+        assert "eval has changed since; run stage 3 with --audit" in (run.exp / "noise" / "RESULTS.md").read_text()

@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
+import soundfile
 
+from afn.common import config
 from afn.common.errors import UserError
-from afn.features import nuisance
+from afn.common.paths import ROOT
+from afn.features import front_end, nuisance
+from afn.systems import registry
 
 RATE = 16000
 
@@ -71,6 +75,36 @@ def test_equalised_recordings_have_one_level_and_no_silence_at_their_ends(dbfs):
     assert found["level"] == pytest.approx(nuisance.EQUALISED, abs=0.05)
     assert (found["leading_silence"], found["trailing_silence"]) == pytest.approx((0, 0), abs=0.03)
     assert found["duration"] == pytest.approx(2.0, abs=0.06)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "afn",
+        "statpool",
+        "cqcc_gmm_b12",
+        "cqcc_gmm_cmvn",
+        "lfcc_gmm",
+        "lcnn_stc",
+        "mcf_cc",
+        "mse_cc",
+        "qdftspec",
+        "ernn",
+    ],
+)
+def test_what_a_row_is_said_to_remove_does_not_move_its_input_and_the_rest_does(row):
+    settings = config.load(registry.settings_type(), ROOT / "conf" / "systems" / f"{row}.yaml")
+    extract = front_end.from_description(front_end.describe(settings.features, backend="native"))
+    samples = soundfile.read(ROOT / "tests" / "golden" / "g01_male_us.wav", dtype="int16")[0].astype(np.float64)
+    samples += np.random.default_rng(0).normal(0, 100, len(samples))  # far above rounding and dither
+    found = [extract("utt", np.rint(x).astype(np.int16)) for x in (samples, samples / 4, samples + 500)]
+    if row == "statpool":  # the network does so
+        found = [of - of.mean(axis=0) for of in found]
+    softer, offset = (np.abs(of - found[0]).mean(axis=0).max() / found[0].std() for of in found[1:])
+    removes = settings.removes
+    assert removes < nuisance.NUISANCES.keys() and nuisance.OF_FILE in removes
+    assert (softer < 0.2) == ("level" in removes) == ("peak" in removes) == ("noise_floor" in removes)
+    assert offset < 0.01 or "offset" not in removes
 
 
 def test_the_table_is_read_as_it_was_written_and_damage_is_one_line(tmp_path):

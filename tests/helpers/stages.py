@@ -21,7 +21,7 @@ from afn.common.errors import UserError
 
 SCRIPTS = {-2: prepare, -1: extract, 0: train, 1: attention, 2: score, 3: evaluate}
 WITH_SYSTEM = (-1, 0, 1, 2)
-PARALLEL = (-2, -1)
+PARALLEL = (-2, -1, 3)
 
 
 class Outcome(NamedTuple):
@@ -69,7 +69,7 @@ class Pipeline:
     def run(self, stages: Sequence[int], *more: str) -> None:
         """Run `stages` in order; `more` options go to those with a system. Raises UserError as the script does."""
         for number in stages:
-            words = [word for word in more if number in WITH_SYSTEM or word == "--force"]
+            words = [word for word in more if number in WITH_SYSTEM or word in ("--force", "--audit")]
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(sys, "argv", self.arguments(number, *words))
                 SCRIPTS[number].main()

@@ -41,6 +41,7 @@ class Experiment:
     maps: Path | None = None  # arrays of the heatmaps
     left_out: tuple[str, ...] = ()  # sentences naming seeds that were trained with other settings
     probabilities: bool = False  # averaged scores are means of sigmoids, 0..1
+    removes: frozenset[str] = frozenset()  # nuisances that it cannot see
 
 
 def find(directory: Path, conf: Path) -> list[Experiment]:
@@ -95,6 +96,7 @@ def _experiment(name: str, directory: Path, row: Path | None) -> Experiment:
         arrays if arrays.is_file() and record.exists(arrays.parent) else None,
         left_out,
         content.get("averages") == "sigmoids",
+        next(iter(alike.values())).settings.removes if alike else frozenset(),
     )
 
 

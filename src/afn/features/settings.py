@@ -5,17 +5,26 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from afn.common.config import Execution, FolderName, Settings
+from afn.features import nuisance
 from afn.features.cqcc import CqccOptions
 from afn.features.lfcc import LfccOptions
 from afn.features.log_magnitude import LogMagnitudeOptions
 from afn.features.modulation import ModulationOptions
 from afn.features.qlog import QLogOptions
 
+FILE = frozenset({nuisance.OF_FILE})  # no feature sees the file
+GAIN = frozenset({"level", "peak", "noise_floor"})  # gone where a constant gain is, but for rounding and dither
+
 
 class Named(Settings):
     """What features of all kinds have."""
 
     name: Execution[FolderName] = Field(description="the folder below the data directory")
+
+    @property
+    def removes(self) -> frozenset[str]:
+        """Names of nuisances (features/nuisance.py) that the features of a recording do not depend on."""
+        return FILE
 
 
 class Spectrogram(Named):
@@ -29,6 +38,10 @@ class Spectrogram(Named):
     cmn_window: PositiveInt | None = Field(description="frames of the sliding mean; null: it is not subtracted")
     norm_vars: bool = Field(description="divide by the sliding deviation as well")
 
+    @property
+    def removes(self) -> frozenset[str]:
+        return FILE | {"offset"} | (GAIN if self.cmn_window else set())  # Kaldi removes the mean of every frame
+
 
 class LogMagnitude(Named, LogMagnitudeOptions):
     """A log magnitude spectrum with a fine frequency grid (features/log_magnitude.py)."""
@@ -41,11 +54,19 @@ class Cqcc(Named, CqccOptions):
 
     kind: Literal["cqcc"]
 
+    @property
+    def removes(self) -> frozenset[str]:
+        return FILE | {"offset"} | (GAIN if self.cmvn else set())  # the lowest bin is above 0 Hz
+
 
 class Lfcc(Named, LfccOptions):
     """Linear-frequency cepstral coefficients (features/lfcc.py)."""
 
     kind: Literal["lfcc"]
+
+    @property
+    def removes(self) -> frozenset[str]:
+        return FILE | (GAIN if self.cmvn else set())
 
 
 class QLog(Named, QLogOptions):
@@ -53,11 +74,19 @@ class QLog(Named, QLogOptions):
 
     kind: Literal["qlog"]
 
+    @property
+    def removes(self) -> frozenset[str]:
+        return FILE | GAIN  # spectra are divided by their mean
+
 
 class Modulation(Named, ModulationOptions):
     """Modulation dynamic features (features/modulation.py)."""
 
     kind: Literal["modulation"]
+
+    @property
+    def removes(self) -> frozenset[str]:
+        return FILE | (GAIN if self.cmvn or self.statistic == "centroid" else set())
 
 
 class Mfcc(Named):
@@ -72,12 +101,20 @@ class Mfcc(Named):
     cmn_window: PositiveInt | None = Field(description="frames of the sliding mean; null: it is not subtracted")
     norm_vars: bool = Field(description="divide by the sliding deviation as well")
 
+    @property
+    def removes(self) -> frozenset[str]:
+        return FILE | (GAIN if self.cmn_window else set())
+
 
 class Waveform(Named):
     """The samples themselves, whitened (features/whitened.py)."""
 
     kind: Literal["waveform"]
     sample_rate: PositiveInt = Field(default=16000, description="Hz")
+
+    @property
+    def removes(self) -> frozenset[str]:
+        return FILE | GAIN | {"offset"}
 
 
 Features = Annotated[

@@ -1,11 +1,12 @@
 """Stage 3: the error rates of every system that has scores.
 
     reads   data/<corpus>/{dev,eval}/                               labels, speakers, replay conditions
+            data/<corpus>/{train,dev,eval}/nuisance.csv             for the shortcut audit
             conf/systems/*.yaml, conf/fusion/*.yaml                 the rows, titles and the paper's figures
             exp/<corpus>/<system>/seed<k>/scores/{dev,eval}.txt     of every seed; env.json and metrics.csv beside them
             exp/<corpus>/<system>/scores/{dev,eval}.txt             averaged over seeds
             exp/<corpus>/<system>/attention/maps.npz                the arrays of stage 1
-            exp/<corpus>/on_<other>/<system>/                       scores of other corpora
+            exp/<corpus>/on_<other>/<system>/                       scores of other corpora and of equalised recordings
     writes  exp/<corpus>/{RESULTS.md,results.json,det.png,report.html}
             exp/<corpus>/fusion/<name>/                             fusion.json, scores/{dev,eval}.txt
             exp/<corpus>/<system>/calibrated/                       calibration.json, {dev,eval}.txt
@@ -27,13 +28,13 @@ from afn.common.errors import UserError
 from afn.common.labels import GENUINE, SPOOF
 from afn.common.paths import ROOT, located
 from afn.corpora import asvspoof2017, datadir
-from afn.experiment import command_line, locks, results_tree
+from afn.experiment import command_line, equalised, locks, results_tree
 from afn.experiment.layout import FUSION
 from afn.metrics import analysis, eer, fusion, score_files, tdcf, trial_files
 from afn.metrics.analysis import Analysis, ScoredSystem
 from afn.metrics.conditions import ASVSPOOF_2017
 from afn.metrics.trials import SCORED_SUBSETS, Trials
-from afn.report import html, other_corpora, plots, results, results_json, results_markdown, worst
+from afn.report import audit, html, other_corpora, plots, results, results_json, results_markdown, worst
 from afn.report.results import Results
 
 CONF = ROOT / "conf"
@@ -42,14 +43,25 @@ OURS = ("RESULTS.md", "results.json", "report.html", FIGURE, FUSION)  # in exp/<
 PATIENCE = 60.0  # seconds to wait while another run writes, which takes a moment
 
 
-def of_corpus(here: command_line.Stage, resamples: int, verifier: tdcf.Verifier | None, det: list[str] | None) -> None:
-    """Measure every system of the corpus; write and print the results. Raises UserError if stage 2 has not run."""
+def of_corpus(
+    here: command_line.Stage,
+    resamples: int,
+    verifier: tdcf.Verifier | None,
+    det: list[str] | None,
+    audit_jobs: int = 0,
+) -> None:
+    """Measure every system of the corpus; write and print the results. Raises UserError if stage 2 has not run.
+
+    With `audit_jobs`, so many processes first score equalised recordings with every system.
+    """
     started = time.monotonic()
     directory = here.layout.results
     found = results_tree.find(directory, CONF / "systems")
     scored = [experiment for experiment in found if experiment.files]
     if not scored:
         raise UserError(f"{directory}: no scores of any system. Run stage 2 first.")
+    if audit_jobs:
+        equalised.score(here, scored, audit_jobs)
     prepared = [subset for subset in command_line.prepared(here.layout) if subset in SCORED_SUBSETS]
     listed = {subset: datadir.read(here.layout.subset(subset)) for subset in prepared}
     trials = {subset: Trials.of(utterances) for subset, utterances in listed.items()}
@@ -76,6 +88,9 @@ def of_corpus(here: command_line.Stage, resamples: int, verifier: tdcf.Verifier 
     counts = {s: (int(t.genuine.sum()), int((~t.genuine).sum())) for s, t in trials.items()}
     official = {s: (c[GENUINE], c[SPOOF]) for s, c in asvspoof2017.COUNTS.items()}
     rows = [results.system_row(e, t, systems.get(t), trials) for t, e in zip(titles, found, strict=False)]
+    elsewhere = other_corpora.find(here.layout, systems, trials, deep, resamples)
+    tested, elsewhere = elsewhere.split(equalised.name(here.corpus.name))
+    seen = {row.title: (row.averaged, by_title[row.title].removes) for row in rows if row.averaged}
     of_all = Results(
         here.corpus.name,
         here.corpus.kind,
@@ -89,7 +104,8 @@ def of_corpus(here: command_line.Stage, resamples: int, verifier: tdcf.Verifier 
             for row in rows
             if (system := systems.get(row.title)) and deep.judged in system.averaged
         },
-        other_corpora.find(here.layout, systems, trials, deep, resamples),
+        elsewhere,
+        audit.find(here.layout, seen, deep, tested),
     )
     print(f"EER in %, {eer.LINEAR_ROC.title}\n{results_markdown.text(of_all)}\n{of_all.remark}")
 

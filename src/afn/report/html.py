@@ -16,7 +16,16 @@ import jinja2
 from afn.common.labels import LABELS
 from afn.report import breakdown_plot, plots, summary, tables
 from afn.report.plots import Scores
-from afn.report.results import ABOUT_AVERAGING, ABOUT_OTHER_CORPORA, ABOUT_THE_HEADLINE, Results, named, seed_list
+from afn.report.results import (
+    ABOUT_AVERAGING,
+    ABOUT_EQUALISED,
+    ABOUT_OTHER_CORPORA,
+    ABOUT_THE_AUDIT,
+    ABOUT_THE_HEADLINE,
+    Results,
+    named,
+    seed_list,
+)
 from afn.report.tables import ABSENT, Cell, Grid
 from afn.systems.neural import heatmaps
 from afn.systems.neural.maps import Maps
@@ -69,6 +78,8 @@ def page(results: Results, exhibits: Exhibits) -> str:
         about_averaging=ABOUT_AVERAGING,
         about_the_headline=ABOUT_THE_HEADLINE,
         about_other_corpora=ABOUT_OTHER_CORPORA,
+        about_the_audit=ABOUT_THE_AUDIT,
+        about_equalised=ABOUT_EQUALISED,
         resampled="; ".join(f"{subset}, {boot.remark}" for subset, boot in analysis.bootstraps.items()),
         with_threats=any(any(group.threats) for group in analysis.groups),
         scores=list(_scores(results, exhibits)),

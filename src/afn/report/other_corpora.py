@@ -16,7 +16,7 @@ from afn.common.errors import UserError
 from afn.common.files import sha256
 from afn.common.labels import SUBSETS
 from afn.corpora import datadir
-from afn.experiment import provenance
+from afn.experiment import equalised, provenance
 from afn.experiment.layout import ON, Layout, seeds
 from afn.metrics import analysis, bootstrap, eer, roc, score_files
 from afn.metrics.analysis import Analysis, Cost, ScoredSystem
@@ -50,6 +50,14 @@ class Found:
 
     rows: Sequence[Elsewhere] = ()
     remarks: Sequence[str] = ()  # scores that were left out, and why
+
+    def split(self, corpus: str) -> "tuple[Found, Found]":
+        """What is of `corpus`, and what is of the others."""
+        text = f" on {corpus}: left out"
+        return (
+            Found([of for of in self.rows if of.corpus == corpus], [of for of in self.remarks if text in of]),
+            Found([of for of in self.rows if of.corpus != corpus], [of for of in self.remarks if text not in of]),
+        )
 
 
 def find(
@@ -90,6 +98,8 @@ def find(
 def _outdated(layout: Layout, other: Layout, name: str, identity: Mapping[str, Any]) -> str:
     """Why the scores of a system on `other` are not of today's models and recordings; empty if they are."""
     again = f"run stages -2 and 2 with --eval-corpus {other.corpus}"
+    if other.corpus == equalised.name(layout.corpus):
+        again = "run stage 3 with --audit"
     try:
         prepared = [subset for subset in SUBSETS if other.subset(subset).is_dir()]
         if identity["recordings"] != {subset: datadir.recordings_hash(other.subset(subset)) for subset in prepared}:

@@ -12,6 +12,7 @@ from afn.metrics import analysis, eer
 from afn.metrics.analysis import Analysis, ScoredSystem
 from afn.metrics.eer import Measured
 from afn.metrics.trials import SCORED_SUBSETS, Trials
+from afn.report.audit import Audit
 from afn.report.other_corpora import Found
 from afn.report.worst import Worst
 
@@ -47,6 +48,15 @@ ABOUT_OTHER_CORPORA = (
     "EERs in percent of the systems of this corpus on recordings of others, which had no part in training or in any "
     "choice. A deployed system cannot choose its threshold on what it has not seen: the errors (in percent) are those "
     "at the threshold of the EER on this corpus' dev set, and Cllr is that of the calibration on this dev set."
+)
+ABOUT_THE_AUDIT = (
+    "EERs in percent of properties that say nothing about replay, measured without any model of it. Direction and "
+    "weights are learnt on train. A system that is not better than all of them together may have learnt them instead "
+    "of replay; one that is better may use them as well."
+)
+ABOUT_EQUALISED = (
+    "The same recordings of eval without the silence at their ends and at one level, scored again. A system that has "
+    "many more errors on them needs silence or level."
 )
 SIMULATED = (
     "This corpus is simulated: its replays were computed, not played and recorded. Its figures show that the pipeline "
@@ -92,6 +102,7 @@ class Results:
     figure: str = ""  # file name of the DET curves, if there are any
     worst: Mapping[str, Worst] = field(default_factory=dict)  # title -> the recordings with the largest errors
     elsewhere: Found = field(default_factory=Found)  # the systems on other corpora
+    audit: Audit = field(default_factory=Audit)
 
     @property
     def rows(self) -> list[SystemRow]:
@@ -100,7 +111,11 @@ class Results:
 
     @property
     def remarks(self) -> list[str]:
-        return [*(f"{row.title}: {remark}" for row in self.rows for remark in row.remarks), *self.elsewhere.remarks]
+        return [
+            *(f"{row.title}: {remark}" for row in self.rows for remark in row.remarks),
+            *self.elsewhere.remarks,
+            *self.audit.equalised.remarks,
+        ]
 
     def not_run(self) -> str:
         """One line with the names of all systems and fusions that are not run; empty if there are none."""

@@ -12,6 +12,7 @@ from afn.metrics.eer import Measured, spread
 from afn.metrics.fusion import Fusion
 from afn.metrics.trials import SCORED_SUBSETS
 from afn.report import summary
+from afn.report.audit import Audit
 from afn.report.other_corpora import Elsewhere
 from afn.report.results import Results, SystemRow
 from afn.report.worst import Worst
@@ -36,6 +37,7 @@ def text(results: Results) -> str:
     }
     if results.elsewhere.rows:
         content["other_corpora"] = [_elsewhere(of) for of in results.elsewhere.rows]
+    content["audit"] = _audit(results.audit)
     if analysis.bootstraps:
         content["bootstrap"] = {
             "level": LEVEL,
@@ -148,6 +150,22 @@ def _elsewhere(of: Elsewhere) -> dict[str, Any]:
         "replays_accepted": None if of.accepted is None else 100 * of.accepted,
         "cllr": _cost(of.cost),
     }
+
+
+def _audit(found: Audit) -> dict[str, Any]:
+    content: dict[str, Any] = {"reason": found.reason} if found.reason else {}
+    if found.rows:
+        content["eer"] = {of.name: {subset: 100 * rate for subset, rate in of.eers.items()} for of in found.rows}
+        content["medians"] = {of.name: list(of.medians) for of in found.rows if of.medians}
+        content["subset"] = found.judged
+        content["systems"] = [
+            {"title": of.title, "beats": of.beats, "certain": of.certain, "keeps": list(of.keeps)}
+            for of in found.systems
+        ]
+        content["sentences"] = found.sentences
+    if found.equalised.rows:
+        content["equalised"] = [_elsewhere(of) for of in found.equalised.rows]
+    return content
 
 
 def _worst(found: Worst) -> dict[str, Any]:

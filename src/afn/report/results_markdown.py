@@ -3,7 +3,14 @@
 from afn.common.labels import LABELS
 from afn.metrics import eer
 from afn.report import summary, tables
-from afn.report.results import ABOUT_AVERAGING, ABOUT_OTHER_CORPORA, ABOUT_THE_HEADLINE, Results
+from afn.report.results import (
+    ABOUT_AVERAGING,
+    ABOUT_EQUALISED,
+    ABOUT_OTHER_CORPORA,
+    ABOUT_THE_AUDIT,
+    ABOUT_THE_HEADLINE,
+    Results,
+)
 from afn.report.tables import Grid
 
 
@@ -41,6 +48,7 @@ def page(results: Results) -> str:
     if results.elsewhere.rows:
         parts += ["## Other corpora", ABOUT_OTHER_CORPORA, _markdown(tables.matrix(results))]
         parts += [_markdown(tables.elsewhere(results))]
+    parts += ["## Shortcut audit", *_audit(results)]
     parts += ["## EER by every definition", _markdown(tables.definitions(results))]
     parts.append("\n".join(f"- {definition.title}: {definition.source}" for definition in eer.DEFINITIONS))
     if results.figure:
@@ -56,6 +64,16 @@ def page(results: Results) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def _audit(results: Results) -> list[str]:
+    """The audit's paragraphs and tables."""
+    found = results.audit
+    parts = [f"No audit: {found.reason}"]
+    if found.rows:
+        parts = [ABOUT_THE_AUDIT, _markdown(tables.audit(results))]
+        parts.append("\n".join(f"- {_cell(sentence)}" for sentence in found.sentences))
+    return parts + ([ABOUT_EQUALISED, _markdown(tables.equalised(results))] if found.equalised.rows else [])
+
+
 def text(results: Results) -> str:
     """The main tables for a terminal, remarks, and one line with what is not run."""
     lines = [*_aligned(tables.systems(results)), *results.remarks]
@@ -63,6 +81,11 @@ def text(results: Results) -> str:
         lines += ["", *_aligned(tables.fusions(results)), *fused]
     if results.elsewhere.rows:
         lines += ["", *_aligned(tables.matrix(results)), "", *_aligned(tables.elsewhere(results)), ""]
+    if results.audit.rows:
+        lines += ["", *_aligned(tables.audit(results)), *results.audit.sentences, ""]
+    if results.audit.equalised.rows:
+        lines += [*_aligned(tables.equalised(results)), ""]
+    lines += [f"no audit: {results.audit.reason}"] if results.audit.reason else []
     lines += [waiting] if (waiting := results.not_run()) else []
     lines += ["", *summary.sentences(results)[:2]] if results.analysis.best else []
     return "\n".join(lines)

@@ -4,13 +4,14 @@ import colorsys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from afn.common.labels import GENUINE
+from afn.common.labels import GENUINE, SUBSETS
 from afn.metrics import eer
 from afn.metrics.analysis import Cost, Fused, Ratios
 from afn.metrics.bootstrap import Interval
 from afn.metrics.breakdown import Group
 from afn.metrics.eer import Measured
 from afn.metrics.trials import SCORED_SUBSETS
+from afn.report.audit import TELLING
 from afn.report.results import NOT_RUN, Results, SystemRow, seed_list
 from afn.report.worst import Worst
 
@@ -195,6 +196,33 @@ def elsewhere(results: Results) -> Grid:
         for of in results.elsewhere.rows
     ]
     return Grid("Systems on other corpora", header, body, left=2)
+
+
+def audit(results: Results) -> Grid:
+    """The EER of every nuisance alone, and of all together."""
+    found = results.audit
+    subsets = [subset for subset in SUBSETS if subset in found.rows[-1].eers]
+    header = _cells("property", "genuine, median", "replayed, median", *(f"{subset}, EER" for subset in subsets))
+    body = []
+    for of in found.rows:
+        cells = _cells(of.title, *([f"{median:.3g}" for median in of.medians] if of.medians else [ABSENT] * 2))
+        kinds = ["bad" if s == found.judged and of.eers[s] < TELLING else "" for s in subsets]
+        body.append(cells + [Cell(f"{100 * of.eers[s]:.2f}", kind=k) for s, k in zip(subsets, kinds, strict=True)])
+    return Grid("Equal error rates of properties that are not replay", header, body)
+
+
+def equalised(results: Results) -> Grid:
+    """Every system on eval as it is, and without silence at one level."""
+    by_title = {row.title: row for row in results.rows}
+    body = []
+    for of in results.audit.equalised.rows:
+        own = by_title[of.title].averaged.get(of.subset)
+        cells = [
+            _sure(percent(own), results.analysis.interval(of.subset, of.title)),
+            _sure(percent(of.averaged), of.interval),
+        ]
+        body.append([_title(of.title, of.name), *cells])
+    return Grid("Systems on equalised recordings", _cells("system", "eval", "eval, equalised"), body)
 
 
 def differences(found: Mapping[str, Interval]) -> Grid:
