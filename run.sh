@@ -8,7 +8,8 @@ set -euo pipefail
 
 usage() {
   cat <<'HELP'
-usage: ./run.sh [options] [FIRST [LAST]]     run stages FIRST to LAST (one stage, or by default all)
+usage: ./run.sh                              all stages of lfcc_gmm (a minute) and afn on a simulated corpus
+       ./run.sh [options] [FIRST [LAST]]     run stages FIRST to LAST (one stage, or by default all)
        ./run.sh score FILE...                your own recordings: genuine or replayed? (score --help)
        ./run.sh export                       trained networks as ONNX files (export --help)
        ./run.sh bench                        measure speed against reference programs
@@ -95,17 +96,29 @@ if $force; then start_forcing; fi
 # The + forms keep empty lists from being unbound variables in bash before 4.4.
 stage -2 prepare.py ${nj[@]+"${nj[@]}"} ${pipes[@]+"${pipes[@]}"}
 
+run_system() { # SYSTEM: stages -1 to 2
+  local row=(--system "$1" --seeds "$seeds")
+  # A job of stage -1 takes one core, its algebra included.
+  OPENBLAS_NUM_THREADS=1 stage -1 extract.py "${row[@]}" ${nj[@]+"${nj[@]}"} ${cluster[@]+"${cluster[@]}"} &&
+    stage 0 train.py "${row[@]}" ${cluster[@]+"${cluster[@]}"} &&
+    stage 1 attention.py "${row[@]}" ${drawn[@]+"${drawn[@]}"} &&
+    stage 2 score.py "${row[@]}" ${nj[@]+"${nj[@]}"} ${cluster[@]+"${cluster[@]}"}
+}
+
+if ((!given)); then # without options: something to read while the network trains
+  run_system lfcc_gmm || exit
+  stage 3 evaluate.py
+  echo "run.sh: exp/simulated/report.html has first results, of mixtures; those of the network follow"
+fi
+
 failed=()
 while IFS= read -r name <&3; do
-  row=(--system "$name" --seeds "$seeds") code=0
+  code=0
   if $tuning; then
-    stage 0 afn.experiment.tune "${row[@]}" ${nj[@]+"${nj[@]}"} ${cluster[@]+"${cluster[@]}"} || code=$?
+    stage 0 afn.experiment.tune --system "$name" --seeds "$seeds" ${nj[@]+"${nj[@]}"} ${cluster[@]+"${cluster[@]}"} ||
+      code=$?
   else
-    # A job of stage -1 takes one core, its algebra included.
-    OPENBLAS_NUM_THREADS=1 stage -1 extract.py "${row[@]}" ${nj[@]+"${nj[@]}"} ${cluster[@]+"${cluster[@]}"} &&
-      stage 0 train.py "${row[@]}" ${cluster[@]+"${cluster[@]}"} &&
-      stage 1 attention.py "${row[@]}" ${drawn[@]+"${drawn[@]}"} &&
-      stage 2 score.py "${row[@]}" ${nj[@]+"${nj[@]}"} ${cluster[@]+"${cluster[@]}"} || code=$?
+    run_system "$name" || code=$?
   fi
   ((code)) || continue
   # A single system that fails ends the run. Among several, the others go on.

@@ -108,10 +108,19 @@ def value(arguments, option):
 # Arguments
 
 
+MIDDLE = ["extract.py", "train.py", "attention.py", "score.py"]
+
+
 def test_all_stages_run_by_default_and_several_systems_one_after_the_other(run):
     succeeded(run("--system", "one+two"))
-    middle = ["extract.py", "train.py", "attention.py", "score.py"]
-    assert [Path(call[3]).name for call in run.lines()] == ["prepare.py", *middle, *middle, "evaluate.py"]
+    assert [Path(call[3]).name for call in run.lines()] == ["prepare.py", *MIDDLE, *MIDDLE, "evaluate.py"]
+
+
+def test_without_options_the_results_of_a_fast_system_come_before_those_of_the_network(run):
+    assert "report.html" in succeeded(run()).stdout
+    calls = run.lines()
+    assert [Path(call[3]).name for call in calls] == ["prepare.py", *(2 * [*MIDDLE, "evaluate.py"])]
+    assert [value(call, "--system") for call in calls if "--system" in call] == 4 * ["lfcc_gmm"] + 4 * ["afn"]
 
 
 def test_tests_run_in_two_processes_unless_files_are_named(run):
@@ -154,8 +163,9 @@ def test_utterances_may_be_on_several_lines(run):
 
 
 def test_jobs_and_cluster_go_to_the_stages_that_take_them(run):
-    succeeded(run("--nj", "3", "--cluster", "tcp://node:8786"))
+    succeeded(run("--nj", "3", "--cluster", "tcp://node:8786", "--audit"))
     calls = run.calls()
+    assert [script for script in calls if "--audit" in calls[script]] == ["evaluate.py"]
     taken = {script: [word for word in ("--nj", "--cluster") if word in calls[script]] for script in calls}
     assert taken == {
         "prepare.py": ["--nj"],
@@ -163,7 +173,7 @@ def test_jobs_and_cluster_go_to_the_stages_that_take_them(run):
         "train.py": ["--cluster"],
         "attention.py": [],
         "score.py": ["--nj", "--cluster"],
-        "evaluate.py": [],
+        "evaluate.py": ["--nj"],
     }
     assert (value(calls["extract.py"], "--nj"), value(calls["score.py"], "--cluster")) == ("3", "tcp://node:8786")
 
