@@ -1,7 +1,8 @@
 """Time and memory of the attentive filtering network, beside a plain transcription of its layers.
 
     python bench/bench_network.py
-    python bench/bench_network.py --allocator        training steps with and without the settings of the C library
+    python bench/bench_network.py --variants         training steps with and without the settings of the C library,
+                                                     in bfloat16 (where the CPU has it) and in float32
 
 Each side is a process, since the settings of the C library are among the differences. The sides run alternately. The
 reference (reference_model.py) uses contiguous tensors and the defaults of PyTorch and the system, in batches of four;
@@ -38,23 +39,30 @@ FRAMES = 1091
 CPU, GPU = "CPU", "GPU"
 PLAIN = "plain PyTorch"
 REFERENCE, SINGLE, OURS = "reference", "reference, single", "ours"
+FLOAT32 = "ours, float32"  # where `precision: auto` is bfloat16
 DEFAULT_MALLOC = "ours, default malloc"  # without afn.common.allocator
 
 
 def measure(repeats: int = 3, threads: int | None = None) -> list[Row]:
     """Training steps, scores and peaks of memory, on the CPU and on a GPU if there is one."""
     threads = threads or os.cpu_count()
-    rows = _measured(CPU, repeats, threads) + allocators(repeats, threads)
+    rows = _measured(CPU, repeats, threads) + variants(repeats, threads)
     return rows + (_measured(GPU, 3 * repeats, 1) if torch.cuda.is_available() else [])
 
 
-def allocators(repeats: int, threads: int) -> list[Row]:
-    """A training step and its peak beside the same with the default allocator: do the settings still pay?"""
-    steps, peaks = rounds("train", (OURS, DEFAULT_MALLOC), CPU, threads, repeats)
-    name = f"AFN: training, a step of {BATCH} (CPU, {threads} threads)"
+def variants(repeats: int, threads: int) -> list[Row]:
+    """A training step and its peak beside the same with the default allocator, and in float32: do they still pay?"""
+    steps, peaks = rounds("train", (OURS, DEFAULT_MALLOC, FLOAT32), CPU, threads, repeats)
+    arithmetic = devices.resolved("auto", torch.device("cpu"))
+    name = f"AFN: training, a step of {BATCH} ({CPU}, {threads} threads, {arithmetic})"
+    goals = {FLOAT32: 1.7} if arithmetic == "bfloat16" else {}
     return [
-        Row(name, "s", steps[OURS], steps[DEFAULT_MALLOC], DEFAULT_MALLOC),
-        Row("AFN: its peak memory", "GB", peaks[OURS], peaks[DEFAULT_MALLOC], DEFAULT_MALLOC),
+        row
+        for side in (DEFAULT_MALLOC, FLOAT32)
+        for row in (
+            Row(name, "s", steps[OURS], steps[side], side, goal=goals.get(side)),
+            Row("AFN: its peak memory", "GB", peaks[OURS], peaks[side], side),
+        )
     ]
 
 
@@ -161,7 +169,7 @@ def training(side: str) -> tuple[Callable[[], object], int]:
         amsgrad=True,
         lr_factor=0.5,
         lr_patience=1,
-        precision="auto",
+        precision="float32" if side == FLOAT32 else "auto",
         checkpoint_minutes=60.0,
     )
     trainer = Trainer(AttentiveFilteringNetwork(), tiled, tiled, recipe, 1, Path(tempfile.gettempdir()))
@@ -194,13 +202,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=3, help="the median of so many rounds (default 3)")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="(default: all cores)")
-    parser.add_argument("--allocator", action="store_true", help="only the settings of the C library")
+    parser.add_argument("--variants", action="store_true", help="only ours, beside float32 and the default allocator")
     parser.add_argument("--worker", nargs=2, metavar=("SIDE", "WORK"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
         work(*arguments.worker, arguments.threads)
     else:
-        show((allocators if arguments.allocator else measure)(arguments.repeats, arguments.threads))
+        show((variants if arguments.variants else measure)(arguments.repeats, arguments.threads))
 
 
 if __name__ == "__main__":
