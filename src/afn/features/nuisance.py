@@ -6,6 +6,7 @@ ASVspoof 2017 Benchmark, IEEE/ACM TASLP 28, 2020, arXiv 2010.07913. All numbers 
 """
 
 import csv
+from array import array
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -128,12 +129,19 @@ def read(path: Path) -> tuple[list[str], np.ndarray]:
 
     Raises UserError for a file that is missing, or that `write` has not written.
     """
+    utts: list[str] = []
+    values = array("d")  # a list of millions of numbers would take gigabytes
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            header, *rows = csv.reader(file)
-        if tuple(header) != HEADER:
-            raise ValueError
-        return [row[0] for row in rows], np.array([row[1:] for row in rows], np.float64).reshape(-1, len(NUISANCES))
+            rows = csv.reader(file)
+            if tuple(next(rows, ())) != HEADER:
+                raise ValueError
+            for utt, *row in rows:
+                if len(row) != len(NUISANCES):
+                    raise ValueError
+                utts.append(utt)
+                values.extend(map(float, row))
+        return utts, np.array(values).reshape(-1, len(NUISANCES))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file. Run stage -2.") from None
     except ValueError:  # UnicodeDecodeError included
