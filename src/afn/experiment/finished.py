@@ -137,8 +137,9 @@ def chosen(options: argparse.Namespace) -> TrainedSystem:
     return find(options)
 
 
-def shipped(directory: Path = DETECTOR) -> TrainedSystem:
+def shipped() -> TrainedSystem:
     """The detector that comes with the package. UserError where its weights are missing."""
+    directory = DETECTOR
     if not record.exists(directory):
         raise UserError(
             f"{portable(directory)}: no detector in this copy. Train one with ./run.sh and name its folder."
