@@ -5,6 +5,7 @@ import pytest
 
 from afn.augment import channels, signals
 from afn.augment.channels import Chain, Channel, Curve, Device, Edge, Noise, Recorder, Resonances, Room, Saturation
+from afn.augment.effects import Codec, GainControl, Suppression
 from afn.augment.random_streams import stream
 
 RATE = 16000
@@ -172,3 +173,52 @@ def test_digital_silence_becomes_noise_or_stays():
     zeros = np.zeros(8000)
     assert not Chain(OFF, RATE)(zeros, "spoof", (1,)).any()
     assert Chain(FULL, RATE)(zeros, "spoof", (1,)).any()
+
+
+def through_recorder(sound, **parts):
+    return Chain(OFF.replace(recording=CLEAN.replace(**parts)), RATE)(sound, "genuine", (1, "a")).astype(float)
+
+
+def test_the_microphone_colours_ambient_noise_and_the_output_all_noise(speech):
+    noise = Noise(probability=1.0, snr=(10, 10), tilt=(0, 0))
+    narrow = Device(low_pass=Edge(probability=1.0, frequency=(2000, 2000), order=(20, 20)))
+    for parts, colored in (
+        ({"ambient": noise, "microphone": narrow}, True),
+        ({"noise": noise, "microphone": narrow}, False),
+        ({"noise": noise, "output": narrow}, True),
+    ):
+        power = np.abs(np.fft.rfft(through_recorder(speech, **parts)[:4000])) ** 2
+        assert (power[1000:].mean() < 0.01 * power[:400].mean()) == colored
+
+
+def test_hum_has_the_frequency_of_the_mains(speech):
+    noise = Noise(probability=1.0, snr=(10, 10), tilt=(0, 0), hum=1.0)
+    power = np.abs(np.fft.rfft(through_recorder(speech, noise=noise)[:4000], RATE)) ** 2
+    highest = int(power.argmax())
+    assert min(highest % 50, -highest % 50, highest % 60, -highest % 60) <= 1
+    assert power.max() > 50 * np.median(power)
+
+
+def test_suppression_turns_down_noise_between_words_and_keeps_speech(speech):
+    parts = {"noise": Noise(probability=1.0, snr=(20, 20), tilt=(0, 0))}
+    before, after = (
+        through_recorder(speech, suppression=Suppression(probability=p, reduction=(15, 15)), **parts)
+        for p in (0.0, 1.0)
+    )
+    pause, loud = (20 * np.log10(after[s].std() / before[s].std()) for s in (slice(500, 3500), slice(5000, 19000)))
+    assert -15.5 < pause < -5 and abs(loud) < 1.5
+
+
+@pytest.mark.parametrize("compression", [0.0, 0.5])
+def test_gain_control_removes_its_share_of_differences_in_level(compression):
+    sound = stream(1).standard_normal(2 * RATE) * np.repeat([1.0, 0.1], RATE)
+    control = GainControl(probability=1.0, seconds=(0.05, 0.05), compression=(compression, compression))
+    recording = through_recorder(sound, gain_control=control)
+    difference = 20 * np.log10(recording[4000:16000].std() / recording[20000:].std())
+    assert difference == pytest.approx(20 * (1 - compression), abs=1)
+
+
+def test_a_codec_of_the_recorder_limits_its_band(speech):
+    codec = Codec(probability=1.0, names=["mulaw"], compression=(0, 0))
+    power = np.abs(np.fft.rfft(through_recorder(speech, codec=codec))) ** 2
+    assert power[9000:].mean() < 0.01 * power[1000:6000].mean()

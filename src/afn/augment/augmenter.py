@@ -7,9 +7,10 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from afn.augment import effects
-from afn.augment.channels import Chain, Channel, Device, Key, Noise, Probability, Responses, noisy, quantised, through
+from afn.augment.channels import Chain, Channel, Device, Key, Noise, Responses, noisy, quantised, through
 from afn.augment.effects import Clipping, Codec, Gain, Silence, Stripes
 from afn.augment.random_streams import stream
+from afn.augment.signals import Probability
 from afn.common.config import Settings
 from afn.common.labels import GENUINE, SPOOF
 

@@ -4,29 +4,30 @@ A genuine recording passes a room, a microphone and noise. A replayed one is fir
 played by a loudspeaker, then recorded so again. Nothing but this detour distinguishes the classes.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import scipy
 from pydantic import Field
 
-from afn.augment import signals
+from afn.augment import effects, signals
+from afn.augment.effects import Codec, GainControl, Suppression
 from afn.augment.random_streams import between, stream
+from afn.augment.signals import FULL_SCALE, Probability
 from afn.common.config import Range, Settings
 from afn.common.labels import SPOOF
 
 Key = tuple[int | str, ...]
 Responses = Mapping[str, Sequence[np.ndarray]]  # measured ones, by role: room, loudspeaker, microphone
 
-FULL_SCALE = 0.98  # of 16 bits; louder peaks turn the whole recording down
 HIGHEST_EDGE = 0.49  # of the sampling rate
+MAINS, HARMONICS = (50.0, 60.0), 8  # Hz; how many of them hum
 OFFSET = 0.5  # of an uneven saturation, whose limit is 1
 LINES = 1024  # of the FFT in which a response curve is defined
 FLAT = 1000.0  # Hz, where a tilted response curve has 0 dB
 LOWEST, HIGHEST = 50.0, 8000.0  # Hz, ends of a response curve
 
-Probability = Annotated[float, Field(ge=0, le=1)]
 Hertz = Annotated[float, Field(ge=10, le=8000)]
 
 
@@ -50,7 +51,7 @@ class Edge(Settings):
 
     probability: Probability = Field(description="of having it")
     frequency: Range[Hertz] = Field(description="Hz, -3 dB, log-uniform")
-    order: Range[Annotated[int, Field(ge=1, le=10)]] = Field(description="of the filter, 6 dB per octave each")
+    order: Range[Annotated[int, Field(ge=1, le=40)]] = Field(description="of the filter, 6 dB per octave each")
 
 
 class Resonances(Settings):
@@ -102,14 +103,20 @@ class Noise(Settings):
     tilt: Range[Annotated[float, Field(ge=-1, le=3)]] = Field(
         description="its power falls as f^-tilt: 0 white, 1 pink, 2 brown"
     )
+    hum: Probability = Field(default=0.0, description="of hum of the mains in it")
 
 
 class Recorder(Settings):
-    """How a sound becomes a recording: room, microphone, noise."""
+    """How a sound becomes a recording; parts that are `null` do nothing."""
 
     room: Room
+    ambient: Noise | None = Field(default=None, description="noise in the room, which the microphone colours")
     microphone: Device
-    noise: Noise
+    noise: Noise = Field(description="of the microphone and what follows")
+    suppression: Suppression | None = None
+    gain_control: GainControl | None = None
+    output: Device | None = Field(default=None, description="band limits and distortion of what follows")
+    codec: Codec | None = None
 
 
 class Channel(Settings):
@@ -163,8 +170,15 @@ class Chain:
             if response is None:
                 response = reverberation(recorder.room, rng, self.sample_rate)
             sound = signals.convolved(sound, response)
+        if recorder.ambient is not None:
+            sound = noisy(sound, recorder.ambient, stream(0, *key, purpose, "ambient"), self.sample_rate)
         sound = through(sound, recorder.microphone, rng, self.sample_rate, self.responses.get("microphone"))
-        return noisy(sound, recorder.noise, stream(0, *key, purpose, "noise"), self.sample_rate)
+        sound = noisy(sound, recorder.noise, stream(0, *key, purpose, "noise"), self.sample_rate)
+        for name, change in PROCESSING.items():
+            part, rng = getattr(recorder, name), stream(0, *key, purpose, name)
+            if part is not None and (isinstance(part, Device) or rng.random() < part.probability):
+                sound = change(sound, part, rng, self.sample_rate)
+        return sound
 
 
 def quantised(sound: np.ndarray) -> np.ndarray:
@@ -179,6 +193,8 @@ def noisy(sound: np.ndarray, noise: Noise, rng: np.random.Generator, sample_rate
         return sound.copy()
     count = scipy.fft.next_fast_len(len(sound), real=True)
     added = signals.coloured_noise(rng, count, tilt, sample_rate)[: len(sound)]
+    if rng.random() < noise.hum:
+        added = (added + _hum(rng, len(sound), sample_rate)) / np.sqrt(2)
     return sound + added * (10 ** (-snr / 20) * signals.loudness(sound, sample_rate))
 
 
@@ -216,6 +232,14 @@ def through(
     return sound
 
 
+PROCESSING: dict[str, Callable[[np.ndarray, Any, np.random.Generator, int], np.ndarray]] = {
+    "suppression": effects.suppression,
+    "gain_control": effects.gain_control,
+    "output": through,
+    "codec": effects.codec,
+}
+
+
 def measured(responses: Sequence[np.ndarray] | None, share: float, rng: np.random.Generator) -> np.ndarray | None:
     """One of the measured responses in a `share` of the calls, else None."""
     if rng.random() >= share or not responses:
@@ -249,6 +273,18 @@ def response_of(curve: Curve, rng: np.random.Generator, sample_rate: int) -> np.
     cepstrum[1 : LINES // 2] *= 2  # fold: the minimum phase has no cepstrum before time 0
     cepstrum[LINES // 2 + 1 :] = 0
     return np.fft.irfft(np.exp(np.fft.rfft(cepstrum)))[: LINES // 2]
+
+
+def _hum(rng: np.random.Generator, count: int, sample_rate: int) -> np.ndarray:
+    """A mains frequency and its harmonics, weaker by their number: float64[count] of unit RMS."""
+    frequency, time = MAINS[int(rng.integers(len(MAINS)))], np.arange(count) / sample_rate
+    phases, heights = rng.uniform(0, 2 * np.pi, HARMONICS), rng.random(HARMONICS)
+    waves = (
+        height / k * np.sin(2 * np.pi * frequency * k * time + phase)
+        for k, (height, phase) in enumerate(zip(heights, phases, strict=True), 1)
+    )
+    hum: np.ndarray = sum(waves, np.zeros(count))
+    return hum / signals.rms(hum)
 
 
 def geometric(rng: np.random.Generator, ends: tuple[float, float]) -> float:

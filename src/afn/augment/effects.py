@@ -13,11 +13,12 @@ import soxr
 from pydantic import Field
 
 from afn.augment import signals
-from afn.augment.channels import FULL_SCALE, Probability
 from afn.augment.random_streams import between
+from afn.augment.signals import FULL_SCALE, Probability
 from afn.common.config import Range, Settings
 
 BACKGROUND = 0.1  # s of the quietest part of a recording, from which silence is made
+WINDOW, QUIET = 0.032, 0.2  # of noise suppression: frames in s; the fraction of them that are taken for noise
 SHORTEST = 0.1  # s; around a shorter sound, silence is not changed
 # Container, encoding and rate of each; libsndfile has them all since version 1.1.
 CODECS = {
@@ -64,6 +65,21 @@ class Codec(Settings):
     )
 
 
+class Suppression(Settings):
+    """Noise suppression, as of telephones: bins that hardly exceed the noise are turned down."""
+
+    probability: Probability = Field(description="of any")
+    reduction: Range[Annotated[float, Field(ge=0, le=40)]] = Field(description="dB, at most")
+
+
+class GainControl(Settings):
+    """Automatic gain control: soft passages are turned up."""
+
+    probability: Probability = Field(description="of any")
+    seconds: Range[Annotated[float, Field(ge=0.005, le=5)]] = Field(description="in which it follows the level")
+    compression: Range[Probability] = Field(description="fraction of the differences in level that it removes")
+
+
 class Stripes(Settings):
     """Bands of a spectrogram that are replaced by the mean of each bin (SpecAugment)."""
 
@@ -104,15 +120,36 @@ def clipping(sound: np.ndarray, settings: Clipping, rng: np.random.Generator, sa
 
 
 def codec(sound: np.ndarray, settings: Codec, rng: np.random.Generator, sample_rate: int) -> np.ndarray:
-    """`sound` coded and decoded: float64[N], as long as before."""
+    """`sound` coded and decoded: float64[N], as long as before; if it exceeds full scale, coded at full scale."""
     container, encoding, rate = CODECS[settings.names[int(rng.integers(len(settings.names)))]]
     level = {} if container == "WAV" else {"compression_level": between(rng, settings.compression)}
-    coded = np.clip(soxr.resample(sound, sample_rate, rate), -1, 1)
+    scale = max(float(np.abs(sound).max()) / FULL_SCALE, 1.0)
+    coded = np.clip(soxr.resample(sound / scale, sample_rate, rate), -1, 1)
     file = io.BytesIO()
     soundfile.write(file, coded, rate, format=container, subtype=encoding, **level)
     file.seek(0)
     decoded = soxr.resample(soundfile.read(file)[0], rate, sample_rate)[: len(sound)]
-    return np.pad(decoded, (0, len(sound) - len(decoded)))
+    return np.pad(decoded * scale, (0, len(sound) - len(decoded)))
+
+
+def suppression(sound: np.ndarray, settings: Suppression, rng: np.random.Generator, sample_rate: int) -> np.ndarray:
+    """`sound` after spectral subtraction (Boll 1979) of its quietest frames: float64[N]."""
+    length = round(WINDOW * sample_rate)
+    _, _, bins = scipy.signal.stft(np.pad(sound, (0, length)), sample_rate, nperseg=length)
+    power = np.abs(bins) ** 2
+    noise = np.quantile(power, QUIET, axis=1, keepdims=True) * 2  # a low quantile of noise underestimates it
+    lowest = 10 ** (-between(rng, settings.reduction) / 10)
+    bins *= np.sqrt(np.maximum(1 - noise / np.maximum(power, signals.SILENT**2), lowest))
+    cleaned: np.ndarray = scipy.signal.istft(bins, sample_rate, nperseg=length)[1][: len(sound)]
+    return cleaned
+
+
+def gain_control(sound: np.ndarray, settings: GainControl, rng: np.random.Generator, sample_rate: int) -> np.ndarray:
+    """`sound` whose differences in level are smaller: float64[N]; pauses more than 40 dB down stay as they are."""
+    pole = np.exp(-1 / (between(rng, settings.seconds) * sample_rate))
+    power = scipy.signal.lfilter([1 - pole], [1, -pole], sound**2)
+    power = power / max(float(power.max()), signals.SILENT**2) + 1e-4
+    return sound * power ** (-between(rng, settings.compression) / 2)
 
 
 def mask(features: np.ndarray, means: np.ndarray, settings: Stripes, rng: np.random.Generator, axis: int) -> None:

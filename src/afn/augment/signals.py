@@ -1,12 +1,18 @@
 """Signals and filters that simulations share: noise, loudness, resonances, measured responses."""
 
+from typing import Annotated
+
 import numpy as np
 import scipy
+from pydantic import Field
 
+FULL_SCALE = 0.98  # of 16 bits; louder peaks turn the whole recording down
 LONGEST_RESPONSE = 0.5  # s kept of a measured response
 FRAME = 0.02  # s
 LOUD = 1e-3  # of the power of the loudest frame; below it, 30 dB down, lie pauses
 SILENT = 1e-9  # loudness of digital silence, so that it can divide
+
+Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 def rms(samples: np.ndarray) -> float:

@@ -14,8 +14,9 @@ import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from afn.augment import responses
-from afn.augment.channels import Chain, Channel, Probability, Responses
+from afn.augment.channels import Chain, Channel, Responses
 from afn.augment.random_streams import between, deal, stream
+from afn.augment.signals import Probability
 from afn.common import config
 from afn.common.config import Range, Settings
 from afn.common.errors import UserError
