@@ -80,11 +80,18 @@ def test_scores_of_a_verifier_have_an_a_dcf(main, tmp_path):
     kinds = {kind: rng.normal(centre, 1, 40) for kind, centre in (("target", 3), ("nontarget", 0), ("spoof", 1))}
     lines = [f"{i} {kind} {score!r}\n" for kind, scores in kinds.items() for i, score in enumerate(scores.tolist())]
     (tmp_path / "s.txt").write_text("".join(lines))
-    content = json.loads(main("--scores", tmp_path / "s.txt", "--json"))
-    assert content["costs"] == {"min_a_dcf": dcf.min_a_dcf(**kinds)}
+    content = json.loads(main("--scores", tmp_path / "s.txt", "--json", "--resamples", "300"))
+    wanted, resampled = dcf.min_a_dcf(**kinds, resamples=300)
+    rng = np.random.default_rng(2)
+    others = [dcf.min_a_dcf(**{k: rng.choice(v, v.size) for k, v in kinds.items()})[0] for _ in range(300)]
+    assert resampled.mean() == pytest.approx(np.mean(others), rel=0.05)
+    assert resampled.std() == pytest.approx(np.std(others), rel=0.2)
+    low, high = np.quantile(resampled, [0.025, 0.975])
+    assert content["costs"]["min_a_dcf"] == pytest.approx({"value": wanted, "low": low, "high": high}, abs=1e-12)
     assert content["eer"]["spoof"] == 100 * eer.official_eer(kinds["target"], kinds["spoof"])
-    *_, last = main("--scores", tmp_path / "s.txt").splitlines()
-    assert last.split()[:3] == ["minimum", "a-DCF", f"{dcf.min_a_dcf(**kinds):.4f}"]
+    *_, line, last = main("--scores", tmp_path / "s.txt", "--resamples", "300").splitlines()
+    assert line.split()[:5] == ["minimum", "a-DCF", f"{wanted:.4f}", f"[{low:.4f},", f"{high:.4f}]"]
+    assert "300 resamples (resampled: the 40 target trials, the 40 nontarget trials, the 40 spoof trials)" in last
 
 
 def test_the_minimum_tdcf_where_asv_scores_are_given(main, tmp_path):

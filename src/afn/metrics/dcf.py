@@ -73,18 +73,31 @@ def act_dcf(genuine: ArrayLike, spoof: ArrayLike, costs: Costs = ASVSPOOF5) -> f
 
 
 def min_a_dcf(
-    target: ArrayLike, nontarget: ArrayLike, spoof: ArrayLike, costs: VerifierCosts = ASVSPOOF5_VERIFIER
-) -> float:
+    target: ArrayLike,
+    nontarget: ArrayLike,
+    spoof: ArrayLike,
+    costs: VerifierCosts = ASVSPOOF5_VERIFIER,
+    resamples: int = 0,
+) -> tuple[float, np.ndarray]:
     """The lowest normalised a-DCF (0..1) over all thresholds of a verifier that also rejects replays (SASV).
 
-    Arguments are vectors of its scores, higher = more like the genuine speaker. Raises UserError as `min_dcf` does.
+    Arguments are vectors of its scores, higher = more like the genuine speaker. Also returns it for `resamples` of the
+    trials of each kind, float64[resamples]; always the same ones. Raises UserError as `min_dcf` does.
     """
-    kinds = [np.sort(np.asarray(kind, dtype=np.float64).ravel()) for kind in (target, nontarget, spoof)]
+    kinds = [np.asarray(kind, dtype=np.float64).ravel() for kind in (target, nontarget, spoof)]
     for kind, name in zip(kinds, ("target", "nontarget", "spoof"), strict=True):
         roc.checked(kind, kind, (name, name))
-    thresholds = np.unique(np.concatenate([*kinds, [np.inf]]))
-    misses, *accepted = (np.searchsorted(kind, thresholds) / kind.size for kind in kinds)
+    thresholds, places = np.unique(np.concatenate(kinds), return_inverse=True)
+    of_kinds = np.split(places, np.cumsum([kind.size for kind in kinds])[:-1])
     reject = costs.target * costs.miss
     accept = costs.nontarget * costs.false_alarm, costs.spoof * costs.false_alarm_spoof
-    curve = reject * misses + sum(cost * (1 - rate) for cost, rate in zip(accept, accepted, strict=True))
-    return float(curve.min() / min(reject, sum(accept)))
+
+    def lowest_of(of_kinds: list[np.ndarray]) -> float:
+        below = [np.append(0, np.bincount(of, minlength=thresholds.size).cumsum()) / of.size for of in of_kinds]
+        misses, *accepted = below
+        curve = reject * misses + sum(cost * (1 - rate) for cost, rate in zip(accept, accepted, strict=True))
+        return float(curve.min() / min(reject, sum(accept)))
+
+    rng = np.random.default_rng(0)
+    resampled = [lowest_of([rng.choice(of, of.size) for of in of_kinds]) for _ in range(resamples)]
+    return lowest_of(of_kinds), np.array(resampled)

@@ -39,7 +39,7 @@ def evaluate(
     Raises UserError if a file is not valid or a class is missing.
     """
     if labels_path is None and (kinds := trial_files.read_verification(scores_path)):
-        return _of_verifier(scores_path, kinds, as_json)
+        return _of_verifier(scores_path, kinds, as_json, resamples)
     scores, key = trial_files.read(scores_path)
     if labels_path is not None:
         key = trial_files.read_key(labels_path, track)
@@ -87,7 +87,7 @@ def evaluate(
         _line(f"minimum t-DCF, {year}", f"{found.minimum:.4f}  ", _ends(figures[f"min_tdcf_{year}"]), NORMALISED)
         for year, found in tandem.items()
     ]
-    lines.append(f"in brackets: 95 % intervals of a bootstrap, {resamples} resamples ({remark})")
+    lines.append(_about_brackets(resamples, remark))
     return "\n".join(lines) + "\n"
 
 
@@ -128,16 +128,20 @@ def _computed(
     return computed
 
 
-def _of_verifier(path: Path, kinds: dict[str, np.ndarray], as_json: bool) -> str:
-    """The figures of a speaker verifier that also rejects replays."""
-    a_dcf = dcf.min_a_dcf(kinds["target"], kinds["nontarget"], kinds["spoof"])
+def _of_verifier(path: Path, kinds: dict[str, np.ndarray], as_json: bool, resamples: int) -> str:
+    """The figures of a speaker verifier that also rejects replays. Its file has no speakers: trials are resampled."""
+    resamples = min(resamples, max(LEAST, MOST_WEIGHTS // sum(scores.size for scores in kinds.values())))
+    value, resampled = dcf.min_a_dcf(**kinds, resamples=resamples)
+    a_dcf = bootstrap.interval(value, resampled)
     against = {kind: eer.official_eer(kinds["target"], kinds[kind]) for kind in tdcf.KINDS[1:]}
+    remark = f"resampled: {', '.join(f'the {scores.size} {kind} trials' for kind, scores in kinds.items())}"
     if as_json:
         content = {
             **{kind: scores.size for kind, scores in kinds.items()},
             "unit": "percent",
             "eer": {kind: 100 * value for kind, value in against.items()},
-            "costs": {"min_a_dcf": a_dcf},
+            "costs": {"min_a_dcf": dataclasses.asdict(a_dcf)},
+            "bootstrap": {"level": LEVEL, "resamples": resamples, "remark": remark},
         }
         return results_json.dump(content)
     lines = [f"{path}: " + ", ".join(f"{scores.size} {kind}" for kind, scores in kinds.items())]
@@ -145,8 +149,12 @@ def _of_verifier(path: Path, kinds: dict[str, np.ndarray], as_json: bool) -> str
         _line(f"EER, targets : {kind}s", f"{100 * value:.4f} %", "", eer.OFFICIAL.source)
         for kind, value in against.items()
     ]
-    lines.append(_line("minimum a-DCF", f"{a_dcf:.4f}  ", "", f"costs of ASVspoof 5, {NORMALISED}"))
-    return "\n".join(lines) + "\n"
+    lines.append(_line("minimum a-DCF", f"{value:.4f}  ", _ends(a_dcf), f"costs of ASVspoof 5, {NORMALISED}"))
+    return "\n".join([*lines, _about_brackets(resamples, remark)]) + "\n"
+
+
+def _about_brackets(resamples: int, remark: str) -> str:
+    return f"in brackets: 95 % intervals of a bootstrap, {resamples} resamples ({remark})"
 
 
 def _line(title: str, value: str, ends: str, about: str) -> str:
