@@ -19,13 +19,14 @@ def test_results_are_in_order_one_job_is_this_process_and_several_are_others():
     for jobs in (1, 3):
         assert list(parallel.ordered_map(for_workers.square, range(12), jobs)) == [n * n for n in range(12)]
     assert set(parallel.ordered_map(for_workers.process, range(4), 1)) == {os.getpid()}
-    others = set(parallel.ordered_map(for_workers.busy, range(4), 2))
-    assert len(others) == 2 and os.getpid() not in others
     assert set(parallel.ordered_map(for_workers.process, [0], 8)) == {os.getpid()}  # not 8 processes for one item
     taken = []
     results = parallel.ordered_map(for_workers.busy, (taken.append(n) or n for n in range(100)), 2)
-    next(results)
+    others = {next(results)}
     assert len(taken) < 20  # items are taken as they are needed
+    while len(others) < 2:  # the second worker may start late
+        others.add(next(results))
+    assert os.getpid() not in others
     results.close()
 
 
@@ -75,6 +76,7 @@ def running(pid: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)]
 )
@@ -82,11 +84,12 @@ def test_workers_end_soon_after_the_program_whatever_ends_it(number, code):
     program = subprocess.Popen(
         [sys.executable, for_workers.__file__], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    workers = {int(program.stdout.readline()) for _ in range(4)}
-    assert len(workers) == 2
+    workers: set[int] = set()
+    while len(workers) < 2:
+        workers.add(int(program.stdout.readline()))
     program.send_signal(number)
-    assert program.wait(timeout=5) == code
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
+    assert program.wait(timeout=60) == code
     while any(running(pid) for pid in workers) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not any(running(pid) for pid in workers)
