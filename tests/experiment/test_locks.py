@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 
@@ -67,7 +66,8 @@ def test_what_a_killed_holder_left_is_taken_over(other, tmp_path):
     assert not stale.exists()
 
 
-def test_a_run_waits_for_one_that_was_killed_a_moment_ago(other, tmp_path):
+def test_a_run_waits_for_one_that_was_killed_a_moment_ago(other, tmp_path, monkeypatch):
+    monkeypatch.setattr(locks, "PATIENCE", 600.0)  # on a machine under load the signal may come late
     threading.Timer(0.3, other.kill).start()
     with locks.hold(tmp_path / "seed1"):
         pass
@@ -75,9 +75,8 @@ def test_a_run_waits_for_one_that_was_killed_a_moment_ago(other, tmp_path):
 
 def test_a_patient_run_waits_for_the_other_to_end(other, tmp_path):
     threading.Timer(0.3, other.stdin.close).start()
-    began = time.monotonic()
-    with locks.hold(tmp_path / "seed1", patience=60):
-        assert 0.2 < time.monotonic() - began < 30
+    with locks.hold(tmp_path / "seed1", patience=600):
+        assert other.stdin.closed
     with pytest.raises(UserError), locks.hold(tmp_path / "seed1"), locks.hold(tmp_path / "seed1", patience=0.2):
         pass
 
