@@ -103,18 +103,6 @@ def test_mp3_frames_and_what_may_lie_around_them(written, change, complaint):
             audio.convert(path, RATE)
 
 
-def test_the_promise_of_a_vbri_tag_counts(written):
-    path = written(**FORMATS["mp3, 44.1 kHz"])
-    content = path.read_bytes().replace(b"Xing", b"\0" * 4, 1).replace(b"Info", b"\0" * 4, 1)
-    frames = containers.examine(path).samples // 1152
-    for promise in (frames, frames + 20):
-        path.write_bytes(content[:36] + b"VBRI" + bytes(10) + promise.to_bytes(4, "big") + content[54:])
-        if promise == frames:
-            assert len(audio.convert(path, 44100)[0]) >= len(NOISE)
-    with pytest.raises(UserError, match=rf"holds {frames} of the {frames + 20} frames"):
-        audio.convert(path, RATE)
-
-
 def patched(place, content):
     return lambda whole: whole[:place] + content + whole[place + len(content) :]
 
