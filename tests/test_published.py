@@ -12,7 +12,7 @@ import torch
 from afn.common import config
 from afn.common.paths import ROOT
 from afn.features import audio, front_end
-from afn.metrics import eer, fusion
+from afn.metrics import eer
 from afn.systems import registry
 from afn.systems.gmm.models import DiagonalGMM
 from afn.systems.ivector.backends import CosineBackend, Projection
@@ -102,19 +102,3 @@ def test_published_scores_have_their_published_convex_hull_eer(real_data, system
         values = np.array(list(found.values()))
         eer_found = eer.convex_hull_eer(values[genuine], values[~genuine])
         assert 100 * eer_found == pytest.approx(expected, abs=0.005), subset
-
-
-@pytest.mark.parametrize(
-    ("members", "dev", "evaluated"),
-    [(["gmm", "cnn1"], 5.02, 8.94), (["gmm", "cnn1", "cosine"], 4.35, 8.82)],
-)
-def test_fusions_of_published_scores(real_data, members, dev, evaluated):
-    columns, genuine = {}, {}
-    for subset in ("dev", "eval"):
-        columns[subset] = np.column_stack([list(scores(real_data, m, subset)[0].values()) for m in members])
-        genuine[subset] = scores(real_data, members[0], subset)[1]
-    fused = fusion.train(columns["dev"], genuine["dev"], members)
-    for subset, percent in (("dev", dev), ("eval", evaluated)):
-        llrs = fused.llrs(columns[subset])
-        found = eer.convex_hull_eer(llrs[genuine[subset]], llrs[~genuine[subset]])
-        assert 100 * found == pytest.approx(percent, abs=0.01)  # scikit-learn's logistic regression: 5.02 and 8.95

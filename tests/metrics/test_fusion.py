@@ -141,22 +141,6 @@ def test_every_yaml_is_sound(path):
     assert settings.paper.keys() == figures.get(path.stem, {"dev", "eval"})
 
 
-def test_all_pairs_and_the_triple_of_the_paper_are_there():
-    settings = {path.stem: config.load(FusionSettings, path) for path in CONF.glob("*.yaml")}
-    attentive = {"afn", "afn_softmax_t", "afn_softmax_f"}
-    members = {frozenset(s.members) for s in settings.values() if attentive.issuperset(s.members)}
-    assert sorted(map(len, members)) == [2, 2, 2, 3]
-    assert settings["sigmoid_softmax_t"].paper == {"dev": 6.09, "eval": 8.54}
-    assert settings["everything"].chosen(["drn", "afn"]) == (["afn", "drn"], [])
-    assert settings["sigmoid_softmax_t"].chosen(["drn", "afn"]) == (["afn", "afn_softmax_t"], ["afn_softmax_t"])
-
-
-@pytest.mark.parametrize("members", ["afn", ["afn"], ["afn", "afn"], ["afn", 3], [], None])
-def test_members_are_systems_or_all(members):
-    with pytest.raises(UserError, match=r"x\.yaml: members.*: .* must be "):
-        config.build(FusionSettings, {"title": "x", "members": members}, "x.yaml")
-
-
 def test_published_scores_fuse_as_an_independent_computation_says(published):
     (dev, dev_scores), (test, test_scores) = published["dev"], published["eval"]
     members = list(dev_scores)
