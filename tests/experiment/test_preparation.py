@@ -2,7 +2,6 @@
 
 import shutil
 import sys
-import unicodedata
 
 import pytest
 import soundfile
@@ -198,39 +197,6 @@ def test_a_copied_corpus_changes_the_paths_alone(corpus):
     assert corpus.tables(but=("wav.scp", "utt2hash")) == before
     assert [datadir.recordings_hash(corpus.data / "noise" / subset) for subset in ("train", "dev", "eval")] == hashes
     assert identity["places"] != config.read(corpus.data / "noise" / "config.yaml")["places"]
-
-
-def test_a_second_corpus_of_the_same_name_replaces_the_first_and_says_so(corpus):
-    corpus.run()
-    shutil.copytree(corpus.root / "lists", corpus.root / "other")
-    corpus.edit(f"{corpus.root}/lists", f"{corpus.root}/other")
-    said = corpus.run()
-    assert f"noise: was prepared from {corpus.root}/lists/" in said
-    assert f"replaced by the corpus in {corpus.root}/other/" in said
-
-
-def test_a_name_in_another_unicode_form_is_recognised(corpus):
-    (corpus.root / "wav" / "eval_000.wav").rename(corpus.root / "wav" / unicodedata.normalize("NFD", "Jürgen.wav"))
-    wav_scp = corpus.root / "lists" / "eval" / "wav.scp"
-    wav_scp.write_text(wav_scp.read_text().replace("/eval_000.wav", unicodedata.normalize("NFC", "/Jürgen.wav")))
-    with pytest.raises(UserError, match=r"Jürgen\.wav: no such recording, but one whose name looks the same"):
-        corpus.run()
-
-
-def test_an_interrupted_run_is_resumed(corpus, monkeypatch):
-    write, written = datadir.write, []
-
-    def interrupted(directory, utterances):
-        if written:
-            raise KeyboardInterrupt
-        written.append(write(directory, utterances))
-
-    with monkeypatch.context() as patch:
-        patch.setattr(datadir, "write", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            corpus.run()
-    assert "wrote" in corpus.run()
-    assert len(corpus.tables(but=(owned.MARKER,))) == 3 * len(TABLES)
 
 
 def test_ids_that_two_subsets_share_are_refused_before_anything_is_written(corpus):
