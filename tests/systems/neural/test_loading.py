@@ -92,6 +92,18 @@ def test_the_smaller_class_is_repeated_until_both_are_equally_frequent():
     assert indices != [index for batch in shuffled(11, 4, 1, 2, classes) for index in batch]
 
 
+@pytest.mark.parametrize("sizes", [(6, 6), (3, 9)])
+def test_stratified_batches_have_the_same_shares_of_both_classes(sizes):
+    strata = [list(range(sizes[0])), list(range(sizes[0], 12))]
+    epochs = [shuffled(12, 4, 1, epoch, strata=strata) for epoch in (1, 2)]
+    for batches in epochs:
+        assert sorted(index for batch in batches for index in batch) == list(range(12))
+        assert [sum(index < sizes[0] for index in batch) for batch in batches] == 3 * [sizes[0] // 3]
+    assert epochs[0] != epochs[1]
+    balanced = shuffled(12, 4, 1, 1, strata, strata)
+    assert all(2 * sum(index % 12 < sizes[0] for index in batch) == len(batch) for batch in balanced)
+
+
 def test_work_is_done_ahead_of_need_and_an_error_arrives_in_its_turn():
     started = []
 

@@ -100,12 +100,18 @@ class Resident:
 
 
 def shuffled(
-    count: int, batch_size: int, seed: int, epoch: int, classes: Sequence[Sequence[int]] = ()
+    count: int,
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    classes: Sequence[Sequence[int]] = (),
+    strata: Sequence[Sequence[int]] = (),
 ) -> list[list[int]]:
     """The batches of one training epoch: every index once, in an order that `seed` and `epoch` decide.
 
     The last batch may be smaller. A single left-over utterance joins the batch before it: batch norm needs two.
     `classes`, lists of indices, are balanced: those of a smaller one occur again, its n-th time with n · `count` added.
+    `strata`, lists of all indices, are each spread evenly: every batch has the same shares of them.
     """
     random = np.random.default_rng([seed, epoch])
     order = random.permutation(count).tolist()
@@ -115,6 +121,12 @@ def shuffled(
         order += np.concatenate(turns)[:missing].tolist()
     if classes:
         random.shuffle(order)
+    if strata:
+        spread = []
+        for stratum in map(set, strata):
+            own = [index for index in order if index % count in stratum]
+            spread += [((rank + 0.5) / len(own), index) for rank, index in enumerate(own)]
+        order = [index for _, index in sorted(spread)]
     batches = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
     if len(batches) > 1 and len(batches[-1]) == 1:
         last = batches.pop()

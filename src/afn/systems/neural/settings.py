@@ -9,7 +9,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 
 from afn.augment import Augmentation
 from afn.common.config import Ends, Execution, Range, Settings, Share
-from afn.features.settings import Features
+from afn.features.settings import GAIN, Features
 from afn.systems.protocol import Row
 
 FRAMES = "shorter utterances are repeated to it, longer ones cut"
@@ -63,6 +63,11 @@ class StatisticsPooling(Settings):
     hidden: PositiveInt = Field(description="units of the hidden linear layer")
     dropout: float = Field(ge=0, lt=1, description="fraction that is dropped before each linear layer")
 
+    @property
+    def removes(self) -> frozenset[str]:
+        """Nuisances that it cannot see, like `removes` of features: it subtracts the mean of each bin."""
+        return GAIN
+
 
 class Training(Settings):
     """The recipe of training, training.py."""
@@ -93,6 +98,7 @@ class Training(Settings):
     balanced: bool | None = Field(
         default=None, description="utterances of the smaller class are repeated until both are equally frequent"
     )
+    stratified: bool | None = Field(default=None, description="every batch has the same shares of both classes")
     crop: Range[PositiveInt] | None = Field(
         default=None, description="frames of a random part of each utterance, sampled per batch; for any length"
     )
@@ -106,6 +112,7 @@ VARIATIONS = (
     "one_cycle",
     "averaging",
     "balanced",
+    "stratified",
     "crop",
     "augment",
 )  # left out of records where they are null

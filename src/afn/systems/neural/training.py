@@ -89,7 +89,7 @@ class Trainer:
         else:
             self.train = self._placed(train)
         self.dev = self._placed(dev)
-        self.classes = [np.flatnonzero(train.targets == of).tolist() for of in (0, 1)] if recipe.balanced else []
+        self.classes = [np.flatnonzero(train.targets == of).tolist() for of in (0, 1)]
         self.optimiser = adam(self.model, recipe)
         self.scheduler = schedule(self.optimiser, recipe, recipe.epochs * len(self._order(1)))
         self.average = averaged(self.model, recipe.averaging) if recipe.averaging else None
@@ -131,7 +131,8 @@ class Trainer:
 
     def _order(self, epoch: int) -> list[list[int]]:
         """The batches of an epoch; an index of more than an utterance is of its repetition."""
-        return shuffled(len(self.train.utterances), self.recipe.batch_size, self.seed, epoch, self.classes)
+        balanced, strata = (self.classes if wanted else () for wanted in (self.recipe.balanced, self.recipe.stratified))
+        return shuffled(len(self.train.utterances), self.recipe.batch_size, self.seed, epoch, balanced, strata)
 
     def _loaded(self, order: list[list[int]], epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches of `order`, read before the step needs them."""
