@@ -13,7 +13,7 @@ from afn.experiment import rows
 from afn.systems import registry
 from afn.systems.neural.batches import Tiled
 from afn.systems.neural.embedding_gaussians import EmbeddingGaussians
-from afn.systems.neural.settings import VARIATIONS, Neural
+from afn.systems.neural.settings import VARIATIONS, Neural, Training
 from afn.systems.neural.system import NeuralSystem
 from afn.systems.subset import Subset
 
@@ -61,7 +61,11 @@ def test_a_row_differs_from_the_afn_only_where_it_says(name):
 
 def test_what_a_recipe_may_add_is_no_part_of_the_identity_of_rows_without_it():
     assert not set(VARIATIONS) & set(NeuralSystem.identity(settings("afn"))["train"])
-    assert NeuralSystem.identity(settings("afn", "train.averaging=0.9"))["train"]["averaging"] == 0.9
+    noise = "{probability: 1.0, snr: [10, 20], tilt: [0, 1]}"
+    added = settings("afn", "train.averaging=0.9", f"train.augment.noise={noise}")
+    recorded = NeuralSystem.identity(added)["train"]
+    again = Training(**config.plain(added.train) | recorded)
+    assert (again.averaging, again.augment) == (0.9, added.train.augment)
 
 
 def test_random_crops_are_for_networks_of_any_length():
