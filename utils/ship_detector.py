@@ -52,6 +52,7 @@ def ship(experiment: TrainedSystem, out: Path) -> None:
         "typical": {name: list(values) for name, values in typical.items()},
     }
     state = checkpoints.load(system.weights(trained.directory), torch.device("cpu"))["model"]
+    state = {name: value.contiguous() for name, value in state.items()}  # training may have stored channels last
     content = safetensors.torch.save(state)
     if len(content) > MOST:
         state = {name: value.half() if value.ndim > 1 else value for name, value in state.items()}
