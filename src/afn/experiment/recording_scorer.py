@@ -197,7 +197,8 @@ class Scorer:
             while group := list(itertools.islice(pending, GROUP)):
                 features = {str(i): window.features for i, (_, window) in enumerate(group)}
                 subset = Subset(name, dict.fromkeys(features, "unknown"), features)
-                found = [system.score(subset) for system in self.systems.values()]
+                long = all(recording.duration > LONG for recording, _ in group)
+                found = [(system.score_many if long else system.score)(subset) for system in self.systems.values()]
                 for i, (recording, window) in enumerate(group):
                     recording.runs.append([scores[str(i)] for scores in found])
                     recording.spans.append((window.start, window.end))

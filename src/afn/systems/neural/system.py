@@ -1,6 +1,7 @@
 """Networks on feature matrices: the AFN, DRN and LCNN rows."""
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,18 @@ class NeuralSystem(System):
                 yield utterances, self.inputs([subset.features[utt] for utt in utterances])
 
         return dict(training.scores(scorer, batches(), self.device, subset.name, len(subset.utterances)))
+
+    def score_many(self, subset: Subset) -> dict[str, float]:
+        threads, utterances = torch.get_num_threads(), subset.utterances
+        if self.device.type != "cpu" or threads < 2 or len(utterances) < 2:
+            return self.score(subset)
+        shares = [{utt: subset.labels[utt] for utt in utterances[first::threads]} for first in range(threads)]
+        parts = [Subset(subset.name, of, {utt: subset.features[utt] for utt in of}) for of in shares if of]
+        # Each thread runs networks of its own: they need not wait for each other after every layer.
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            found = list(pool.map(self.score, parts))
+        torch.set_num_threads(threads)  # of MKL, which knows one number for all threads
+        return {utt: score for part in found for utt, score in part.items()}
 
     def inputs(self, features: list[np.ndarray]) -> Tensor:
         """Matrices float32[T × bins] as one batch, Tensor[B × 1 × bins × frames]."""
