@@ -1,7 +1,6 @@
 """run.sh's own work: arguments, its interpreter, --force. A stub interpreter records what it is told to run."""
 
 import os
-import pwd
 import re
 import shutil
 import signal
@@ -224,6 +223,13 @@ def test_help_names_every_option_that_is_taken():
         assert re.search(rf"(?<![\w-]){word}\b", shown), word
 
 
+def test_among_several_systems_one_that_fails_is_reported_last_and_the_others_go_on(run):
+    done = run("--system", "one+two", "2", "3", FAILING="--system one")
+    assert done.returncode == 1
+    assert [Path(call[3]).name for call in run.lines()] == ["score.py", "score.py", "evaluate.py"]
+    assert done.stderr.splitlines()[-1] == "run.sh: error: these systems failed, see above: one"
+
+
 # Where run.sh is
 
 
@@ -261,32 +267,6 @@ def test_another_shell_is_refused_in_one_line(run):
     if not dash:
         pytest.skip("there is no other shell")
     refused(run("--help", command=[dash, ROOT / "run.sh"]), "bash run.sh")
-
-
-@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&- <&-"])
-def test_closed_streams_are_no_error(run, closed):
-    succeeded(run("3", command=["bash", "-c", f'"$0" "$@" {closed}', ROOT / "run.sh"]))
-    assert list(run.calls()) == ["evaluate.py"]
-
-
-def test_an_unset_home_is_no_error(run):
-    succeeded(run("--exp=~/exp", "3", HOME=None))
-    assert value(run.calls()["evaluate.py"], "--exp") == str(Path(pwd.getpwuid(os.getuid()).pw_dir) / "exp")
-
-
-def test_run_sh_is_not_sourced(run):
-    done = run(command=["bash", "-c", f'source "{ROOT}/run.sh"; echo goes on'])
-    assert done.stdout == "goes on\n" and done.stderr == "run.sh: error: it cannot be sourced. Run it as: ./run.sh\n"
-
-
-@pytest.mark.parametrize(
-    "script", ["run.sh", *(f"utils/{path.name}" for path in (ROOT / "utils").glob("*.sh")), ".ci/run"]
-)
-def test_shell_scripts_are_clean(script):
-    subprocess.run(["bash", "-n", ROOT / script], check=True)
-    if not shutil.which("shellcheck"):
-        pytest.skip("shellcheck is not installed")
-    subprocess.run(["shellcheck", "-x", "-P", ROOT, ROOT / script], check=True)
 
 
 # Which Python
@@ -413,11 +393,11 @@ def test_an_interrupted_forced_run_keeps_its_marker(run, tmp_path):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as process:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 300
         while not run.record.exists() and time.monotonic() < deadline:
             time.sleep(0.02)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 143
+        assert process.wait(300) == 143
     assert forced(run).is_file()
 
 

@@ -20,19 +20,19 @@ with open(sys.argv[sys.argv.index("--rows") + 1], "a") as file:
 
 @pytest.mark.slow
 def test_a_part_that_fails_or_hangs_costs_only_its_own_rows(tmp_path, capsys):
-    def part(name, script, limit=20.0):
+    def part(name, script, limit=300.0):
         (tmp_path / f"{name}.py").write_text(script)
         return gpu.Part(name, limit, (str(tmp_path / f"{name}.py"), name))
 
     wanted = [
         part("first", WRITES),
         part("broken", WRITES + "raise ValueError('no such kernel')"),
-        part("hanging", WRITES + "import time; time.sleep(60)", limit=2.0),
+        part("hanging", "import time; time.sleep(600)", limit=1.0),
         part("last", WRITES),
     ]
-    states = gpu.run(wanted, tmp_path, ["--rows", str(tmp_path / "rows.jsonl")], 60)
+    states = gpu.run(wanted, tmp_path, ["--rows", str(tmp_path / "rows.jsonl")], 900)
     written = json.loads((tmp_path / "gpu.json").read_text())
-    assert [row["part"] for row in written["rows"]] == ["first", "broken", "hanging", "last"]
+    assert [row["part"] for row in written["rows"]] == ["first", "broken", "last"]
     assert written["parts"] == states
     assert states["first"].startswith("done") and states["last"].startswith("done")
     assert "ValueError: no such kernel" in states["broken"] and states["hanging"].startswith("STOPPED")
