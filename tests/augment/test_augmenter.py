@@ -1,7 +1,10 @@
 """Augmentation: every change does what its settings say, and the key decides everything."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import yaml
 
 from afn.augment import Augmentation, Augmenter, masked
 from afn.augment.random_streams import stream
@@ -143,6 +146,14 @@ def test_masks_put_the_mean_of_each_bin_into_frames_and_bins():
         assert frames.sum() == 10 and 1 <= bins.sum() <= 40
         assert not changed[np.ix_(~frames, ~bins)].any()
     assert np.array_equal(masked(features, Augmentation(), (1,)), features)
+
+
+def test_the_block_in_the_docs_can_be_used_with_the_channel_of_the_corpus(recording):
+    root = Path(__file__).parents[2]
+    block = (root / "docs/randomised.md").read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
+    settings = yaml.safe_load(block)["train"]["augment"]
+    settings["channel"] = config.read(root / "conf/corpora/randomised.yaml")["channel"]
+    assert {augmented(recording, settings, key=(1, k))[1] for k in range(20)} == {"genuine", "spoof"}
 
 
 @pytest.mark.parametrize("samples", [np.zeros(8000, np.int16), np.ones(200, np.int16), np.full(8000, -32768, np.int16)])

@@ -222,3 +222,16 @@ def test_a_codec_of_the_recorder_limits_its_band(speech):
     codec = Codec(probability=1.0, names=["mulaw"], compression=(0, 0))
     power = np.abs(np.fft.rfft(through_recorder(speech, codec=codec))) ** 2
     assert power[9000:].mean() < 0.01 * power[1000:6000].mean()
+
+
+def test_conditions_are_those_of_the_recording(speech):
+    noises = {name: Noise(probability=0.6, snr=(15, 30), tilt=(0, 0)) for name in ("ambient", "noise")}
+    chain = Chain(OFF.replace(recording=CLEAN.replace(**noises), level=(-60.0, -30.0)), RATE)
+    for k in range(20):
+        found, recording = chain.conditions((k,)), chain(speech, "genuine", (k,)).astype(float)
+        noise, loud = np.mean(recording[:4000] ** 2), np.mean(recording[4000:20000] ** 2)
+        assert found["level"] - 0.3 < decibels(loud / 32768**2) < found["level"] + 2  # loud pauses count
+        if np.isfinite(found["snr"]):
+            assert decibels((loud - noise) / noise) == pytest.approx(found["snr"], abs=1)
+        else:
+            assert noise == 0

@@ -158,9 +158,16 @@ class Chain:
         return heard * min(1.0, FULL_SCALE / max(float(np.abs(heard).max()), signals.SILENT))
 
     def conditions(self, key: Key) -> dict[str, float]:
-        """Signal-to-noise ratio and level (dB) of the last recording; loud peaks may have lowered the level."""
-        snr = between(stream(0, *key, "recording", "noise"), self.settings.recording.noise.snr)
-        return {"snr": snr, "level": between(stream(0, *key, "level"), self.settings.level)}
+        """Signal-to-noise ratio (infinite without noise) and level of the last recording, dB, as they were sampled."""
+        recorder = self.settings.recording
+        noises = {"ambient": recorder.ambient, "noise": recorder.noise}
+        power = sum(
+            10 ** (-_sampled(noise, stream(0, *key, "recording", name))[0] / 10)
+            for name, noise in noises.items()
+            if noise
+        )
+        snr = -10 * np.log10(power) if power else np.inf
+        return {"snr": float(snr), "level": between(stream(0, *key, "level"), self.settings.level)}
 
     def _heard(self, sound: np.ndarray, recorder: Recorder, key: Key, purpose: str) -> np.ndarray:
         """A sound (float64[N]) after room and microphone, with noise: float64[N]."""
@@ -188,8 +195,8 @@ def quantised(sound: np.ndarray) -> np.ndarray:
 
 def noisy(sound: np.ndarray, noise: Noise, rng: np.random.Generator, sample_rate: int) -> np.ndarray:
     """A sound (float64[N]) with noise: a new float64[N]."""
-    snr, tilt, some = between(rng, noise.snr), between(rng, noise.tilt), rng.random() < noise.probability
-    if not some:
+    snr, tilt = _sampled(noise, rng)
+    if snr == np.inf:
         return sound.copy()
     count = scipy.fft.next_fast_len(len(sound), real=True)
     added = signals.coloured_noise(rng, count, tilt, sample_rate)[: len(sound)]
@@ -273,6 +280,12 @@ def response_of(curve: Curve, rng: np.random.Generator, sample_rate: int) -> np.
     cepstrum[1 : LINES // 2] *= 2  # fold: the minimum phase has no cepstrum before time 0
     cepstrum[LINES // 2 + 1 :] = 0
     return np.fft.irfft(np.exp(np.fft.rfft(cepstrum)))[: LINES // 2]
+
+
+def _sampled(noise: Noise, rng: np.random.Generator) -> tuple[float, float]:
+    """Signal-to-noise ratio in dB, infinite if there is no noise, and tilt."""
+    snr, tilt, some = between(rng, noise.snr), between(rng, noise.tilt), rng.random() < noise.probability
+    return snr if some else np.inf, tilt
 
 
 def _hum(rng: np.random.Generator, count: int, sample_rate: int) -> np.ndarray:

@@ -61,8 +61,8 @@ def test_sizes_speakers_and_forms_are_those_asked_for(made):
             info = soundfile.info(wav_path(root / "simulated", subset, u.utt))
             assert (info.samplerate, info.channels, info.subtype) == (16000, 1, "PCM_16")
             assert 0.4 < info.duration < 4.6
-            low, high = (int(word) for word in u.conditions["snr"].split("_to_"))
-            assert high - low == 10 and 0 <= low <= 40
+            low, high = (int(word) for word in u.conditions["level"].split("_to_"))
+            assert high - low == 10 and -50 <= low <= -10
             assert u.conditions["speech"] == "synthetic"
     full = config.load(Randomised, YAML).trials()
     speakers = [{trial.speaker for trial in trials} for trials in full.values()]

@@ -21,7 +21,7 @@ from afn.common import config
 from afn.common.config import Range, Settings
 from afn.common.errors import UserError
 from afn.common.labels import GENUINE, SPOOF, SUBSETS
-from afn.corpora.datadir import Utterance
+from afn.corpora.datadir import UNKNOWN, Utterance
 from afn.corpora.recordings import SAMPLE_RATE, located
 from afn.corpora.simulation import rooms
 from afn.corpora.simulation.generation import Generated
@@ -233,6 +233,7 @@ def measured(text: str, subset: str) -> Responses:
 def _conditions(corpus: Randomised, trial: Trial) -> dict[str, str]:
     """Ranges of signal-to-noise ratio and level (dB), as `10_to_20`, and whose speech it is."""
     values = Chain(corpus.channel_of(trial.subset), SAMPLE_RATE).conditions((corpus.seed, trial.utt))
-    steps = {name: int(value // STEP) * STEP for name, value in values.items()}
+    steps = {name: int(value // STEP) * STEP for name, value in values.items() if np.isfinite(value)}
     speech = "synthetic" if trial.speaker < _synthetic_speakers(corpus) else "real"
-    return {name: f"{step}_to_{step + STEP}" for name, step in steps.items()} | {"speech": speech}
+    ranges = {name: f"{step}_to_{step + STEP}" for name, step in steps.items()}
+    return dict.fromkeys(values, UNKNOWN) | ranges | {"speech": speech}
