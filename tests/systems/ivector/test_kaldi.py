@@ -13,7 +13,6 @@ import pytest
 from afn.common.errors import UserError
 from afn.systems.ivector import kaldi
 from afn.systems.ivector.system import BACK_END, KALDI, IVectorSystem
-from afn.systems.subset import Subset
 from planted import row, subset
 
 # A program writes the hash of its name, its options and the content of its inputs; the last one vectors made of it.
@@ -188,13 +187,6 @@ def test_finished_models_are_not_recomputed(corpus, programs, tmp_path, fail):
     assert len(programs.calls) == count + len(EXTRACTION)
 
 
-def test_a_full_size_model_begins_with_half_of_its_gaussians(corpus, programs, tmp_path):
-    fitted(corpus, tmp_path / "exp", *SHORT, "ubm.components=20", "ubm.iterations=1", "extractor.selected=null")
-    assert "--num-gauss=20" in programs.calls[0] and "--num-gauss-init=10" in programs.calls[0]
-    selections = [words[1] for words in programs.calls if words[0] == "gmm-gselect"]
-    assert set(selections) == {"--n=20"}
-
-
 def test_an_utterance_that_kaldi_leaves_out_is_named(corpus, programs, tmp_path):
     system = fitted(corpus, tmp_path / "exp", *SHORT)
     (programs.folder / "lose").write_text("D_3")
@@ -221,15 +213,3 @@ def test_models_of_another_training_are_refused(corpus, programs, tmp_path):
         change(tmp_path / "exp" / KALDI / "final.dubm")
         with pytest.raises(UserError, match=r"final.dubm: not the model that the back-end was trained on.*--force"):
             system.load(tmp_path / "exp")
-
-
-@pytest.mark.slow
-def test_names_pass_through_no_shell(corpus, programs, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    folder = tmp_path / "a $(touch PWNED) 'b'; touch PWNED"
-    system = fitted(corpus, folder, *SHORT)
-    train = corpus[0]
-    odd = {"$(touch": "spoof", "PWNED);touch": "spoof"}
-    frames = list(train.features.values())
-    assert len(system.score(Subset("dev", odd, dict(zip(odd, frames, strict=False))))) == 2
-    assert not list(tmp_path.rglob("PWNED"))
