@@ -119,14 +119,14 @@ def kill_trainer(seed):
     """Kill the process that trains in the folder `seed`, after its first epoch."""
     deadline = time.monotonic() + 300
     while not (seed / "last.pt").exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
+        time.sleep(0.002)
     lock = seed.with_name(f".{seed.name}.lock")
     os.kill(int(lock.read_text().split()[1]), signal.SIGKILL)
 
 
 @pytest.mark.slow
 def test_trainings_and_scores_equal_those_of_this_machine_byte_for_byte_though_a_worker_is_killed(start, tmp_path):
-    settings = ("model.frames=122", "train.epochs=8", "train.patience=8", "features.backend=native")
+    settings = ("model.frames=122", "train.epochs=16", "train.patience=16", "features.backend=native")
     words = [word for setting in settings for word in ("--set", setting)] + ["--seeds", "1-2"]
     corpus = make(tmp_path / "corpus", {"train": 4, "dev": 4, "eval": 520})  # eval is scored in two units
     here, there = (Pipeline(tmp_path / name, corpus, "--system", "lcnn", *words) for name in ("here", "there"))

@@ -23,7 +23,7 @@ from stages import Pipeline
 
 pytestmark = pytest.mark.slow
 SEED = 2017
-KILLS = 16
+KILLS = 10
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 NEURAL = ["model.frames=122", "train.epochs=2", "train.checkpoint_minutes=0", "features.backend=native"]
 GENERATIVE = ["model.components=2"]

@@ -25,7 +25,7 @@ def make(root: Path, sizes: dict[str, int] = SIZES, name: str = "noise") -> Path
         for i in range(size):
             utt, genuine = f"{subset}_{i:03d}", i % 2 == 0
             wav = root / "wav" / f"{utt}.wav"
-            soundfile.write(wav, wave(100 * number + i, 0.3 + 0.01 * i, 1000 if genuine else 200), RATE)
+            soundfile.write(wav, wave(100 * number + i, 0.3 + 0.01 * (i % 60), 1000 if genuine else 200), RATE)
             listed.append(f"{utt} {wav}\n")
             labels.append(f"{utt} {'genuine' if genuine else 'spoof'}\n")
         (folder / "wav.scp").write_text("".join(listed))
