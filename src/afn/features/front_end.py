@@ -151,7 +151,7 @@ class SpectrogramFrontEnd:
         return self._normalised(log_spectrogram(samples, self.options, utt))
 
     def stretches(self, utt: str, samples: np.ndarray) -> Iterator[np.ndarray]:
-        """The rows of `self(utt, samples)`, equal to rounding, some at a time: an hour of speech takes little memory."""
+        """The rows of `self(utt, samples)`, equal to rounding, some at a time: an hour takes little memory."""
         self.frames(samples)
         window = self.cmn_window or 0
         held, begin = np.empty((0, self.options.bins), dtype=np.float32), 0  # begin: the first row not given yet
