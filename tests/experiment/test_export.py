@@ -18,6 +18,7 @@ from afn.experiment import export
 from afn.metrics import eer, score_files
 from afn.systems.neural.embedding_gaussians import EmbeddingGaussians
 from afn.systems.neural.light_cnn import OriginalLightCNN
+from afn.systems.neural.statistics_pooling import StatisticsPoolingCNN
 from afn.systems.protocol import Exportable
 from trained_corpus import FRAMES, LABELS, folders, record_training
 
@@ -116,6 +117,14 @@ def test_gaussians_on_embeddings_are_exported_too(packages):
         torch.testing.assert_close(plain(x), scorer.eval()(x), rtol=1e-9, atol=1e-9)
     found = Exportable(plain.eval(), bins=32, frames=40)
     assert export.difference(found, export.converted(found).SerializeToString(), 1) < 1e-4
+
+
+def test_a_network_for_any_length_is_exported_for_any_length(packages):
+    torch.manual_seed(1)
+    found = Exportable(StatisticsPoolingCNN([4, 4], [(4, 2), (2, 2)], 8).eval(), 257, None)
+    content = export.converted(found).SerializeToString()
+    for frames in (1, 40, 300):
+        assert export.difference(found._replace(frames=frames), content, 1) < 1e-4
 
 
 def test_missing_packages_are_named_in_one_line(run, model, monkeypatch):

@@ -78,7 +78,7 @@ def converted(of: Exportable) -> Any:
         warnings.simplefilter("ignore")
         axes = {0: torch.export.Dim("batch")}
         if of.frames is None:
-            axes[3] = torch.export.Dim("frames")
+            axes[3] = torch.export.Dim.DYNAMIC  # a named one must hold from a single frame on, which strides rule out
         program = torch.onnx.export(
             of.network,
             (torch.zeros(2, 1, of.bins, of.frames or CHECKED),),
