@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import scipy
+import scipy.fft
 
 from afn.common import files
 from afn.common.errors import UserError
@@ -176,7 +176,7 @@ def _spectrum(samples: np.ndarray) -> np.ndarray:
     """The mean power of every bin, float64[FFT / 2 + 1], of a recording without its mean."""
     signal = (samples - samples.mean(dtype=np.float64)).astype(np.float32)
     frames = framed(signal, FFT, FFT // 2, max(len(signal) // (FFT // 2) - 1, 1))
-    window = scipy.signal.get_window("hann", FFT).astype(np.float32)
+    window = np.hanning(FFT + 1)[:-1].astype(np.float32)  # scipy.signal takes half a second to import
     power = np.zeros(FFT // 2 + 1)
     for start in range(0, len(frames), FRAME_BLOCK):
         spectrum = scipy.fft.rfft(frames[start : start + FRAME_BLOCK] * window, axis=1)
