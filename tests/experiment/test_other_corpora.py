@@ -109,6 +109,7 @@ def test_scores_of_models_or_recordings_that_have_changed_are_left_out(run):
         assert "left out" in text and "--eval-corpus again" in text
 
 
+@pytest.mark.slow
 def test_equalised_recordings_of_eval_are_scored_with_every_system_when_asked_for(run, capsys):
     def results():
         return json.loads((run.exp / "noise" / "results.json").read_text())

@@ -104,7 +104,11 @@ def test_an_interval_is_made_of_quantiles(crossed, noisy):
     assert inside.mean() == pytest.approx(0.95, abs=0.01)
 
 
-@pytest.mark.parametrize("effects", [{"configuration": 0.7}, {"speaker": 0.7, "configuration": 0.7}], ids=len)
+@pytest.mark.parametrize(
+    "effects",
+    [{"speaker": 0.7, "configuration": 0.7}, pytest.param({"configuration": 0.7}, marks=pytest.mark.slow)],
+    ids=len,
+)
 def test_covers_what_other_speakers_and_configurations_would_change(crossed, noisy, effects):
     """Of 60 corpora, about 57 intervals hold the EER of all; intervals over trials alone hold far fewer."""
     trials = crossed(20, 20, genuine=20, spoof=1)

@@ -61,6 +61,7 @@ def test_float32_on_a_gpu_is_not_tf32_and_results_are_repeatable(gpu, monkeypatc
         matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark, fill.fill_uninitialized_memory = before
 
 
+@pytest.mark.slow
 def test_omp_num_threads_is_respected():
     assert printed([sys.executable, "-c", THREADS], OMP_NUM_THREADS="1") == "1"
 

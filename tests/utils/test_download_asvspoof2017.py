@@ -137,7 +137,9 @@ def complete(folder):
     return {path.name for path in folder.iterdir()} == {"protocol_V2", *asvspoof2017.RECORDINGS.values()}
 
 
-@pytest.mark.parametrize("inside", [True, False], ids=["with their folders", "bare"])
+@pytest.mark.parametrize(
+    "inside", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["with their folders", "bare"]
+)
 def test_archives_are_fetched_checked_and_unpacked(server, folder, inside):
     server.content = archives(inside)
     said = done(download(*server.options, folder))
