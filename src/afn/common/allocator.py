@@ -2,7 +2,7 @@
 
 import ctypes
 
-M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # of glibc's mallopt(3)
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX, M_ARENA_MAX = -1, -2, -4, -8  # of glibc's mallopt(3)
 TRIM_THRESHOLD, TOP_PAD = 2**31 - 1, 2**20  # bytes
 
 
@@ -16,6 +16,7 @@ def keep_freed() -> None:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError):
         return
+    mallopt(M_ARENA_MAX, 1)  # a heap for each thread would keep its own freed memory
     mallopt(M_MMAP_MAX, 0)
     mallopt(M_TRIM_THRESHOLD, TRIM_THRESHOLD)
     mallopt(M_TOP_PAD, TOP_PAD)
