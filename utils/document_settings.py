@@ -121,9 +121,9 @@ def in_part(node: Any) -> Any:
 def page() -> str:
     """The text of docs/settings.md."""
     parts = [INTRODUCTION]
+    seen: set[type] = set()
     for folder, (_, kind, purpose) in FILES.items():
         parts.append(f"## conf/{folder}/*.yaml\n\n{purpose}\n")
-        seen: set[type] = set()
         for cls in classes(kind):
             parts += sections(cls, seen)
     return "\n".join(parts)

@@ -4,23 +4,34 @@ import numpy as np
 import pytest
 
 from afn.augment import channels, signals
-from afn.augment.channels import Chain, Channel, Curve, Device, Edge, Noise, Recorder, Resonances, Room, Saturation
+from afn.augment.channels import (
+    Channel,
+    ChannelChain,
+    ChannelDevice,
+    ChannelNoise,
+    Curve,
+    Edge,
+    Recorder,
+    Resonances,
+    Room,
+    Saturation,
+)
 from afn.augment.effects import Codec, GainControl, Suppression
 from afn.augment.random_streams import stream
 
 RATE = 16000
 DRY = Room(probability=0.0, reverberation=(0.3, 0.3), direct=(10, 10), delay=(0.0, 0.0), damping=(8000, 8000))
-SILENT = Noise(probability=0.0, snr=(20, 20), tilt=(0, 0))
-CLEAN = Recorder(room=DRY, microphone=Device(), noise=SILENT)
-OFF = Channel(recording=CLEAN, covert=CLEAN, loudspeaker=Device(), level=(-30.0, -30.0))
+SILENT = ChannelNoise(probability=0.0, snr=(20, 20), tilt=(0, 0))
+CLEAN = Recorder(room=DRY, microphone=ChannelDevice(), noise=SILENT)
+OFF = Channel(recording=CLEAN, covert=CLEAN, loudspeaker=ChannelDevice(), level=(-30.0, -30.0))
 FULL = Channel(
     recording=Recorder(
         room=DRY.replace(probability=0.8, measured=0.3),
-        microphone=Device(resonances=Resonances(count=(0, 3), gain=6, sharpness=(1, 4)), measured=0.3),
-        noise=Noise(probability=1.0, snr=(5, 45), tilt=(0, 2)),
+        microphone=ChannelDevice(resonances=Resonances(count=(0, 3), gain=6, sharpness=(1, 4)), measured=0.3),
+        noise=ChannelNoise(probability=1.0, snr=(5, 45), tilt=(0, 2)),
     ),
     covert=CLEAN.replace(noise=SILENT.replace(probability=0.5)),
-    loudspeaker=Device(
+    loudspeaker=ChannelDevice(
         high_pass=Edge(probability=1.0, frequency=(80, 800), order=(1, 4)),
         low_pass=Edge(probability=0.6, frequency=(4000, 7900), order=(2, 8)),
         curve=Curve(deviation=(1, 4), octaves=(0.3, 1)),
@@ -39,7 +50,7 @@ def speech():
 
 
 def played(device, sound, seed=0):
-    return Chain(OFF.replace(loudspeaker=device), RATE).replayed(sound, (seed,))
+    return ChannelChain(OFF.replace(loudspeaker=device), RATE).replayed(sound, (seed,))
 
 
 def response(device, frequencies, seed=0):
@@ -56,27 +67,27 @@ def decibels(ratio):
 def test_the_key_decides_and_neither_order_nor_earlier_calls(speech):
     responses = {"room": [np.array([1.0, 0.5])], "microphone": [np.array([0.5, 1.0])]}
     keys = [(seed, utt, label) for seed in (1, 2) for utt in ("a", "b") for label in ("genuine", "spoof")]
-    first, again = Chain(FULL, RATE, responses), Chain(FULL, RATE, responses)
+    first, again = ChannelChain(FULL, RATE, responses), ChannelChain(FULL, RATE, responses)
     made = {key: first(speech, key[2], key[:2]).tobytes() for key in keys}
     assert all(again(speech, key[2], key[:2]).tobytes() == made[key] for key in reversed(keys))
     assert len(set(made.values())) == len(keys)
 
 
 def test_without_the_detour_of_a_replay_both_classes_are_the_same(speech):
-    same = FULL.replace(covert=CLEAN, loudspeaker=Device())
-    genuine, spoof = (Chain(same, RATE)(speech, label, (1, "a")) for label in ("genuine", "spoof"))
+    same = FULL.replace(covert=CLEAN, loudspeaker=ChannelDevice())
+    genuine, spoof = (ChannelChain(same, RATE)(speech, label, (1, "a")) for label in ("genuine", "spoof"))
     assert np.array_equal(genuine, spoof)
 
 
 def test_with_every_part_off_only_the_level_changes(speech):
-    recording = Chain(OFF, RATE)(speech, "spoof", (1,)).astype(float)
+    recording = ChannelChain(OFF, RATE)(speech, "spoof", (1,)).astype(float)
     assert np.abs(recording / np.abs(recording).max() - speech / np.abs(speech).max()).max() < 1e-3
-    assert recording.dtype == float and Chain(OFF, RATE)(speech, "genuine", (1,)).dtype == np.int16
+    assert recording.dtype == float and ChannelChain(OFF, RATE)(speech, "genuine", (1,)).dtype == np.int16
 
 
 @pytest.mark.parametrize("level", [-40.0, -20.0])
 def test_the_level_is_that_of_the_speech_without_pauses(speech, level):
-    recording = Chain(OFF.replace(level=(level, level)), RATE)(3 * speech, "genuine", (1,))
+    recording = ChannelChain(OFF.replace(level=(level, level)), RATE)(3 * speech, "genuine", (1,))
     loud = recording[4000:20000].astype(float)
     assert 20 * np.log10(signals.rms(loud) / 32768) == pytest.approx(level, abs=0.1)
 
@@ -84,14 +95,14 @@ def test_the_level_is_that_of_the_speech_without_pauses(speech, level):
 def test_loud_peaks_turn_the_recording_down_instead_of_clipping():
     peaks = np.full(RATE, 0.1)
     peaks[::1000] = 1.0
-    recording = Chain(OFF.replace(level=(-6.0, -6.0)), RATE)(peaks, "genuine", (1,))
+    recording = ChannelChain(OFF.replace(level=(-6.0, -6.0)), RATE)(peaks, "genuine", (1,))
     assert np.abs(recording).max() == round(0.98 * 32768)
 
 
 @pytest.mark.parametrize("snr", [5.0, 30.0])
 def test_the_signal_to_noise_ratio_is_the_one_asked_for(speech, snr):
-    noisy = CLEAN.replace(noise=Noise(probability=1.0, snr=(snr, snr), tilt=(0, 0)))
-    recording = Chain(OFF.replace(recording=noisy), RATE)(speech, "genuine", (1,)).astype(float)
+    noisy = CLEAN.replace(noise=ChannelNoise(probability=1.0, snr=(snr, snr), tilt=(0, 0)))
+    recording = ChannelChain(OFF.replace(recording=noisy), RATE)(speech, "genuine", (1,)).astype(float)
     noise, loud = recording[:4000], recording[4000:20000]
     assert decibels((np.mean(loud**2) - np.mean(noise**2)) / np.mean(noise**2)) == pytest.approx(snr, abs=0.7)
 
@@ -114,28 +125,26 @@ def test_reverberation_decays_in_the_time_asked_for_and_has_the_energy_asked_for
 @pytest.mark.parametrize("order", [1, 4])
 def test_band_edges_lie_where_asked_and_fall_as_steeply_as_asked(order):
     low = Edge(probability=1.0, frequency=(200, 200), order=(order, order))
-    band = response(Device(high_pass=low, low_pass=low.replace(frequency=(3000.0, 3000.0))), [50, 200, 900, 3000])
+    band = response(
+        ChannelDevice(high_pass=low, low_pass=low.replace(frequency=(3000.0, 3000.0))), [50, 200, 900, 3000]
+    )
     assert band == pytest.approx([-6.02 * order * 2, -3, 0, -3], abs=0.6)
     none = low.replace(probability=0.0)
-    assert response(Device(high_pass=none, low_pass=none), [20, 7900]) == pytest.approx([0, 0])
+    assert response(ChannelDevice(high_pass=none, low_pass=none), [20, 7900]) == pytest.approx([0, 0])
 
 
 def test_resonances_are_as_many_and_as_high_as_asked():
     frequencies = range(50, 7200)
+    of = {n: ChannelDevice(resonances=Resonances(count=(n, n), gain=8, sharpness=(2, 2))) for n in (0, 1, 4)}
+    found = {n: [response(device, frequencies, seed) for seed in range(20)] for n, device in of.items()}
     for count in (0, 1):
-        one = Device(resonances=Resonances(count=(count, count), gain=8, sharpness=(2, 2)))
-        highest = [np.abs(response(one, frequencies, seed)).max() for seed in range(20)]
-        assert max(highest) == pytest.approx(8 * count, abs=1)
-    spread = [
-        np.mean([response(Device(resonances=Resonances(count=(n, n), gain=8, sharpness=(2, 2))), frequencies, k).std()
-                 for k in range(20)])
-        for n in (1, 4)
-    ]  # fmt: skip
-    assert spread[1] > 1.6 * spread[0]
+        assert np.abs(found[count]).max() == pytest.approx(8 * count, abs=1)
+    spread = {n: np.std(found[n], axis=1).mean() for n in (1, 4)}
+    assert spread[4] > 1.6 * spread[1]
 
 
 def test_curves_deviate_as_asked_and_do_not_delay():
-    device = Device(curve=Curve(deviation=(4.0, 4.0), octaves=(0.5, 0.5)))
+    device = ChannelDevice(curve=Curve(deviation=(4.0, 4.0), octaves=(0.5, 0.5)))
     octaves = np.geomspace(60, 7800, 200)
     heights = np.array([response(device, octaves, seed) for seed in range(30)])
     assert heights.std() == pytest.approx(4 * np.sqrt(2 / 3), rel=0.2)  # between the points it is lower
@@ -151,17 +160,17 @@ def test_saturation_adds_its_harmonics_and_none_when_off(shape, second, third):
     tone = np.sin(2 * np.pi * 500 * np.arange(RATE) / RATE)
     saturation = Saturation(probability=1.0, drive=(1.0, 1.0), shapes=[shape])
     for probability in (1.0, 0.0):
-        device = Device(saturation=saturation.replace(probability=probability))
+        device = ChannelDevice(saturation=saturation.replace(probability=probability))
         power = np.abs(np.fft.rfft(played(device, tone)))
         assert (power[1000] > 0.01 * power[500]) == (second and probability == 1)
         assert (power[1500] > 0.01 * power[500]) == (third and probability == 1)
 
 
 def test_measured_responses_replace_the_random_ones_in_their_share():
-    device = Device(resonances=Resonances(count=(5, 5), gain=8, sharpness=(3, 3)), measured=0.5)
+    device = ChannelDevice(resonances=Resonances(count=(5, 5), gain=8, sharpness=(3, 3)), measured=0.5)
     echo = np.zeros(200)
     echo[[0, 100]] = 1.0, 0.5
-    chain = Chain(OFF.replace(loudspeaker=device), RATE, {"loudspeaker": [echo]})
+    chain = ChannelChain(OFF.replace(loudspeaker=device), RATE, {"loudspeaker": [echo]})
     impulse = np.zeros(2000)
     impulse[0] = 1
     used = [np.allclose(chain.replayed(impulse, (k,))[:200], echo) for k in range(60)]
@@ -171,17 +180,17 @@ def test_measured_responses_replace_the_random_ones_in_their_share():
 
 def test_digital_silence_becomes_noise_or_stays():
     zeros = np.zeros(8000)
-    assert not Chain(OFF, RATE)(zeros, "spoof", (1,)).any()
-    assert Chain(FULL, RATE)(zeros, "spoof", (1,)).any()
+    assert not ChannelChain(OFF, RATE)(zeros, "spoof", (1,)).any()
+    assert ChannelChain(FULL, RATE)(zeros, "spoof", (1,)).any()
 
 
 def through_recorder(sound, **parts):
-    return Chain(OFF.replace(recording=CLEAN.replace(**parts)), RATE)(sound, "genuine", (1, "a")).astype(float)
+    return ChannelChain(OFF.replace(recording=CLEAN.replace(**parts)), RATE)(sound, "genuine", (1, "a")).astype(float)
 
 
 def test_the_microphone_colours_ambient_noise_and_the_output_all_noise(speech):
-    noise = Noise(probability=1.0, snr=(10, 10), tilt=(0, 0))
-    narrow = Device(low_pass=Edge(probability=1.0, frequency=(2000, 2000), order=(20, 20)))
+    noise = ChannelNoise(probability=1.0, snr=(10, 10), tilt=(0, 0))
+    narrow = ChannelDevice(low_pass=Edge(probability=1.0, frequency=(2000, 2000), order=(20, 20)))
     for parts, colored in (
         ({"ambient": noise, "microphone": narrow}, True),
         ({"noise": noise, "microphone": narrow}, False),
@@ -192,7 +201,7 @@ def test_the_microphone_colours_ambient_noise_and_the_output_all_noise(speech):
 
 
 def test_hum_has_the_frequency_of_the_mains(speech):
-    noise = Noise(probability=1.0, snr=(10, 10), tilt=(0, 0), hum=1.0)
+    noise = ChannelNoise(probability=1.0, snr=(10, 10), tilt=(0, 0), hum=1.0)
     power = np.abs(np.fft.rfft(through_recorder(speech, noise=noise)[:4000], RATE)) ** 2
     highest = int(power.argmax())
     assert min(highest % 50, -highest % 50, highest % 60, -highest % 60) <= 1
@@ -200,7 +209,7 @@ def test_hum_has_the_frequency_of_the_mains(speech):
 
 
 def test_suppression_turns_down_noise_between_words_and_keeps_speech(speech):
-    parts = {"noise": Noise(probability=1.0, snr=(20, 20), tilt=(0, 0))}
+    parts = {"noise": ChannelNoise(probability=1.0, snr=(20, 20), tilt=(0, 0))}
     before, after = (
         through_recorder(speech, suppression=Suppression(probability=p, reduction=(15, 15)), **parts)
         for p in (0.0, 1.0)
@@ -225,8 +234,8 @@ def test_a_codec_of_the_recorder_limits_its_band(speech):
 
 
 def test_conditions_are_those_of_the_recording(speech):
-    noises = {name: Noise(probability=0.6, snr=(15, 30), tilt=(0, 0)) for name in ("ambient", "noise")}
-    chain = Chain(OFF.replace(recording=CLEAN.replace(**noises), level=(-60.0, -30.0)), RATE)
+    noises = {name: ChannelNoise(probability=0.6, snr=(15, 30), tilt=(0, 0)) for name in ("ambient", "noise")}
+    chain = ChannelChain(OFF.replace(recording=CLEAN.replace(**noises), level=(-60.0, -30.0)), RATE)
     for k in range(20):
         found, recording = chain.conditions((k,)), chain(speech, "genuine", (k,)).astype(float)
         noise, loud = np.mean(recording[:4000] ** 2), np.mean(recording[4000:20000] ** 2)

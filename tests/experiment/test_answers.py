@@ -5,7 +5,7 @@ import math
 import pytest
 
 from afn.experiment import answers
-from afn.metrics.dcf import Costs
+from afn.metrics.dcf import DetectionCosts
 
 
 def on_dev(tmp_path, genuine, spoof, probabilities=False):
@@ -40,6 +40,6 @@ def test_one_class_says_nothing(tmp_path):
 
 
 def test_the_posterior_follows_prior_and_ratio():
-    assert answers.p_replay(0.0, Costs(0.3, 1, 1)) == pytest.approx(0.3)
-    assert answers.p_replay(math.log(4), Costs(0.5, 1, 1)) == pytest.approx(0.2)
+    assert answers.p_replay(0.0, DetectionCosts(0.3, 1, 1)) == pytest.approx(0.3)
+    assert answers.p_replay(math.log(4), DetectionCosts(0.5, 1, 1)) == pytest.approx(0.2)
     assert answers.p_replay(-1e4) == 1

@@ -3,7 +3,7 @@ import numpy as np
 from afn.corpora import asvspoof2017
 from afn.corpora.datadir import Utterance
 from afn.metrics import breakdown, eer
-from afn.metrics.conditions import ASVSPOOF_2017, Conditions
+from afn.metrics.conditions import ASVSPOOF_2017, TrialConditions
 from afn.metrics.trials import Trials
 
 # Spoof utterances of ASVspoof 2017 V2's evaluation set, RC1 to RC57
@@ -87,7 +87,7 @@ def test_the_evaluation_sets_configurations_come_by_number_and_codes_of_another_
     assert not any("threat" in group.factor or any(group.threats) for group in others)
     labels = {group.label for group in by_factor(others, "configuration")}
     assert labels == {"E08P20R19", "E24P23R23", "E18P18R12", "E99P99R99", "unknown"}
-    own = Conditions(threats={"playback": {"P20": "high", "P23": "low"}})
+    own = TrialConditions(threats={"playback": {"P20": "high", "P23": "low"}})
     groups = breakdown.breakdown(trials, scores, own)
     assert [(g.code, g.replays) for g in by_factor(groups, "playback threat")] == [("low", 1), ("high", 1)]
     assert sorted(ASVSPOOF_2017.numbers.values()) == list(range(1, 58))

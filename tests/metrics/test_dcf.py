@@ -37,7 +37,7 @@ def test_verifiers_cost_what_the_package_says(name):
 
 
 def test_by_hand():
-    costs = dcf.Costs(spoof=0.5, miss=1.0, false_alarm=3.0)  # .5 · misses + 1.5 · false alarms, over .5
+    costs = dcf.DetectionCosts(spoof=0.5, miss=1.0, false_alarm=3.0)  # .5 · misses + 1.5 · false alarms, over .5
     assert dcf.min_dcf([1.0, 3.0, 4.0], [2.0, 0.0], costs) == pytest.approx(1 / 3)  # accept above 2
     assert costs.threshold == pytest.approx(np.log(3))
     assert dcf.act_dcf([costs.threshold, 0.0], [costs.threshold, 0.0], costs) == pytest.approx(0.5 + 1.5)

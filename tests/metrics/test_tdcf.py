@@ -44,7 +44,7 @@ def test_both_definitions_are_those_of_the_scripts(name, asv):
 
 def test_by_hand():
     asv = tdcf.Verifier(0.0, false_alarm=0.1, miss=0.2, false_alarm_spoof=0.5)
-    costs = tdcf.Costs(0.5, 0.3, 0.2, miss=1, false_alarm=2, false_alarm_spoof=4, miss_countermeasure=3)
+    costs = tdcf.TandemCosts(0.5, 0.3, 0.2, miss=1, false_alarm=2, false_alarm_spoof=4, miss_countermeasure=3)
     # c0 = .5·1·.2 + .3·2·.1 = .16; c1 = .5·1 - .16 = .34; c2 = .2·4·.5 = .4
     # Scores above 2: misses 1/2, false alarms 0: .16 + .17 = .33; above 1: 0 and 1/2: .16 + .2 = .36
     found = tdcf.minimum([3.0, 2.0], [2.0, 1.0], asv, 2021, costs)
@@ -55,6 +55,6 @@ def test_by_hand():
 
 
 def test_a_verifier_that_knows_no_speaker_is_refused():
-    costs = tdcf.Costs(0.1, 0.85, 0.05)
+    costs = tdcf.TandemCosts(0.1, 0.85, 0.05)
     with pytest.raises(UserError, match=r"not defined for this verifier \(P_miss 0.5"):
         tdcf.minimum([1.0], [0.0], tdcf.Verifier(0.0, 0.5, 0.5, 0.5), 2021, costs)

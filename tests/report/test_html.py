@@ -12,7 +12,7 @@ from afn.metrics.fusion import FusionSettings
 from afn.report import html
 from afn.report.html import Exhibits
 from afn.report.results import SIMULATED, Results, SystemRow
-from afn.report.worst import Recording, Worst
+from afn.report.worst import Worst, WorstRecording
 
 VOID = {"meta", "img", "line", "circle"}  # the last two as `<line .../>`
 PAPER = {"dev": 6.55, "eval": 8.99}
@@ -87,9 +87,9 @@ def test_an_empty_corpus_has_a_page_that_says_what_is_missing():
 
 
 def test_the_worst_recordings_can_be_heard_and_seen_where_their_files_exist():
-    genuine = [Recording("G1", "", -1.5, True, "../../data/a%20b.wav", "AFN/attention/G1.png"),
-               Recording("G2", "", 0.75, False, "", "")]  # fmt: skip
-    recordings = {"genuine": genuine, "spoof": [Recording("S'1", "E01 R02", 3, True, "file:///x/s&1.wav", "")]}
+    genuine = [WorstRecording("G1", "", -1.5, True, "../../data/a%20b.wav", "AFN/attention/G1.png"),
+               WorstRecording("G2", "", 0.75, False, "", "")]  # fmt: skip
+    recordings = {"genuine": genuine, "spoof": [WorstRecording("S'1", "E01 R02", 3, True, "file:///x/s&1.wav", "")]}
     found = Worst("eval", 0.5, "dev", recordings, {"genuine": 1, "spoof": 7}, {"genuine": 4, "spoof": 5000})
     text = page(
         [run(), run("drn", "DRN")], found=Analysis(best="DRN", judged="eval"), worst={"AFN": found, "DRN": found}

@@ -7,7 +7,7 @@ import pytest
 
 from afn.metrics.analysis import Analysis, Cost
 from afn.metrics.bootstrap import Interval
-from afn.metrics.breakdown import ALL, Group
+from afn.metrics.breakdown import ALL, TrialGroup
 from afn.metrics.eer import Measured
 from afn.report import summary
 from afn.report.results import Results, SystemRow
@@ -72,7 +72,7 @@ def test_sentences_follow_the_figures(arguments, expected):
 
 def test_the_hardest_kind_of_replay_is_of_those_with_enough_recordings():
     def group(factor, code, replays, rate):
-        return Group(factor, code, code, (), replays, {"AFN": rate})
+        return TrialGroup(factor, code, code, (), replays, {"AFN": rate})
 
     groups = [group(ALL, ALL, 200, 0.1), group("room", "R1", 100, 0.2), group("room", "R2", 50, 0.05)]
     found = text(AFN, groups=[*groups, group("room", "R3", 5, 0.9)])

@@ -7,7 +7,17 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from afn.augment import effects
-from afn.augment.channels import Chain, Channel, Device, Key, Noise, Responses, noisy, quantised, through
+from afn.augment.channels import (
+    Channel,
+    ChannelChain,
+    ChannelDevice,
+    ChannelNoise,
+    Key,
+    Responses,
+    noisy,
+    quantised,
+    through,
+)
 from afn.augment.effects import Clipping, Codec, Gain, Silence, Stripes
 from afn.augment.random_streams import stream
 from afn.augment.signals import Probability
@@ -26,8 +36,8 @@ class Augmentation(Settings):
         default=0.0, description="of another recording being recorded once more through `channel`; it keeps its class"
     )
     channel: Channel | None = None
-    filter: Device | None = Field(default=None, description="band limits, resonances, saturation")
-    noise: Noise | None = None
+    filter: ChannelDevice | None = Field(default=None, description="band limits, resonances, saturation")
+    noise: ChannelNoise | None = None
     gain: Gain | None = None
     clipping: Clipping | None = None
     codec: Codec | None = None
@@ -69,7 +79,7 @@ class Augmenter:
 
     def __init__(self, settings: Augmentation, sample_rate: int, responses: Responses | None = None):
         self.settings, self.sample_rate = settings, sample_rate
-        self.chain = None if settings.channel is None else Chain(settings.channel, sample_rate, responses)
+        self.chain = None if settings.channel is None else ChannelChain(settings.channel, sample_rate, responses)
 
     def __call__(self, samples: np.ndarray, label: str, key: Key) -> tuple[np.ndarray, str]:
         """Another version of a recording.

@@ -82,7 +82,7 @@ class Saturation(Settings):
     )
 
 
-class Device(Settings):
+class ChannelDevice(Settings):
     """A microphone or loudspeaker; parts that are `null` do nothing."""
 
     high_pass: Edge | None = Field(default=None, description="the lower band edge")
@@ -95,7 +95,7 @@ class Device(Settings):
     saturation: Saturation | None = None
 
 
-class Noise(Settings):
+class ChannelNoise(Settings):
     """Stationary noise."""
 
     probability: Probability = Field(description="of any")
@@ -110,12 +110,12 @@ class Recorder(Settings):
     """How a sound becomes a recording; parts that are `null` do nothing."""
 
     room: Room
-    ambient: Noise | None = Field(default=None, description="noise in the room, which the microphone colours")
-    microphone: Device
-    noise: Noise = Field(description="of the microphone and what follows")
+    ambient: ChannelNoise | None = Field(default=None, description="noise in the room, which the microphone colours")
+    microphone: ChannelDevice
+    noise: ChannelNoise = Field(description="of the microphone and what follows")
     suppression: Suppression | None = None
     gain_control: GainControl | None = None
-    output: Device | None = Field(default=None, description="band limits and distortion of what follows")
+    output: ChannelDevice | None = Field(default=None, description="band limits and distortion of what follows")
     codec: Codec | None = None
 
 
@@ -124,13 +124,13 @@ class Channel(Settings):
 
     recording: Recorder = Field(description="of both classes")
     covert: Recorder = Field(description="by which the attacker gets speech to replay")
-    loudspeaker: Device = Field(description="by which it is replayed")
+    loudspeaker: ChannelDevice = Field(description="by which it is replayed")
     level: Range[Annotated[float, Field(ge=-70, le=-5)]] = Field(
         description="dB below full scale, RMS of the speech without pauses, the same for both classes"
     )
 
 
-class Chain:
+class ChannelChain:
     """Applies channels: pure functions of the settings, the measured responses and a key."""
 
     def __init__(self, settings: Channel, sample_rate: int, responses: Responses | None = None):
@@ -183,7 +183,7 @@ class Chain:
         sound = noisy(sound, recorder.noise, stream(0, *key, purpose, "noise"), self.sample_rate)
         for name, change in PROCESSING.items():
             part, rng = getattr(recorder, name), stream(0, *key, purpose, name)
-            if part is not None and (isinstance(part, Device) or rng.random() < part.probability):
+            if part is not None and (isinstance(part, ChannelDevice) or rng.random() < part.probability):
                 sound = change(sound, part, rng, self.sample_rate)
         return sound
 
@@ -193,7 +193,7 @@ def quantised(sound: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(sound * 32768), -32768, 32767).astype(np.int16)
 
 
-def noisy(sound: np.ndarray, noise: Noise, rng: np.random.Generator, sample_rate: int) -> np.ndarray:
+def noisy(sound: np.ndarray, noise: ChannelNoise, rng: np.random.Generator, sample_rate: int) -> np.ndarray:
     """A sound (float64[N]) with noise: a new float64[N]."""
     snr, tilt = _sampled(noise, rng)
     if snr == np.inf:
@@ -207,7 +207,7 @@ def noisy(sound: np.ndarray, noise: Noise, rng: np.random.Generator, sample_rate
 
 def through(
     sound: np.ndarray,
-    device: Device,
+    device: ChannelDevice,
     rng: np.random.Generator,
     sample_rate: int,
     responses: Sequence[np.ndarray] | None = None,
@@ -282,7 +282,7 @@ def response_of(curve: Curve, rng: np.random.Generator, sample_rate: int) -> np.
     return np.fft.irfft(np.exp(np.fft.rfft(cepstrum)))[: LINES // 2]
 
 
-def _sampled(noise: Noise, rng: np.random.Generator) -> tuple[float, float]:
+def _sampled(noise: ChannelNoise, rng: np.random.Generator) -> tuple[float, float]:
     """Signal-to-noise ratio in dB, infinite if there is no noise, and tilt."""
     snr, tilt, some = between(rng, noise.snr), between(rng, noise.tilt), rng.random() < noise.probability
     return snr if some else np.inf, tilt

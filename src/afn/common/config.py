@@ -28,15 +28,15 @@ SHOWN = 80  # characters of a wrong value in a message
 
 
 @dataclass(frozen=True)
-class Group:
+class KeyGroup:
     """Marks a setting that cannot change a number, by what it changes instead."""
 
     name: str
 
 
 # Types of settings.
-Execution = Annotated[T, Group("execution")]  # how work is done
-Presentation = Annotated[T, Group("presentation")]  # what is shown
+Execution = Annotated[T, KeyGroup("execution")]  # how work is done
+Presentation = Annotated[T, KeyGroup("presentation")]  # what is shown
 Share = Annotated[float, Field(gt=0, lt=1)]
 Ends = Annotated[tuple[T, T], Field(strict=False)]  # not strict: a YAML has lists, no tuples
 
@@ -248,7 +248,7 @@ def groups(settings: Settings) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {"identity": {}, "execution": {}, "presentation": {}}
     for key, field in type(settings).model_fields.items():
         value = getattr(settings, key)
-        group = next((mark.name for mark in field.metadata if isinstance(mark, Group)), "identity")
+        group = next((mark.name for mark in field.metadata if isinstance(mark, KeyGroup)), "identity")
         if isinstance(value, Settings) and group == "identity":
             for name, part in groups(value).items():
                 if part or name == "identity":

@@ -12,7 +12,7 @@ from afn.common.errors import UserError
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(inf|infinity|nan)", re.ASCII | re.IGNORECASE)
 
 
-class Row(NamedTuple):
+class TableRow(NamedTuple):
     """One line of a table."""
 
     where: str  # file:line, for messages
@@ -27,7 +27,7 @@ def rows(
     unique: bool = True,
     blanks: bool = False,
     hints: Mapping[int, str] | None = None,
-) -> Iterator[Row]:
+) -> Iterator[TableRow]:
     """The lines of a table that are not blank, read as they are asked for.
 
     A byte order mark and CRLF line ends are accepted.
@@ -62,7 +62,7 @@ def rows(
                 if unique and (first := first_lines.setdefault(fields[0], number)) != number:
                     raise UserError(f"{where}: {fields[0]} is in line {first} already. Remove one of the two lines.")
                 empty = False
-                yield Row(where, fields)
+                yield TableRow(where, fields)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file. {fix}") from None
     except IsADirectoryError:

@@ -10,12 +10,14 @@ import numpy as np
 
 from afn.common.errors import UserError
 from afn.metrics import eer, score_files
-from afn.metrics.dcf import Costs
+from afn.metrics.dcf import DetectionCosts
 
-EVEN = Costs(spoof=0.5, miss=1.0, false_alarm=1.0)  # a replay is as likely as genuine speech, and errors cost the same
+EVEN = DetectionCosts(
+    spoof=0.5, miss=1.0, false_alarm=1.0
+)  # a replay is as likely as genuine speech, and errors cost the same
 
 
-def costs(prior: float, miss: float, false_alarm: float) -> Costs:
+def costs(prior: float, miss: float, false_alarm: float) -> DetectionCosts:
     """The prior of a replay, and the costs of rejecting genuine speech and of accepting a replay.
 
     UserError for a prior that is not between 0 and 1, and for costs that are not above 0.
@@ -25,7 +27,7 @@ def costs(prior: float, miss: float, false_alarm: float) -> Costs:
     for value in (miss, false_alarm):
         if not 0 < value < math.inf:
             raise UserError(f"cost: {value:g} must be above 0.")
-    return Costs(prior, miss, false_alarm)
+    return DetectionCosts(prior, miss, false_alarm)
 
 
 class Answer(NamedTuple):
@@ -105,7 +107,7 @@ def log_odds(probability: float) -> float:
     return math.log(limited / (1 - limited))
 
 
-def p_replay(llr: float, costs: Costs = EVEN) -> float:
+def p_replay(llr: float, costs: DetectionCosts = EVEN) -> float:
     """The posterior probability of a replay, by the prior of `costs`."""
     odds = llr + math.log((1 - costs.spoof) / costs.spoof)
     return 0.5 - 0.5 * math.tanh(0.5 * odds)

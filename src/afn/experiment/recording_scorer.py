@@ -22,7 +22,7 @@ from afn.experiment.finished import TrainedSystem
 from afn.experiment.scoring import OUTPUTS
 from afn.features import audio, front_end, nuisance
 from afn.features.front_end import FrontEnd, KaldiFrontEnd, SpectrogramFrontEnd
-from afn.metrics.dcf import Costs
+from afn.metrics.dcf import DetectionCosts
 from afn.systems import registry
 from afn.systems.protocol import System
 from afn.systems.subset import Subset
@@ -97,7 +97,7 @@ class Scorer:
     systems: dict[int, System]  # by seed
     extract: FrontEnd
     channel: int | None = None  # of a recording that has several
-    costs: Costs = EVEN
+    costs: DetectionCosts = EVEN
     threshold: float | None = None  # decides instead of the Bayes threshold
     typical: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # percentiles of training data
     heatmaps: Path | None = None  # where figures go
@@ -329,7 +329,7 @@ def load(
     threshold: float | None = None,
     channel: int | None = None,
     figures: Path | None = None,
-    costs: Costs = EVEN,
+    costs: DetectionCosts = EVEN,
 ) -> Scorer:
     """An experiment, ready to score.
 
@@ -360,7 +360,7 @@ def load(
     return Scorer(experiment, on_dev, loaded, found, channel, costs, threshold, experiment.typical, figures)
 
 
-def at(folder: Path | str | None = None, channel: int | None = None, costs: Costs = EVEN) -> Scorer:
+def at(folder: Path | str | None = None, channel: int | None = None, costs: DetectionCosts = EVEN) -> Scorer:
     """The trained experiment in `folder` (exp/<corpus>/<system>, or a seed<k> in it), ready to score.
 
     Without a folder it is the detector that comes with the package.

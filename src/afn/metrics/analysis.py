@@ -11,8 +11,8 @@ import numpy as np
 from afn.common.errors import UserError
 from afn.metrics import bootstrap, breakdown, calibration, dcf, eer, fusion, tdcf
 from afn.metrics.bootstrap import Bootstrap, Interval
-from afn.metrics.breakdown import Group
-from afn.metrics.conditions import Conditions
+from afn.metrics.breakdown import TrialGroup
+from afn.metrics.conditions import TrialConditions
 from afn.metrics.eer import Measured
 from afn.metrics.fusion import Fusion, FusionSettings
 from afn.metrics.tdcf import Tandem, Verifier
@@ -86,7 +86,7 @@ class Analysis:
     judged: str = ""  # the subset of differences, breakdown and t-DCF
     best: str = ""  # the system of the lowest dev EER, to which others are compared
     differences: Mapping[str, Interval] = field(default_factory=dict)  # EER minus that of `best`
-    groups: Sequence[Group] = ()
+    groups: Sequence[TrialGroup] = ()
     verifier: Verifier | None = None
     tandem: Mapping[str, Mapping[int, Tandem]] = field(default_factory=dict)  # title -> definition -> minimum t-DCF
     tandem_remark: str = ""  # why there is none although an ASV is given
@@ -106,7 +106,7 @@ def analyse(
     trials: Mapping[str, Trials],
     systems: Sequence[ScoredSystem],
     fusions: Mapping[str, tuple[str, FusionSettings]],
-    conditions: Conditions | None = None,
+    conditions: TrialConditions | None = None,
     resamples: int = bootstrap.RESAMPLES,
     verifier: Verifier | None = None,
 ) -> Analysis:

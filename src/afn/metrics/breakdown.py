@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from afn.metrics import eer
-from afn.metrics.conditions import THREATS, Conditions
+from afn.metrics.conditions import THREATS, TrialConditions
 from afn.metrics.trials import UNKNOWN, Trials
 
 ALL, CONFIGURATION = "all", "configuration"
@@ -24,7 +24,7 @@ TITLES = {
 
 
 @dataclass(frozen=True)
-class Group:
+class TrialGroup:
     """Replays with one property in common, and the EERs of systems on them.
 
     `factor` is a condition, `all`, `configuration` or `… threat`, `code` the corpus' name for the group, `label` the
@@ -48,9 +48,9 @@ class Group:
 def breakdown(
     trials: Trials,
     systems: Mapping[str, np.ndarray],
-    conditions: Conditions | None = None,
+    conditions: TrialConditions | None = None,
     compute: Callable[[ArrayLike, ArrayLike], float] = eer.linear_roc_eer,
-) -> list[Group]:
+) -> list[TrialGroup]:
     """The EERs of every group of replays: all, configurations, the codes of each condition, threat groups.
 
     Replays are compared with genuine speech of the same code, if there is any: a room's effect is on both classes. They
@@ -68,16 +68,16 @@ def breakdown(
     utterances are rough. Raises UserError if a class is missing or a score is NaN or infinite.
     """
     groups = []
-    for factor, code, label, threats, chosen, beside in _groups(trials, conditions or Conditions()):
+    for factor, code, label, threats, chosen, beside in _groups(trials, conditions or TrialConditions()):
         eers = {name: compute(scores[beside], scores[chosen]) for name, scores in systems.items()}
-        groups.append(Group(factor, code, label, threats, int(chosen.sum()), eers, int(beside.sum())))
+        groups.append(TrialGroup(factor, code, label, threats, int(chosen.sum()), eers, int(beside.sum())))
     return groups
 
 
 _Found = tuple[str, str, str, tuple[str | None, ...], np.ndarray, np.ndarray]
 
 
-def _groups(trials: Trials, conditions: Conditions) -> Iterator[_Found]:
+def _groups(trials: Trials, conditions: TrialConditions) -> Iterator[_Found]:
     """Factor, code, label and threats of every group, its replays and the genuine speech beside them, bool[N] both."""
     genuine, spoof = trials.genuine, ~trials.genuine
     yield ALL, ALL, "all replays", (), spoof, genuine

@@ -7,7 +7,7 @@ LOW, MEDIUM, HIGH = THREATS = ("low", "medium", "high")
 
 
 @dataclass(frozen=True)
-class Conditions:
+class TrialConditions:
     """Facts about one corpus' codes. The codes of another corpus have other meanings, even if they look alike."""
 
     names: Mapping[str, str] = field(default_factory=dict)  # code -> words
@@ -41,7 +41,7 @@ E16P07R05 E10P26R16 E14P03R04 E06P09R05 E26P24R24 E25P13R08 E24P23R23
 # ASVspoof 2017 Version 2.0. Threat groups: Delgado et al., "ASVspoof 2017 Version 2.0: meta-data analysis and baseline
 # enhancements" (Odyssey 2018): low quality is a low threat (its green), high quality a high one (its red). Names: the
 # metadata published with the corpus.
-ASVSPOOF_2017 = Conditions(
+ASVSPOOF_2017 = TrialConditions(
     names=_numbered(
         "E",
         "anechoic room, balcony 1, balcony 2, home 7, home 8, canteen, home 1, home 2, home 3, home 4, home 5, home 6,"

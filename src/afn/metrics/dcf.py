@@ -15,7 +15,7 @@ from afn.metrics import roc
 
 
 @dataclass(frozen=True)
-class Costs:
+class DetectionCosts:
     """The prior of a replay, and the costs of errors."""
 
     spoof: float = 0.05
@@ -40,17 +40,17 @@ class VerifierCosts:
     false_alarm_spoof: float = 10.0
 
 
-ASVSPOOF5, ASVSPOOF5_VERIFIER = Costs(), VerifierCosts()
+ASVSPOOF5, ASVSPOOF5_VERIFIER = DetectionCosts(), VerifierCosts()
 
 
-def normalised(misses: ArrayLike, false_alarms: ArrayLike, costs: Costs = ASVSPOOF5) -> np.ndarray:
+def normalised(misses: ArrayLike, false_alarms: ArrayLike, costs: DetectionCosts = ASVSPOOF5) -> np.ndarray:
     """The normalised cost of error rates (0..1), float64 of their shape."""
     reject, accept = costs.miss * (1 - costs.spoof), costs.false_alarm * costs.spoof
     cost: np.ndarray = (reject * np.asarray(misses) + accept * np.asarray(false_alarms)) / min(reject, accept)
     return cost
 
 
-def min_dcf(genuine: ArrayLike, spoof: ArrayLike, costs: Costs = ASVSPOOF5) -> float:
+def min_dcf(genuine: ArrayLike, spoof: ArrayLike, costs: DetectionCosts = ASVSPOOF5) -> float:
     """The lowest normalised cost (0..1) over all thresholds of these scores, higher = more genuine.
 
     Raises UserError for an empty class, NaN and infinity.
@@ -58,12 +58,12 @@ def min_dcf(genuine: ArrayLike, spoof: ArrayLike, costs: Costs = ASVSPOOF5) -> f
     return lowest(*roc.roc(genuine, spoof), costs)
 
 
-def lowest(false: np.ndarray, true: np.ndarray, costs: Costs = ASVSPOOF5) -> float:
+def lowest(false: np.ndarray, true: np.ndarray, costs: DetectionCosts = ASVSPOOF5) -> float:
     """The minDCF of the vertices of an ROC, counts as in `afn.metrics.roc.roc`."""
     return float(normalised((true[-1] - true) / true[-1], false / false[-1], costs).min())
 
 
-def act_dcf(genuine: ArrayLike, spoof: ArrayLike, costs: Costs = ASVSPOOF5) -> float:
+def act_dcf(genuine: ArrayLike, spoof: ArrayLike, costs: DetectionCosts = ASVSPOOF5) -> float:
     """The normalised cost of log-likelihood ratios at their Bayes threshold; ratios at or above it are accepted.
 
     Above 1, a system that looks at nothing is better. Arguments and errors as in `min_dcf`.

@@ -20,7 +20,7 @@ LOWEST = 0.001  # how far below the lowest score the scripts of ASVspoof put the
 
 
 @dataclass(frozen=True)
-class Costs:
+class TandemCosts:
     """Priors of the three kinds of trial (they add up to 1) and costs of the errors made on them."""
 
     target: float
@@ -33,7 +33,7 @@ class Costs:
 
 
 # The evaluation plans of 2019 and 2021 have the same
-ASVSPOOF = Costs(target=0.9405, nontarget=0.0095, spoof=0.05)
+ASVSPOOF = TandemCosts(target=0.9405, nontarget=0.0095, spoof=0.05)
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def minimum(
     spoof: ArrayLike,
     asv: Verifier,
     definition: Literal[2019, 2021] = 2021,
-    costs: Costs = ASVSPOOF,
+    costs: TandemCosts = ASVSPOOF,
 ) -> Tandem:
     """The minimum normalised t-DCF of a countermeasure's scores (higher = more genuine) in front of the verifier `asv`.
 
@@ -98,7 +98,9 @@ def minimum(
     return Tandem(float(curve[best]), float(thresholds[::-1][best]), c0, c1, c2)
 
 
-def constants(asv: Verifier, definition: Literal[2019, 2021], costs: Costs = ASVSPOOF) -> tuple[float, float, float]:
+def constants(
+    asv: Verifier, definition: Literal[2019, 2021], costs: TandemCosts = ASVSPOOF
+) -> tuple[float, float, float]:
     """C0, C1 and C2 of `Tandem`. Raises UserError where the t-DCF is not defined, as `minimum` does."""
     of_asv = costs.target * costs.miss * asv.miss + costs.nontarget * costs.false_alarm * asv.false_alarm
     c2 = costs.spoof * costs.false_alarm_spoof * asv.false_alarm_spoof

@@ -165,7 +165,7 @@ def vector(
     return trials, values
 
 
-def _table(path: Path | str, forms: Mapping[int, str], wanted: str) -> tuple[list[str], Iterator[tables.Row]]:
+def _table(path: Path | str, forms: Mapping[int, str], wanted: str) -> tuple[list[str], Iterator[tables.TableRow]]:
     """The columns of a table and its rows; `wanted` is the column, besides file, that a header must name."""
     form = f"Name a text file of `{next(iter(forms.values()))}` lines."
     first = next(tables.rows(path, "line", fix=form, blanks=True))
@@ -183,7 +183,9 @@ def _table(path: Path | str, forms: Mapping[int, str], wanted: str) -> tuple[lis
     return columns, rows
 
 
-def _key(path: Path | str, columns: list[str], rows: Iterator[tables.Row], track: str, scores: dict[str, float]) -> Key:
+def _key(
+    path: Path | str, columns: list[str], rows: Iterator[tables.TableRow], track: str, scores: dict[str, float]
+) -> Key:
     """The key in the rows of a table; its scores, if it has some, are put into `scores`."""
     file, key = columns.index("file"), columns.index("key")
     score, speaker = (columns.index(name) if name in columns else None for name in ("score", "speaker"))

@@ -29,7 +29,7 @@ LINEAR = eer.LINEAR_ROC.name
 
 
 @dataclass(frozen=True)
-class Row:
+class AuditRow:
     """One nuisance, or all of them together."""
 
     name: str  # in nuisance.csv, or ALL
@@ -53,7 +53,7 @@ class Compared:
 class Audit:
     """What the audit has found, or why there is none."""
 
-    rows: Sequence[Row] = ()  # the regression last
+    rows: Sequence[AuditRow] = ()  # the regression last
     judged: str = ""  # the subset on which systems are compared
     systems: Sequence[Compared] = ()
     reason: str = ""
@@ -114,7 +114,7 @@ def _measured(layout: Layout) -> tuple[dict[str, np.ndarray], dict[str, np.ndarr
     return values, genuine
 
 
-def _rows(values: Mapping[str, np.ndarray], genuine: Mapping[str, np.ndarray]) -> list[Row]:
+def _rows(values: Mapping[str, np.ndarray], genuine: Mapping[str, np.ndarray]) -> list[AuditRow]:
     """A row for each nuisance, and one for all of them."""
     train, label = values["train"], genuine["train"]
     rows = []
@@ -122,11 +122,11 @@ def _rows(values: Mapping[str, np.ndarray], genuine: Mapping[str, np.ndarray]) -
         sign = 1 if eer.linear_roc_eer(train[label, column], train[~label, column]) <= 0.5 else -1
         medians = float(np.median(train[label, column])), float(np.median(train[~label, column]))
         eers = _eers({subset: sign * matrix[:, column] for subset, matrix in values.items()}, genuine)
-        rows.append(Row(name, f"{of.title}, {of.unit}" if of.unit else of.title, medians, eers))
+        rows.append(AuditRow(name, f"{of.title}, {of.unit}" if of.unit else of.title, medians, eers))
     regression = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=1000))
     regression.fit(train, label)
     scores = {subset: regression.decision_function(matrix) for subset, matrix in values.items()}
-    return [*rows, Row(ALL, "all together, logistic regression", None, _eers(scores, genuine))]
+    return [*rows, AuditRow(ALL, "all together, logistic regression", None, _eers(scores, genuine))]
 
 
 def _eers(scores: Mapping[str, np.ndarray], genuine: Mapping[str, np.ndarray]) -> dict[str, float]:
@@ -137,7 +137,7 @@ def _eers(scores: Mapping[str, np.ndarray], genuine: Mapping[str, np.ndarray]) -
     }
 
 
-def _compared(title: str, rate: float, kept: tuple[str, ...], rows: Sequence[Row], analysis: Analysis) -> Compared:
+def _compared(title: str, rate: float, kept: tuple[str, ...], rows: Sequence[AuditRow], analysis: Analysis) -> Compared:
     judged, limit = analysis.judged, rows[-1].eers[analysis.judged]
     interval = analysis.interval(judged, title)
     beats, figures = rate < limit, f"{100 * rate:.2f} % against {100 * limit:.2f} % on {judged}"

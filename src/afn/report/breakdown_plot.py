@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from afn.common.figures import Axes, Rectangle, colormaps, png
-from afn.metrics.breakdown import Group
+from afn.metrics.breakdown import TrialGroup
 from afn.metrics.conditions import HIGH, LOW, MEDIUM
 
 # Okabe and Ito's green, yellow-orange and vermilion; the digits make them readable without colour
@@ -20,7 +20,7 @@ DARKEST, LIGHTEST = 0.95, 0.04  # the part of the colour map that is used
 SLANT = np.radians(40)  # of the systems' names above the cells
 
 
-def breakdown_png(groups: Sequence[Group]) -> bytes:
+def breakdown_png(groups: Sequence[TrialGroup]) -> bytes:
     """The groups of `afn.metrics.breakdown.breakdown` as a PNG; the darker a cell, the higher the EER in percent."""
     systems = list(groups[0].eers)
     columns = _columns(groups)
@@ -55,26 +55,26 @@ def breakdown_png(groups: Sequence[Group]) -> bytes:
     return buffer.getvalue()
 
 
-def _columns(groups: Sequence[Group]) -> list[list[Group]]:
+def _columns(groups: Sequence[TrialGroup]) -> list[list[TrialGroup]]:
     """The groups in columns of about the same height; the groups of a factor stay together."""
-    factors: dict[str, list[Group]] = {}
+    factors: dict[str, list[TrialGroup]] = {}
     for group in groups:
         factors.setdefault(group.factor, []).append(group)
     count = min(MOST_COLUMNS, len(factors), -(-len(groups) // FULL))
-    columns: list[list[Group]] = [[] for _ in range(count)]
+    columns: list[list[TrialGroup]] = [[] for _ in range(count)]
     for listed in sorted(factors.values(), key=len, reverse=True):
         min(columns, key=len).extend(listed)
     order = list(factors)
     return [sorted(column, key=lambda group: order.index(group.factor)) for column in columns]
 
 
-def _label_width(column: Sequence[Group]) -> float:
+def _label_width(column: Sequence[TrialGroup]) -> float:
     """The width of a column's labels, headings and counts in inches."""
     labels = [_indent(group) + LETTER * len(group.label) for group in column]
     return max(*labels, *(BOLD * len(group.title) for group in column)) + COUNT
 
 
-def _indent(group: Group) -> float:
+def _indent(group: TrialGroup) -> float:
     return SIGN * len(group.threats) + 0.04 if any(group.threats) else 0.0
 
 
@@ -88,7 +88,7 @@ def _systems(axes: Axes, x: float, y: float, systems: Sequence[str], cell: float
                   rotation_mode="anchor")  # fmt: skip
 
 
-def _line(axes: Axes, left: float, cells: float, y: float, group: Group, cell: float, top: float) -> None:
+def _line(axes: Axes, left: float, cells: float, y: float, group: TrialGroup, cell: float, top: float) -> None:
     middle = y + LINE / 2
     for index, threat in enumerate(group.threats):
         if threat:

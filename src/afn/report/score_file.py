@@ -131,7 +131,7 @@ def _computed(
 def _of_verifier(path: Path, kinds: dict[str, np.ndarray], as_json: bool, resamples: int) -> str:
     """The figures of a speaker verifier that also rejects replays. Its file has no speakers: trials are resampled."""
     resamples = min(resamples, max(LEAST, MOST_WEIGHTS // sum(scores.size for scores in kinds.values())))
-    value, resampled = dcf.min_a_dcf(**kinds, resamples=resamples)
+    value, resampled = dcf.min_a_dcf(kinds["target"], kinds["nontarget"], kinds["spoof"], resamples=resamples)
     a_dcf = bootstrap.interval(value, resampled)
     against = {kind: eer.official_eer(kinds["target"], kinds[kind]) for kind in tdcf.KINDS[1:]}
     remark = f"resampled: {', '.join(f'the {scores.size} {kind} trials' for kind, scores in kinds.items())}"

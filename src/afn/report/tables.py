@@ -8,7 +8,7 @@ from afn.common.labels import GENUINE, SUBSETS
 from afn.metrics import eer
 from afn.metrics.analysis import Cost, Fused, Ratios
 from afn.metrics.bootstrap import Interval
-from afn.metrics.breakdown import Group
+from afn.metrics.breakdown import TrialGroup
 from afn.metrics.eer import Measured
 from afn.metrics.trials import SCORED_SUBSETS
 from afn.report.audit import TELLING
@@ -239,7 +239,7 @@ def differences(found: Mapping[str, Interval]) -> Grid:
     return Grid("Differences to the best single system", _cells("system", "EER, points", "at 95 %"), rows)
 
 
-def groups(found: Sequence[Group]) -> Grid:
+def groups(found: Sequence[TrialGroup]) -> Grid:
     """The breakdown: EERs of every group of replays, shaded, below a heading for each factor."""
     top = max(max(group.eers.values()) for group in found) or 1.0
     with_threats = any(any(group.threats) for group in found)

@@ -19,7 +19,7 @@ MOST = 10  # recordings of each class
 
 
 @dataclass(frozen=True)
-class Recording:
+class WorstRecording:
     """One recording; `audio` and `heatmap` are links from the results page, empty where the file does not exist."""
 
     utt: str
@@ -37,7 +37,7 @@ class Worst:
     subset: str
     threshold: float  # scores above it count as genuine
     threshold_of: str  # the subset on which it gives the EER
-    recordings: Mapping[str, Sequence[Recording]]  # label -> at most MOST, the worst first
+    recordings: Mapping[str, Sequence[WorstRecording]]  # label -> at most MOST, the worst first
     errors: Mapping[str, int]  # label -> how many of all its recordings
     totals: Mapping[str, int]
 
@@ -72,7 +72,7 @@ def worst(
         places = np.array([i for i, u in enumerate(utterances) if u.label == label], dtype=int)
         order = places[np.argsort(scores[places] if genuine else -scores[places], kind="stable")]
         recordings[label] = [
-            Recording(
+            WorstRecording(
                 (u := utterances[place]).utt,
                 " ".join(code for code in u.conditions.values() if code != "-"),
                 float(scores[place]),

@@ -25,7 +25,7 @@ SETTINGS = "settings.yaml"  # beside the recordings: the settings they were made
 UNIT = 8  # recordings that a worker generates at a time
 
 
-class Trial(Protocol):
+class AnyTrial(Protocol):
     """One utterance to be generated."""
 
     @property
@@ -37,7 +37,7 @@ class Trial(Protocol):
         """Its line of the official protocol: seven columns."""
 
 
-class Studio(Protocol):
+class AnyStudio(Protocol):
     """Generates the utterances of a corpus, one at a time, each a function of the settings and its id alone."""
 
     def make(self, trial: Any) -> np.ndarray:
@@ -58,11 +58,11 @@ class Generated(Settings):
         """The folders of real source audio that are given, by the name of their setting."""
         raise NotImplementedError
 
-    def trials(self) -> Mapping[str, Sequence[Trial]]:
+    def trials(self) -> Mapping[str, Sequence[AnyTrial]]:
         """Every utterance by subset, in the order of the protocols."""
         raise NotImplementedError
 
-    def studio(self) -> Studio:
+    def studio(self) -> AnyStudio:
         """What makes the recordings. Raises UserError for unusable speech or responses."""
         raise NotImplementedError
 
@@ -107,7 +107,7 @@ def generate(corpus: Generated, root: Path, jobs: int = 1, force: bool = False) 
     not make the folder `root`, and for unusable speech or responses.
     """
     studio = corpus.studio()  # refuses unknown voices and missing folders before anything is written
-    planned: Mapping[str, Sequence[Trial]] = corpus.trials()
+    planned: Mapping[str, Sequence[AnyTrial]] = corpus.trials()
     owned.claim(root)
     _keep_only_current(root, corpus, force)
     wavs = {trial: wav_path(root, name, trial.utt) for name, subset in planned.items() for trial in subset}
@@ -121,7 +121,7 @@ def generate(corpus: Generated, root: Path, jobs: int = 1, force: bool = False) 
         files.write_text(protocol_path(root, name), "".join(f"{trial.protocol}\n" for trial in subset))
 
 
-def _write(studio: Studio, unit: list[tuple[Trial, Path]]) -> int:
+def _write(studio: AnyStudio, unit: list[tuple[AnyTrial, Path]]) -> int:
     """Write the recordings of a unit of work. Returns how many."""
     for trial, wav in unit:
         audio.write(wav, studio.make(trial), SAMPLE_RATE)

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from afn.augment import responses
-from afn.augment.channels import Chain, Channel, Responses
+from afn.augment.channels import Channel, ChannelChain, Responses
 from afn.augment.random_streams import between, deal, stream
 from afn.augment.signals import Probability
 from afn.common import config
@@ -36,7 +36,7 @@ FADE = 0.01  # s at the ends of what is cut from speech
 STEP = 10  # dB that one value of a condition covers
 
 
-class Part(Settings):
+class SubsetSize(Settings):
     """Size of one subset, and what its channels have that others do not."""
 
     genuine: PositiveInt = Field(description="utterances")
@@ -61,9 +61,9 @@ class Randomised(Generated):
     kind: Literal["randomised"]
     name: str = Field(description="its folder under data/ and exp/")
     seed: int = Field(description="another seed: other speakers, words and channels")
-    train: Part
-    dev: Part
-    eval: Part
+    train: SubsetSize
+    dev: SubsetSize
+    eval: SubsetSize
     voices: Voices = Field(description="who speaks, unless `speech` is given")
     words: list[str] = Field(min_length=1, description="what they say, in random order")
     durations: Range[Annotated[float, Field(ge=0.2, le=30)]] = Field(description="s, of the speech, at most")
@@ -99,11 +99,11 @@ class Randomised(Generated):
         lists = {name: [paths] if isinstance(paths, str) else paths for name, paths in given.items() if paths}
         return {name: [located(path) for path in paths] for name, paths in lists.items()}
 
-    def trials(self) -> dict[str, list["Trial"]]:
+    def trials(self) -> dict[str, list["RandomisedTrial"]]:
         return {subset: _plan(self, subset) for subset in SUBSETS}
 
-    def studio(self) -> "Studio":
-        return Studio(self)
+    def studio(self) -> "RandomisedStudio":
+        return RandomisedStudio(self)
 
     def utterances(self, directory: Path, **options: Any) -> dict[str, list[Utterance]]:
         trials = {trial.utt: trial for listed in self.trials().values() for trial in listed}
@@ -115,7 +115,7 @@ class Randomised(Generated):
 
 
 @dataclass(frozen=True)
-class Trial:
+class RandomisedTrial:
     """One utterance to be generated; `speaker` counts through all subsets: synthetic ones, then real ones."""
 
     utt: str
@@ -128,7 +128,7 @@ class Trial:
         return f"{self.utt}.wav {self.label} M{self.speaker + 1:04d} - - - -"
 
 
-class Studio:
+class RandomisedStudio:
     """Generates the utterances, each a function of the settings and its id alone."""
 
     def __init__(self, corpus: Randomised):
@@ -138,7 +138,7 @@ class Studio:
         for folder in corpus.folders().get("impulse_responses", ()):
             responses.files(folder)
 
-    def make(self, trial: Trial) -> np.ndarray:
+    def make(self, trial: RandomisedTrial) -> np.ndarray:
         """The recording of `trial`: int16[N]."""
         rng = stream(self.corpus.seed, trial.utt, "speech")
         count, before, after = (
@@ -146,7 +146,7 @@ class Studio:
             for ends in (self.corpus.durations, self.corpus.silence, self.corpus.silence)
         )
         speech = np.pad(self._speech(trial.speaker, count, rng), (before, after))
-        chain = Chain(self.channels[trial.subset], SAMPLE_RATE, measured(self.text, trial.subset))
+        chain = ChannelChain(self.channels[trial.subset], SAMPLE_RATE, measured(self.text, trial.subset))
         return chain(speech, trial.label, (self.corpus.seed, trial.utt))
 
     def _speech(self, speaker: int, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -166,7 +166,7 @@ class Studio:
         return piece
 
 
-def _plan(corpus: Randomised, subset: str) -> list[Trial]:
+def _plan(corpus: Randomised, subset: str) -> list[RandomisedTrial]:
     """The utterances of a subset in the order of its protocol; all speakers are equally frequent in both classes."""
     part, synthetic = corpus.subsets[subset], _synthetic_speakers(corpus)
     voices = divided(range(synthetic), corpus)[subset]
@@ -180,7 +180,7 @@ def _plan(corpus: Randomised, subset: str) -> list[Trial]:
         fields += [(label, subset, speaker) for speaker in speakers]
     if subset in SHUFFLED:
         fields = [fields[k] for k in stream(corpus.seed, "plan", subset, "order").permutation(len(fields))]
-    return [Trial(f"{LETTERS[subset]}_{1000001 + k}", *values) for k, values in enumerate(fields)]
+    return [RandomisedTrial(f"{LETTERS[subset]}_{1000001 + k}", *values) for k, values in enumerate(fields)]
 
 
 def _synthetic_speakers(corpus: Randomised) -> int:
@@ -230,9 +230,9 @@ def measured(text: str, subset: str) -> Responses:
     return found
 
 
-def _conditions(corpus: Randomised, trial: Trial) -> dict[str, str]:
+def _conditions(corpus: Randomised, trial: RandomisedTrial) -> dict[str, str]:
     """Ranges of signal-to-noise ratio and level (dB), as `10_to_20`, and whose speech it is."""
-    values = Chain(corpus.channel_of(trial.subset), SAMPLE_RATE).conditions((corpus.seed, trial.utt))
+    values = ChannelChain(corpus.channel_of(trial.subset), SAMPLE_RATE).conditions((corpus.seed, trial.utt))
     steps = {name: int(value // STEP) * STEP for name, value in values.items() if np.isfinite(value)}
     speech = "synthetic" if trial.speaker < _synthetic_speakers(corpus) else "real"
     ranges = {name: f"{step}_to_{step + STEP}" for name, step in steps.items()}
