@@ -91,41 +91,30 @@ case $command in
 esac
 
 rows=$("$python" src/afn/experiment/rows.py "$system") # the systems, one per line
+((given)) || rows=lfcc_gmm$'\n'$rows                     # something to read while the network trains
 if $force; then start_forcing; fi
-
 # The + forms keep empty lists from being unbound variables in bash before 4.4.
 stage -2 prepare.py ${nj[@]+"${nj[@]}"} ${pipes[@]+"${pipes[@]}"}
-
-run_system() { # SYSTEM: stages -1 to 2
-  local row=(--system "$1" --seeds "$seeds")
-  # A job of stage -1 takes one core, its algebra included.
-  OPENBLAS_NUM_THREADS=1 stage -1 extract.py "${row[@]}" ${nj[@]+"${nj[@]}"} ${cluster[@]+"${cluster[@]}"} &&
-    stage 0 train.py "${row[@]}" ${cluster[@]+"${cluster[@]}"} &&
-    stage 1 attention.py "${row[@]}" ${drawn[@]+"${drawn[@]}"} &&
-    stage 2 score.py "${row[@]}" ${nj[@]+"${nj[@]}"} ${cluster[@]+"${cluster[@]}"}
-}
-
-if ((!given)); then # without options: something to read while the network trains
-  run_system lfcc_gmm || exit
-  stage 3 evaluate.py
-  echo "run.sh: exp/simulated/report.html has first results, of mixtures; those of the network follow"
-fi
-
 failed=()
 while IFS= read -r name <&3; do
-  code=0
+  row=(--system "$name" --seeds "$seeds") code=0
   if $tuning; then
-    stage 0 afn.experiment.tune --system "$name" --seeds "$seeds" ${nj[@]+"${nj[@]}"} ${cluster[@]+"${cluster[@]}"} ||
-      code=$?
-  else
-    run_system "$name" || code=$?
+    stage 0 afn.experiment.tune "${row[@]}" ${nj[@]+"${nj[@]}"} ${cluster[@]+"${cluster[@]}"} || code=$?
+  else # a job of stage -1 takes one core, its algebra included
+    OPENBLAS_NUM_THREADS=1 stage -1 extract.py "${row[@]}" ${nj[@]+"${nj[@]}"} ${cluster[@]+"${cluster[@]}"} &&
+      stage 0 train.py "${row[@]}" ${cluster[@]+"${cluster[@]}"} &&
+      stage 1 attention.py "${row[@]}" ${drawn[@]+"${drawn[@]}"} &&
+      stage 2 score.py "${row[@]}" ${nj[@]+"${nj[@]}"} ${cluster[@]+"${cluster[@]}"} || code=$?
+  fi
+  if ((!given && !code)) && [[ $name != "$system" ]]; then
+    stage 3 evaluate.py
+    echo "run.sh: exp/simulated/report.html has first results, of mixtures; those of the network follow"
   fi
   ((code)) || continue
   # A single system that fails ends the run. Among several, the others go on.
-  [[ $rows != "$name" && $code != 130 && $code != 143 ]] || exit "$code"
+  [[ $given != 0 && $rows != "$name" && $code != 130 && $code != 143 ]] || exit "$code"
   failed+=("$name")
 done 3<<<"$rows"
-
 stage 3 evaluate.py ${audited[@]+"${audited[@]}"} ${nj[@]+"${nj[@]}"}
 ((!${#failed[@]})) || { echo "run.sh: error: these systems failed, see above: ${failed[*]}" >&2; exit 1; }
 if $force; then finish_forcing; fi
