@@ -1,4 +1,4 @@
-"""The randomised corpus: every utterance has rooms, devices, noise and a level of its own.
+"""The randomised corpus: every utterance has other rooms, devices, noise and another level.
 
 What a system learns from it holds for recordings and replays in general, not for a few devices. dev and eval have
 speakers, rooms and devices of kinds that train lacks: their figures show how much of it carries over.

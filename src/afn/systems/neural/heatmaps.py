@@ -92,7 +92,7 @@ def draw_utterance(
         spectrogram, mask, filtered: float[257 × T]: S in natural-log power, A, and S*.
         title: shown above.
         limits: the colour range of the mask; the same for all utterances, so that their figures are comparable.
-        above: draws a panel of its own time axis at the top.
+        above: draws a panel at the top, with another time axis.
     """
     margins = {**MARGINS, "left": 0.07, "right": 0.99, "hspace": 0.09}  # a layout engine would draw everything twice
     if above:

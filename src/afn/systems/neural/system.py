@@ -133,7 +133,7 @@ class NeuralSystem(System):
             return self.score(subset)
         shares = [{utt: subset.labels[utt] for utt in utterances[first::threads]} for first in range(threads)]
         parts = [Subset(subset.name, of, {utt: subset.features[utt] for utt in of}) for of in shares if of]
-        # Each thread runs networks of its own: they need not wait for each other after every layer.
+        # Each thread runs other networks: they need not wait for each other after every layer.
         with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             found = list(pool.map(self.score, parts))
         torch.set_num_threads(threads)  # of MKL, which knows one number for all threads
