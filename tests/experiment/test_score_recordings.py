@@ -23,7 +23,7 @@ import trained_corpus
 from afn.common import config, record
 from afn.common.errors import UserError
 from afn.common.paths import ROOT
-from afn.experiment import provenance, recording_scorer, score_recordings
+from afn.experiment import provenance, recording_scorer, recordings, score_recordings
 from afn.features import front_end
 from afn.features.archives import FeatureArchive
 from afn.metrics import calibration, eer, score_files
@@ -135,9 +135,9 @@ def test_windows_of_a_long_recording_score_alike_in_threads(tree, golden, monkey
 
 def test_windows_overlap_by_half_and_the_last_ends_with_the_recording():
     for count, starts in {1: [0], 10: [0], 11: [0, 1], 15: [0, 5], 16: [0, 5, 6], 27: [0, 5, 10, 15, 17]}.items():
-        assert recording_scorer.starts(count, 10) == starts
+        assert recordings.starts(count, 10) == starts
         stretches = iter(np.array_split(np.arange(count)[:, None], [3, 4, 13]))
-        found = recording_scorer.cut(stretches, starts, 10)
+        found = recordings.cut(stretches, starts, 10)
         assert [(int(w[0, 0]), len(w)) for w in found] == [(start, min(count, 10)) for start in starts]
 
 

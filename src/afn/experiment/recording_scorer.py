@@ -19,6 +19,7 @@ from afn.common.progress import Progress
 from afn.experiment import answers, finished
 from afn.experiment.answers import EVEN, Answer, OnDev
 from afn.experiment.finished import TrainedSystem
+from afn.experiment.recordings import Recording, Window, cut, readable, starts
 from afn.experiment.scoring import OUTPUTS
 from afn.features import audio, front_end, nuisance
 from afn.features.front_end import FrontEnd, KaldiFrontEnd, SpectrogramFrontEnd
@@ -33,50 +34,6 @@ LONG = 30.0  # s; a longer recording is cut into sections for systems that take 
 SECTION = 4.0  # s, about as long as utterances of the corpora
 GROUP = 16  # windows scored at a time
 SILENT = -60.0  # dBFS; speech is above it in every corpus that we know
-
-
-class Window(NamedTuple):
-    """A part of a recording that gets a score."""
-
-    start: float  # s
-    end: float  # s
-    features: np.ndarray  # float32[T × D]
-
-
-@dataclass
-class Recording:
-    """A recording, and what scoring finds."""
-
-    path: Path
-    samples: np.ndarray  # int16[N]
-    sample_rate: int  # Hz
-    notes: list[str]
-    warnings: list[str] = field(default_factory=list)  # in what it is unlike the training data
-    spans: list[tuple[float, float]] = field(default_factory=list)  # of the windows, s
-    runs: list[list[float]] = field(default_factory=list)  # the scores of each window, one a seed
-    scores: list[float] = field(default_factory=list)  # of the windows
-    score: float = math.nan
-    lowest: Window | None = None  # the window with the lowest score
-    heatmap: Path | None = None
-
-    @property
-    def utt(self) -> str:
-        """The utterance id, which seeds the dither: the file's name without its ending, as in a corpus."""
-        return readable(self.path.stem)
-
-    @property
-    def duration(self) -> float:
-        return len(self.samples) / self.sample_rate
-
-    @property
-    def seconds(self) -> list[float]:
-        """A score per second: the mean of the windows that contain its middle."""
-        starts, ends = np.array(self.spans).T
-        scores = np.array(self.scores)
-        begins = np.arange(math.ceil(self.duration))
-        middles = (begins + np.minimum(begins + 1, self.duration)) / 2
-        within = ((starts <= m) & (m <= ends) for m in middles)
-        return [float(scores[at].mean()) for at in within]
 
 
 class Attention(NamedTuple):
@@ -381,22 +338,6 @@ def extractor(experiment: TrainedSystem) -> FrontEnd:
         return ours
 
 
-def starts(count: int, width: int) -> list[int]:
-    """Where windows of `width` begin in `count` rows: half overlapping, the last ending with them."""
-    last = max(count - width, 0)
-    return [*range(0, last, max(width // 2, 1)), last]
-
-
-def cut(stretches: Iterator[np.ndarray], places: list[int], width: int) -> Iterator[np.ndarray]:
-    """The windows of `width` rows at `places`, or as many rows as there are, from consecutive stretches of rows."""
-    held, first = next(stretches), 0
-    for place in places:
-        held, first = held[place - first :], place
-        while len(held) < width and (more := next(stretches, None)) is not None:
-            held = np.concatenate([held, more])
-        yield held[:width]
-
-
 def _short(name: str) -> str:
     """A name of which a file's name can be made, with a number, an ending, and what it has while it is written."""
     return os.fsencode(name)[:LONGEST_NAME].decode("utf-8", "ignore")
@@ -404,8 +345,3 @@ def _short(name: str) -> str:
 
 def note(text: str) -> None:
     print(f"note: {text}", file=sys.stderr, flush=True)
-
-
-def readable(path: Path | str) -> str:
-    """A path as text that can be written in UTF-8; bytes of a name that are not UTF-8 are replaced."""
-    return os.fsencode(path).decode("utf-8", "replace")

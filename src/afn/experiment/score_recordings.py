@@ -25,7 +25,8 @@ from afn.common.errors import UserError
 from afn.common.paths import portable
 from afn.experiment import answers, command_line, finished
 from afn.experiment import recording_scorer as scorers
-from afn.experiment.recording_scorer import GROUP, LONG, Recording, Scorer, note, readable
+from afn.experiment.recording_scorer import GROUP, LONG, Scorer, note
+from afn.experiment.recordings import Recording, readable
 from afn.features.containers import SUFFIXES
 
 Row = dict[str, Any]  # what is known of a recording, by name
