@@ -31,3 +31,16 @@ def spelled_otherwise(path: Path) -> Path | None:
 def located(path: str) -> Path:
     """The file that a `portable` path names."""
     return ROOT / path
+
+
+def user_path(path: str) -> Path:
+    """The path a user wrote into a YAML or a wav.scp: `~` is expanded, a relative one starts at the repository.
+
+    Raises UserError for a `~name` without a home, and for what cannot be a path.
+    """
+    if "\0" in path:
+        raise UserError(f"{located(path)}: no such file or folder. Correct the path.")
+    try:
+        return located(str(Path(path).expanduser()))
+    except RuntimeError:
+        raise UserError(f"{path}: no such home folder. Write the whole path.") from None

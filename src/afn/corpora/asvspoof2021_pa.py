@@ -17,10 +17,10 @@ from pydantic import Field
 
 from afn.common import labels, tables
 from afn.common.errors import UserError
+from afn.common.paths import user_path
 from afn.corpora import official
 from afn.corpora.datadir import Conditions, Utterance
 from afn.corpora.official import PublishedCorpus
-from afn.corpora.recordings import located
 
 LINE = "speaker file room microphone distance room microphone device distance bonafide|spoof notrim|trim subset"
 COLUMNS = (
@@ -64,11 +64,11 @@ class ASVspoof2021PA(PublishedCorpus):
 
     @property
     def roots(self) -> list[Path]:
-        return [located(root) for root in ([self.root] if isinstance(self.root, str) else self.root)]
+        return [user_path(root) for root in ([self.root] if isinstance(self.root, str) else self.root)]
 
     def inputs(self) -> dict[str, Path]:
         roots = {"root" if len(self.roots) == 1 else f"root[{i}]": root for i, root in enumerate(self.roots)}
-        return roots | ({"keys": located(self.keys)} if self.keys else {})
+        return roots | ({"keys": user_path(self.keys)} if self.keys else {})
 
     def names_of_subsets(self) -> list[str]:
         return ["eval"]
@@ -77,7 +77,7 @@ class ASVspoof2021PA(PublishedCorpus):
         """The key with the labels. Raises UserError if it or a folder of `root` is missing."""
         if absent := [root for root in self.roots if not root.is_dir()]:
             raise UserError(f"{absent[0]}: no such folder. {GET}")
-        folders = [located(self.keys)] if self.keys else self.roots
+        folders = [user_path(self.keys)] if self.keys else self.roots
         for folder in folders:
             for path in (folder, *(folder / place / KEY for place in PLACES)):
                 if path.is_file():

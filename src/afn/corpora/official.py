@@ -13,7 +13,6 @@ from afn.common.config import Settings
 from afn.common.errors import UserError
 from afn.common.labels import LABELS
 from afn.corpora.datadir import Utterance
-from afn.corpora.recordings import located
 
 PART = "To use only what is there: corpus.allow_missing=true."
 
@@ -33,7 +32,7 @@ class PublishedCorpus(Settings):
     @property
     def folder(self) -> Path:
         """The folder that `root` names."""
-        return located(self.root)
+        return paths.user_path(self.root)
 
     def inputs(self) -> dict[str, Path]:
         return {"root": self.folder}

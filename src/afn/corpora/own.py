@@ -23,7 +23,7 @@ from afn.common import files, paths
 from afn.common.config import Settings
 from afn.common.errors import UserError
 from afn.common.labels import SUBSETS
-from afn.corpora import datadir, label_table, pipes, recordings, splits
+from afn.corpora import datadir, label_table, pipes, splits
 from afn.corpora.datadir import Utterance
 
 PIPED = "piped"  # the folder below data/<corpus> for what pipes put out
@@ -70,7 +70,7 @@ class OwnCorpus(Settings):
     def inputs(self) -> dict[str, Path]:
         """What is given, by its key; `~` is expanded, a relative path starts at the repository."""
         given = {key: getattr(self, key) for key in (*SUBSETS, "labels", "audio")}
-        return {key: recordings.located(path) for key, path in given.items() if path}
+        return {key: paths.user_path(path) for key, path in given.items() if path}
 
     def names_of_subsets(self) -> list[str]:
         return list(SUBSETS) if self.labels else list(self.inputs())
@@ -146,4 +146,4 @@ def _read(subset: str, directory: Path, allow_pipes: bool, say: Say) -> list[Utt
         say(f"{subset}: no utt2spk; every utterance counts as its own speaker")
     if not (directory / "utt2cond").exists():
         say(f"{subset}: no utt2cond; conditions are unknown")
-    return [u if datadir.is_pipe(u.wav) else replace(u, wav=paths.portable(recordings.located(u.wav))) for u in listed]
+    return [u if datadir.is_pipe(u.wav) else replace(u, wav=paths.portable(paths.user_path(u.wav))) for u in listed]

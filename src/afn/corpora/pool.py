@@ -19,7 +19,7 @@ from pydantic import Field
 from afn.common import config
 from afn.common.errors import UserError
 from afn.common.labels import SUBSETS
-from afn.common.paths import ROOT
+from afn.common.paths import ROOT, user_path
 from afn.corpora import datadir
 from afn.corpora.asvspoof2017 import ASVspoof2017
 from afn.corpora.asvspoof2019_pa import ASVspoof2019PA
@@ -27,7 +27,6 @@ from afn.corpora.asvspoof2021_pa import ASVspoof2021PA
 from afn.corpora.datadir import Utterance
 from afn.corpora.digits import Digits
 from afn.corpora.own import OwnCorpus
-from afn.corpora.recordings import located
 from afn.corpora.remasc import ReMASC
 from afn.corpora.simulation.randomised import Randomised
 from afn.corpora.simulation.simulated import Simulated
@@ -51,7 +50,7 @@ class Pool(config.Settings):
         """The members by name. Raises UserError for a YAML that cannot be used, and for two of one name."""
         found: dict[str, Member] = {}
         for member in self.members:
-            path = located(member) if member.endswith(".yaml") else ROOT / "conf" / "corpora" / f"{member}.yaml"
+            path = user_path(member) if member.endswith(".yaml") else ROOT / "conf" / "corpora" / f"{member}.yaml"
             if config.read(path).get("kind") == "pool":
                 raise UserError(f"{path}: is itself a pool. Name its members instead.")
             corpus: Member = config.load(Member, path)

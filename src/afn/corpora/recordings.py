@@ -22,19 +22,6 @@ SILENT = "digital silence"
 SAMPLE_RATE = 16000  # Hz; ASVspoof 2017, and every feature of this repository
 
 
-def located(path: str) -> Path:
-    """The path a user wrote into a YAML or a wav.scp: `~` is expanded, a relative one starts at the repository.
-
-    Raises UserError for a `~name` without a home, and for what cannot be a path.
-    """
-    if "\0" in path:
-        raise UserError(f"{from_root(path)}: no such file or folder. Correct the path.")
-    try:
-        return from_root(str(Path(path).expanduser()))
-    except RuntimeError:
-        raise UserError(f"{path}: no such home folder. Write the whole path.") from None
-
-
 class Made(NamedTuple):
     """How a recording came to be as it is listed: of what file and part, and the kinds of change."""
 

@@ -12,7 +12,8 @@ from pydantic import Field, model_validator
 
 from afn.augment.random_streams import between, stream
 from afn.common.config import Range
-from afn.corpora.recordings import SAMPLE_RATE, located
+from afn.common.paths import user_path
+from afn.corpora.recordings import SAMPLE_RATE
 from afn.corpora.simulation.acoustics import Acoustics, RecordingChain
 from afn.corpora.simulation.generation import Generated
 from afn.corpora.simulation.plan import SubsetPlan, Trial, parts, plan
@@ -53,7 +54,7 @@ class Simulated(Generated):
 
     def folders(self) -> dict[str, list[Path]]:
         given = {"speech": self.speech, "impulse_responses": self.impulse_responses}
-        return {name: [located(path)] for name, path in given.items() if path}
+        return {name: [user_path(path)] for name, path in given.items() if path}
 
     def trials(self) -> dict[str, list[Trial]]:
         return trials(self)
@@ -72,8 +73,8 @@ class Studio:
         if corpus.speech is None:
             self.speech = Synthetic(corpus.voices, corpus.seed, speakers, SAMPLE_RATE)
         else:
-            self.speech = Recorded(located(corpus.speech), corpus.durations, corpus.seed, speakers, SAMPLE_RATE)
-        measured = None if corpus.impulse_responses is None else located(corpus.impulse_responses)
+            self.speech = Recorded(user_path(corpus.speech), corpus.durations, corpus.seed, speakers, SAMPLE_RATE)
+        measured = None if corpus.impulse_responses is None else user_path(corpus.impulse_responses)
         self.chain = RecordingChain(corpus.acoustics, corpus.seed, SAMPLE_RATE, measured)
 
     def make(self, trial: Trial) -> np.ndarray:
