@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from afn import corpora
-from afn.common import config
+from afn.common import config, labels
 from afn.common.errors import UserError
 from afn.corpora import asvspoof2017, datadir, label_table, pipes
 from afn.corpora.datadir import Utterance
@@ -73,7 +73,7 @@ def data_directory(name):
 
 READERS = {
     "scores": (score_files.read, lambda found: found and np.isfinite(list(found.values())).all()),
-    "labels": (score_files.read_labels, lambda found: set(found.values()) <= {"genuine", "spoof"}),
+    "labels": (labels.read, lambda found: set(found.values()) <= {"genuine", "spoof"}),
     "trials": (trial_files.read, lambda found: np.isfinite(list(found[0].values())).all()),
     "verifier": (trial_files.read_asv, bool),
     "protocol": (asvspoof2017.read_protocol, lambda found: all(u.wav == f"{u.utt}.wav" for u in found)),

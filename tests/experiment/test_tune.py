@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import made_up_recordings
-from afn.common import config
+from afn.common import config, labels
 from afn.common.errors import UserError
 from afn.common.paths import ROOT
 from afn.experiment import tune
@@ -68,8 +68,8 @@ def test_a_walk_keeps_the_best_of_every_grid_and_writes_a_yaml_that_runs(walk):
     pipeline = Pipeline(walk.folder, walk.corpus, "--system", str(walk.directory / "row_tuned.yaml"))
     pipeline.run((-1, 0, 2))
     scores = pipeline.exp / "noise" / "row_tuned" / "scores" / "dev.txt"
-    labels = walk.data / "dev" / "utt2label"
-    genuine, spoof = score_files.join(score_files.read(scores), score_files.read_labels(labels), scores, labels)
+    utt2label = walk.data / "dev" / "utt2label"
+    genuine, spoof = score_files.join(score_files.read(scores), labels.read(utt2label), scores, utt2label)
     assert 100 * linear_roc_eer(genuine, spoof) == pytest.approx(eers[components, deltas], abs=1e-6)
 
 

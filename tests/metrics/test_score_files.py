@@ -49,14 +49,6 @@ def test_malformed_files_are_refused_by_line(tmp_path, content, message):
         score_files.read(file_of(tmp_path, content))
 
 
-def test_labels(tmp_path):
-    assert score_files.read_labels(file_of(tmp_path, "a genuine\nb spoof\n")) == {"a": "genuine", "b": "spoof"}
-    with pytest.raises(UserError, match=r":2: unknown label 'fake'"):
-        score_files.read_labels(file_of(tmp_path, "a genuine\nb fake\n"))
-    with pytest.raises(UserError, match=r":2: a is in line 1 already"):
-        score_files.read_labels(file_of(tmp_path, "a genuine\na genuine\n"))
-
-
 def test_join_separates_the_classes_and_names_what_is_missing_and_what_is_too_much():
     genuine, spoof = score_files.join({"c": 3.0, "b": 2.0, "a": 1.0}, {"a": "spoof", "b": "genuine", "c": "spoof"})
     assert (genuine.tolist(), spoof.tolist()) == ([2.0], [1.0, 3.0])

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from afn.common import labels
 from afn.common.errors import UserError
 from afn.metrics import eer, score_files
 from afn.metrics.dcf import DetectionCosts
@@ -77,15 +78,15 @@ class OnDev:
         return cls(values["threshold"], values["eer"], Calibration(**calibration) if calibration else None)
 
 
-def on_dev(scores: Mapping[str, float], labels: Path, probabilities: bool, where: Path | str) -> OnDev | None:
-    """What dev says, from its scores by utterance and its `utt2label`; None if a class is missing.
+def on_dev(scores: Mapping[str, float], utt2label: Path, probabilities: bool, where: Path | str) -> OnDev | None:
+    """What dev says, from its scores by utterance and `utt2label`; None if a class is missing.
 
     `probabilities`: the scores are averaged sigmoids, and are calibrated on their log odds. The calibration is that of
     the results page (`afn.metrics.calibration.train`): Platt's targets keep it finite for classes that do not overlap.
     Where dev gives replays the higher scores, all ratios are 0: the scores say nothing. UserError if scores and labels
     disagree; `where` names the scores.
     """
-    genuine, spoof = score_files.join(scores, score_files.read_labels(labels), where, labels)
+    genuine, spoof = score_files.join(scores, labels.read(utt2label), where, utt2label)
     if not genuine.size or not spoof.size:
         return None
     from afn.metrics import calibration  # scikit-learn takes a second to import

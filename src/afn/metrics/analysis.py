@@ -4,7 +4,7 @@ Systems and fusions are named by their titles, which are unique.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from afn.metrics.tdcf import Tandem, Verifier
 from afn.metrics.trials import SCORED_SUBSETS, Trials
 
 
-def knows_dev(trained_on: str) -> bool:
+def trained_on_dev(trained_on: str) -> bool:
     """Whether a system trained on `train` or `train+dev` was trained on the dev utterances."""
     return "dev" in trained_on.split("+")
 
@@ -36,9 +36,9 @@ class ScoredSystem:
     probabilities: bool = False  # averaged scores are means of sigmoids (0..1); single seeds are logits
 
     @property
-    def tells_on_dev(self) -> bool:
-        """Whether it has dev scores and was not trained on dev, so that dev may be used to train and choose."""
-        return "dev" in self.averaged and not knows_dev(self.trained_on)
+    def usable_on_dev(self) -> bool:
+        """Whether it has dev scores and was not trained on dev: its calibration and fusions may be trained there."""
+        return "dev" in self.averaged and not trained_on_dev(self.trained_on)
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ def calibrate(trials: Mapping[str, Trials], system: ScoredSystem) -> Ratios | No
 
     Averaged scores that are probabilities are calibrated by their log odds.
     """
-    if not system.tells_on_dev:
+    if not system.usable_on_dev:
         return None
     try:
         columns = {subset: scores[:, None] for subset, scores in system.averaged.items()}
@@ -202,37 +202,31 @@ def fuse(
     trials: Mapping[str, Trials], systems: Sequence[ScoredSystem], name: str, title: str, settings: FusionSettings
 ) -> Fused:
     """One fusion of single systems, or the reason why it is not possible."""
-    found = {s.name: s.averaged for s in systems if s.tells_on_dev}
+    found = {s.name: s.averaged for s in systems if s.usable_on_dev}
     members, missing = settings.chosen(found)
     made = Fused(name, title, settings.paper, members)
     if learnt := [s.name for s in systems if s.name in missing and "dev" in s.averaged]:
-        return _not_run(made, f"trained on dev, as a fusion is: {', '.join(learnt)}")
+        return replace(made, reason=f"trained on dev, as a fusion is: {', '.join(learnt)}")
     if missing:
-        return _not_run(made, f"no averaged dev scores of {', '.join(missing)}")
+        return replace(made, reason=f"no averaged dev scores of {', '.join(missing)}")
     if len(members) < 2:
-        return _not_run(made, f"{len(members) or 'no'} system{'' if len(members) == 1 else 's'} to fuse")
+        return replace(made, reason=f"{len(members) or 'no'} system{'' if len(members) == 1 else 's'} to fuse")
     matrices = {
         subset: np.column_stack([found[member][subset] for member in members])
         for subset in trials
         if all(subset in found[member] for member in members)
     }
     try:
-        return Fused(
-            name, title, settings.paper, members, ratios(trials, members, matrices, settings.logits, smoothed=False)
-        )
+        return replace(made, ratios=ratios(trials, members, matrices, settings.logits, smoothed=False))
     except UserError as error:
-        return _not_run(made, str(error))
-
-
-def _not_run(made: Fused, reason: str) -> Fused:
-    return Fused(made.name, made.title, made.paper, made.members, reason=reason)
+        return replace(made, reason=str(error))
 
 
 def best_on_dev(trials: Mapping[str, Trials], systems: Sequence[ScoredSystem], judged: str) -> str:
     """The title of the system with the lowest dev EER among those with `judged` scores; the first of equals."""
     eers = {}
     for system in systems:
-        if system.tells_on_dev and judged in system.averaged:
+        if system.usable_on_dev and judged in system.averaged:
             scores, genuine = system.averaged["dev"], trials["dev"].genuine
             measured = eer.measure(scores[genuine], scores[~genuine])
             if measured.eers:

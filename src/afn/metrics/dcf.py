@@ -29,18 +29,22 @@ class DetectionCosts:
 
 
 @dataclass(frozen=True)
-class VerifierCosts:
-    """Priors of the three kinds of trial, and costs of the errors made on them."""
+class TandemCosts:
+    """Priors of the three kinds of trial (they add up to 1) and costs of the errors made on them.
+
+    The defaults are those of the evaluation plans of ASVspoof 2019, 2021 and 5.
+    """
 
     target: float = 0.9405
     nontarget: float = 0.0095
     spoof: float = 0.05
-    miss: float = 1.0
+    miss: float = 1.0  # of a target by the verifier; by either subsystem in the 2021 definition of the t-DCF
     false_alarm: float = 10.0  # of a nontarget
-    false_alarm_spoof: float = 10.0
+    false_alarm_spoof: float = 10.0  # of a replay
+    miss_countermeasure: float = 1.0  # of a target by the countermeasure; only in the 2019 definition of the t-DCF
 
 
-ASVSPOOF5, ASVSPOOF5_VERIFIER = DetectionCosts(), VerifierCosts()
+ASVSPOOF5, ASVSPOOF = DetectionCosts(), TandemCosts()
 
 
 def normalised(misses: ArrayLike, false_alarms: ArrayLike, costs: DetectionCosts = ASVSPOOF5) -> np.ndarray:
@@ -55,12 +59,8 @@ def min_dcf(genuine: ArrayLike, spoof: ArrayLike, costs: DetectionCosts = ASVSPO
 
     Raises UserError for an empty class, NaN and infinity.
     """
-    return lowest(*roc.roc(genuine, spoof), costs)
-
-
-def lowest(false: np.ndarray, true: np.ndarray, costs: DetectionCosts = ASVSPOOF5) -> float:
-    """The minDCF of the vertices of an ROC, counts as in `afn.metrics.roc.roc`."""
-    return float(normalised((true[-1] - true) / true[-1], false / false[-1], costs).min())
+    false_alarms, misses = roc.rates(genuine, spoof)
+    return float(normalised(misses, false_alarms, costs).min())
 
 
 def act_dcf(genuine: ArrayLike, spoof: ArrayLike, costs: DetectionCosts = ASVSPOOF5) -> float:
@@ -76,7 +76,7 @@ def min_a_dcf(
     target: ArrayLike,
     nontarget: ArrayLike,
     spoof: ArrayLike,
-    costs: VerifierCosts = ASVSPOOF5_VERIFIER,
+    costs: TandemCosts = ASVSPOOF,
     resamples: int = 0,
 ) -> tuple[float, np.ndarray]:
     """The lowest normalised a-DCF (0..1) over all thresholds of a verifier that also rejects replays (SASV).

@@ -29,7 +29,9 @@ def linear_roc_eer(genuine: ArrayLike, spoof: ArrayLike) -> float:
     Arguments and errors as in `roc`. Source: the scoring code of Lai et al. (ICASSP 2019), which finds the root of
     1 - x - tpr(x) on scikit-learn's `roc_curve`; all network rows of their Table 2 are EERs by this definition.
     """
-    return _linear(*roc(genuine, spoof))
+    false, true = roc(genuine, spoof)
+    after = int(np.searchsorted(_side(false, true), 0))
+    return _crossing(false, true, after - 1, after)
 
 
 def convex_hull_eer(genuine: ArrayLike, spoof: ArrayLike) -> float:
@@ -41,15 +43,7 @@ def convex_hull_eer(genuine: ArrayLike, spoof: ArrayLike) -> float:
     Only the edge of the hull at the crossing is computed: between two vertices on either side of the crossing, the
     vertex farthest above the chord replaces one of them until none is above it.
     """
-    return _hull(*roc(genuine, spoof))
-
-
-def _linear(false: np.ndarray, true: np.ndarray) -> float:
-    after = int(np.searchsorted(_side(false, true), 0))
-    return _crossing(false, true, after - 1, after)
-
-
-def _hull(false: np.ndarray, true: np.ndarray) -> float:
+    false, true = roc(genuine, spoof)
     side = _side(false, true)
     low, high = 0, false.size - 1
     while True:
@@ -146,10 +140,8 @@ def measure(genuine: np.ndarray, spoof: np.ndarray) -> Measured:
     """EERs and minDCF of one set of scores (higher = more genuine); UserError for NaN and infinity."""
     if not genuine.size or not spoof.size:
         return Measured()
-    vertices = roc(genuine, spoof)
-    official, threshold = _official(genuine, spoof)
-    eers = {LINEAR_ROC.name: _linear(*vertices), CONVEX_HULL.name: _hull(*vertices), OFFICIAL.name: official}
-    return Measured(eers, threshold, dcf.lowest(*vertices))
+    eers = {definition.name: definition.compute(genuine, spoof) for definition in DEFINITIONS}
+    return Measured(eers, official_threshold(genuine, spoof), dcf.min_dcf(genuine, spoof))
 
 
 def spread(measured: Iterable[Measured], definition: str) -> tuple[float, float | None] | None:

@@ -1,7 +1,7 @@
-"""Score files (`utt score` a line), label files (`utt label` a line), and the two joined.
+"""Score files, `utt score` a line, and scores joined with labels.
 
-Both are text tables as Kaldi has them: fields between blanks or tabs, sorted bytewise by utterance when we write them.
-Higher scores = more genuine.
+Text tables as Kaldi has them: fields between blanks or tabs, sorted bytewise by utterance when we write them. Higher
+scores = more genuine.
 """
 
 import math
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from afn.common import files, labels, tables
+from afn.common import files, tables
 from afn.common.errors import UserError
 from afn.common.labels import GENUINE, SPOOF
 
@@ -41,14 +41,6 @@ def read(path: Path | str) -> dict[str, float]:
     return {utt: tables.number(score, where) for where, (utt, score) in tables.rows(path, "utt score")}
 
 
-def read_labels(path: Path | str) -> dict[str, str]:
-    """The labels of a file of `utt genuine|spoof` lines (a data directory's utt2label), in the file's order.
-
-    Raises UserError as `read` does.
-    """
-    return labels.read(Path(path))
-
-
 def join(
     scores: Mapping[str, float],
     labels: Mapping[str, str],
@@ -58,7 +50,7 @@ def join(
     """The scores of the genuine and of the spoof utterances: two float64 vectors in the order of `labels`.
 
     Either may be empty. Raises UserError unless scores and labels are of the same utterances: it names the first (in
-    bytewise order) that is missing or too many and says how many more there are. The names stand in messages.
+    bytewise order) that is missing or too many and says how many more there are. The names are for messages.
     """
     faults = []
     if missing := labels.keys() - scores.keys():

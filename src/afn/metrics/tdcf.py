@@ -14,26 +14,10 @@ from numpy.typing import ArrayLike
 
 from afn.common.errors import UserError
 from afn.metrics import eer, roc
+from afn.metrics.dcf import ASVSPOOF, TandemCosts
 
 KINDS = ("target", "nontarget", "spoof")  # of the trials of a speaker verifier
 LOWEST = 0.001  # how far below the lowest score the scripts of ASVspoof put the threshold that accepts everything
-
-
-@dataclass(frozen=True)
-class TandemCosts:
-    """Priors of the three kinds of trial (they add up to 1) and costs of the errors made on them."""
-
-    target: float
-    nontarget: float
-    spoof: float
-    miss: float = 1.0  # of a target by the ASV; by either subsystem in the 2021 definition
-    false_alarm: float = 10.0  # of a nontarget
-    false_alarm_spoof: float = 10.0  # of a replay
-    miss_countermeasure: float = 1.0  # of a target by the countermeasure; the 2019 definition only
-
-
-# The evaluation plans of 2019 and 2021 have the same
-ASVSPOOF = TandemCosts(target=0.9405, nontarget=0.0095, spoof=0.05)
 
 
 @dataclass(frozen=True)

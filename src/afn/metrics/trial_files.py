@@ -60,8 +60,9 @@ def read_key(path: Path | str, track: str = "eval") -> Key:
 
     Raises UserError, naming file and line, for another form, an unknown label and an utterance that is there twice.
     """
-    columns, rows = _table(path, KEYS, "key")
-    return _key(path, columns, rows, track, {})
+    _, key = _read(path, KEYS, "key", track)
+    assert key is not None  # every form has a key
+    return key
 
 
 def read(path: Path | str) -> tuple[dict[str, float], Key | None]:
@@ -69,18 +70,7 @@ def read(path: Path | str) -> tuple[dict[str, float], Key | None]:
 
     Raises UserError as `read_key` does, and for a score that is NaN or infinite.
     """
-    columns, rows = _table(path, SCORES, "score")
-    scores: dict[str, float] = {}
-    if "key" in columns:
-        key = _key(path, columns, rows, "", scores)
-        return scores, key
-    file, score = columns.index("file"), columns.index("score")
-    for where, fields in rows:
-        utt = _utterance(fields[file])
-        if utt in scores:
-            raise UserError(_twice(where, utt))
-        scores[utt] = tables.number(fields[score], where)
-    return scores, None
+    return _read(path, SCORES, "score")
 
 
 def read_verification(path: Path | str) -> dict[str, np.ndarray] | None:
@@ -183,41 +173,35 @@ def _table(path: Path | str, forms: Mapping[int, str], wanted: str) -> tuple[lis
     return columns, rows
 
 
-def _key(
-    path: Path | str, columns: list[str], rows: Iterator[tables.TableRow], track: str, scores: dict[str, float]
-) -> Key:
-    """The key in the rows of a table; its scores, if it has some, are put into `scores`."""
-    file, key = columns.index("file"), columns.index("key")
-    score, speaker = (columns.index(name) if name in columns else None for name in ("score", "speaker"))
-    subset = [columns.index(name) for name in ("subset", "trim") if "subset" in columns]
-    places = {name: at for at, name in enumerate(columns) if name not in OWN and not name.endswith("-score")}
-    known = {GENUINE: GENUINE, SPOOF: SPOOF}
-    found, speakers, others, shared = dict[str, str](), list[str](), set[str](), dict[str, str]()
-    conditions: dict[str, list[str]] = {name: [] for name in places}
+def _read(
+    path: Path | str, forms: Mapping[int, str], wanted: str, track: str = ""
+) -> tuple[dict[str, float], Key | None]:
+    """The scores and the key in a table of one of the `forms`; only trials of `track` where it has subsets."""
+    columns, rows = _table(path, forms, wanted)
+    at = {name: place for place, name in enumerate(columns)}
+    scores, found, speakers, others = dict[str, float](), dict[str, str](), list[str](), set[str]()
+    conditions: dict[str, list[str]] = {n: [] for n in columns if n not in OWN and not n.endswith("-score")}
+    shared: dict[str, str] = {}  # speakers and codes are a few texts in many lines: held once
     for where, fields in rows:
-        utt, label = _utterance(fields[file]), known.get(fields[key])
-        if label is None:
-            label = known[fields[key]] = labels.parse(fields[key], where)
-        if utt in found or utt in others:
-            raise UserError(_twice(where, utt))
-        if subset and tuple(fields[at] for at in subset)[: len(TRACKS[track])] != TRACKS[track]:
-            others.add(utt)
-            continue
-        found[utt] = label
-        if score is not None:
-            scores[utt] = tables.number(fields[score], where)
-        if speaker is not None:
-            speakers.append(shared.setdefault(fields[speaker], fields[speaker]))
-        for name, at in places.items():
-            conditions[name].append(shared.setdefault(fields[at], fields[at]))
+        utt = fields[at["file"]].removesuffix(".wav").removesuffix(".flac")
+        if utt in scores or utt in found or utt in others:
+            raise UserError(f"{where}: {utt} is there already. Remove one of the two lines.")
+        if "key" in at:
+            label = labels.parse(fields[at["key"]], where)
+            if track and "subset" in at:
+                places = [at[name] for name in ("subset", "trim")[: len(TRACKS[track])]]
+                if tuple(fields[place] for place in places) != TRACKS[track]:
+                    others.add(utt)
+                    continue
+            found[utt] = shared.setdefault(label, label)
+        if "score" in at:
+            scores[utt] = tables.number(fields[at["score"]], where)
+        if "speaker" in at:
+            speakers.append(shared.setdefault(fields[at["speaker"]], fields[at["speaker"]]))
+        for name, codes in conditions.items():
+            codes.append(shared.setdefault(fields[at[name]], fields[at[name]]))
+    if "key" not in at:
+        return scores, None
     if not found:
         raise UserError(f"{path}: no trial of {track}. Name another subset: {', '.join(TRACKS)}.")
-    return Key(found, speakers, conditions, frozenset(others))
-
-
-def _utterance(file: str) -> str:
-    return file.removesuffix(".wav").removesuffix(".flac")
-
-
-def _twice(where: str, utt: str) -> str:
-    return f"{where}: {utt} is there already. Remove one of the two lines."
+    return scores, Key(found, speakers, conditions, frozenset(others))

@@ -146,7 +146,7 @@ def _rows(
             boot.interval(title) if boot else None,
         )
         own = trials.get("dev")
-        if system.tells_on_dev and own is not None and 0 < own.genuine.mean() < 1:
+        if system.usable_on_dev and own is not None and 0 < own.genuine.mean() < 1:
             on_dev = system.averaged["dev"]
             threshold = eer.official_threshold(on_dev[own.genuine], on_dev[~own.genuine])
             accepted, refused = roc.rates_at(scores[genuine], scores[~genuine], threshold)

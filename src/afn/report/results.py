@@ -149,7 +149,7 @@ def _remarks(row: SystemRow, experiment: Experiment, subsets: Iterable[str]) -> 
     if experiment.paper.note:
         yield experiment.paper.note
     yield from experiment.left_out
-    if analysis.knows_dev(row.trained_on) and "dev" in subsets:
+    if analysis.trained_on_dev(row.trained_on) and "dev" in subsets:
         yield "trained on dev as well: its dev figures are of training utterances, and no fusion is trained on them"
     for subset in subsets:
         if absent := set(row.all_seeds) - row.seeds.get(subset, {}).keys():

@@ -6,7 +6,7 @@ Every sentence restates figures of the tables. The system that it is about is th
 from collections.abc import Iterator
 
 from afn.metrics import eer
-from afn.metrics.analysis import knows_dev
+from afn.metrics.analysis import trained_on_dev
 from afn.metrics.breakdown import ALL
 from afn.report.results import Results, SystemRow
 
@@ -83,7 +83,7 @@ def _paper(results: Results, best: SystemRow) -> Iterator[str]:
 def _others(results: Results) -> list[SystemRow]:
     """The other single systems that dev may rank, from its lowest EER up."""
     compared = results.analysis.differences
-    rows = [r for r in results.rows if r.title in compared and not knows_dev(r.trained_on) and "dev" in r.averaged]
+    rows = [r for r in results.rows if r.title in compared and not trained_on_dev(r.trained_on) and "dev" in r.averaged]
     return sorted((row for row in rows if row.averaged["dev"].eers), key=lambda row: _eer(row, "dev"))
 
 

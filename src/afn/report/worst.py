@@ -60,7 +60,7 @@ def worst(
         judged: dev or eval.
         page: exp/<corpus>, the folder of the results page.
     """
-    threshold_of = "dev" if system.tells_on_dev and averaged["dev"].threshold is not None else judged
+    threshold_of = "dev" if system.usable_on_dev and averaged["dev"].threshold is not None else judged
     threshold, scores, utterances = averaged[threshold_of].threshold, system.averaged[judged], listed[judged]
     assert threshold is not None
     heatmaps = page / system.name / "attention"
