@@ -1,5 +1,6 @@
 """The official tree of ASVspoof 2017 Version 2.0: what is read, what is refused, what is said."""
 
+import hashlib
 from collections import Counter
 from pathlib import Path
 
@@ -47,6 +48,14 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def small(monkeypatch) -> None:
+    """As if the published protocols were those of LINES."""
+    of = {s: hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest() for s, lines in LINES.items()}
+    monkeypatch.setattr(asvspoof2017, "COUNTS", dict.fromkeys(LINES, {"genuine": 1, "spoof": 1}))
+    monkeypatch.setattr(asvspoof2017, "SHA256", of)
+
+
+@pytest.fixture
 def said() -> list[str]:
     return []
 
@@ -58,17 +67,19 @@ def official_lines(subset: str, genuine: int, spoof: int) -> list[str]:
     ]
 
 
-def read(root: Path, said: list[str], **options) -> dict[str, list[Utterance]]:
-    return asvspoof2017.utterances(root, **{"official": False, "say": said.append, **options})
+def read(root: Path, said: list[str], allow_missing: bool = False) -> dict[str, list[Utterance]]:
+    corpus = ASVspoof2017(kind="asvspoof2017", name="a", root=str(root), allow_missing=allow_missing)
+    return corpus.utterances(root, say=said.append)
 
 
-def refusal(root: Path, **options) -> str:
+def refusal(root: Path, allow_missing: bool = False) -> str:
     with pytest.raises(UserError) as error:
-        read(root, [], **options)
+        read(root, [], allow_missing)
     assert "\n" not in str(error.value)
     return str(error.value)
 
 
+@pytest.mark.usefixtures("small")
 def test_a_tree_is_read_in_the_order_of_its_protocols_even_beside_version_1(root, said):
     (root / "ASVspoof2017_train.trn").write_text("T_1000001.wav genuine M0001 S01\n")
     found = read(root, said)
@@ -84,6 +95,7 @@ def test_a_tree_is_read_in_the_order_of_its_protocols_even_beside_version_1(root
     assert said == []
 
 
+@pytest.mark.usefixtures("small")
 def test_a_recording_that_no_protocol_lists_is_said_and_ignored(root, said):
     for name in ("T_9.wav", "notes.txt"):
         (root / "ASVspoof2017_V2_train" / name).touch()
@@ -118,14 +130,15 @@ def test_a_malformed_line_is_named(root, line, reason):
     assert message.startswith(f"{path}:4: ") and reason in message
 
 
+@pytest.mark.usefixtures("small")
 def test_missing_recordings_are_counted_and_the_first_is_named(tmp_path):
     root = make(tmp_path / "bare", LINES, present=0)
     message = refusal(root)
     assert f"{root}/ASVspoof2017_V2_train/T_1000002.wav: no such recording (2 of the 2 of train are missing)" in message
-    assert "allow_missing" not in message  # a simulated corpus is made again
     assert "none of the recordings" in refusal(root, allow_missing=True)
 
 
+@pytest.mark.usefixtures("small")
 def test_allow_missing_takes_what_is_there_and_says_how_much(root, said):
     (root / "ASVspoof2017_V2_train" / "T_1000001.wav").unlink()
     (root / "protocol_V2" / PROTOCOLS["dev"]).unlink()
@@ -133,7 +146,7 @@ def test_allow_missing_takes_what_is_there_and_says_how_much(root, said):
     found = read(root, said, allow_missing=True)
     assert {subset: [u.utt for u in utterances] for subset, utterances in found.items()} == {"train": ["T_1000002"]}
     assert said == [
-        "dev: no protocol; left out",
+        "dev: no ASVspoof2017_V2_dev.trl.txt; left out",
         "train: 1 of 2 recordings present",
         "eval: none of 2 recordings present; left out",
     ]
@@ -141,7 +154,7 @@ def test_allow_missing_takes_what_is_there_and_says_how_much(root, said):
 
 def test_the_published_counts_with_another_hash_are_a_warning_each(tmp_path, said):
     make(tmp_path, {subset: official_lines(subset, **counts) for subset, counts in COUNTS.items()}, present=1)
-    found = read(tmp_path, said, official=True, allow_missing=True)
+    found = read(tmp_path, said, allow_missing=True)
     assert {subset: len(utterances) for subset, utterances in found.items()} == {"train": 1, "dev": 1, "eval": 1}
     warnings = [text for text in said if text.startswith("warning: ")]
     assert all(PROTOCOLS[subset] in text and "sha256" in text for subset, text in zip(PROTOCOLS, warnings, strict=True))
@@ -158,7 +171,7 @@ def test_the_published_counts_with_another_hash_are_a_warning_each(tmp_path, sai
 )  # fmt: skip
 def test_other_counts_are_an_error(root, genuine, spoof, reason):
     path = write_protocol(root, "train", official_lines("train", genuine, spoof))
-    assert refusal(root, official=True, allow_missing=True).startswith(f"{path}: {reason}")
+    assert refusal(root, allow_missing=True).startswith(f"{path}: {reason}")
 
 
 @pytest.mark.parametrize(
@@ -174,17 +187,17 @@ def test_version_1_is_recognised(tmp_path, place):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
     for allow_missing in (False, True):
-        message = refusal(tmp_path, official=True, allow_missing=allow_missing)
+        message = refusal(tmp_path, allow_missing)
         assert message.startswith(f"{path}: a protocol of ASVspoof 2017 Version 1. Get Version 2.0 with ")
 
 
 def test_a_missing_tree_is_named_with_the_fix(root, tmp_path):
-    assert f"{tmp_path / 'nowhere'}: no such folder. Download it with" in refusal(tmp_path / "nowhere", official=True)
+    assert f"{tmp_path / 'nowhere'}: no such folder. Download it with" in refusal(tmp_path / "nowhere")
     (tmp_path / "x" / "bare").mkdir(parents=True)
     missing = tmp_path / "x" / "bare" / "protocol_V2" / PROTOCOLS["train"]
-    assert f"{missing}: no such protocol. Download it with" in refusal(tmp_path / "x" / "bare", official=True)
+    assert f"{missing}: no such file. Download it with" in refusal(tmp_path / "x" / "bare")
     for near in (tmp_path, root / "protocol_V2"):
-        assert refusal(near, official=True).endswith(f"no such protocol. Did you mean {root}?")
+        assert refusal(near).endswith(f"no such file. Did you mean {root}?")
 
 
 def test_the_published_protocols_and_the_part_that_is_there_are_read(real_data, said, tmp_path):
@@ -193,7 +206,7 @@ def test_the_published_protocols_and_the_part_that_is_there_are_read(real_data, 
     assert {subset: Counter(utterance.label for utterance in of) for subset, of in listed.items()} == COUNTS
     found = {
         subset: recordings.check(subset, of, copies=tmp_path, say=said.append)
-        for subset, of in read(root, said, official=True, allow_missing=True).items()
+        for subset, of in read(root, said, allow_missing=True).items()
     }
     assert {subset: len(utterances) for subset, utterances in found.items()} == {"train": 3, "dev": 12}
     assert said == [  # and no other hashes
@@ -204,6 +217,6 @@ def test_the_published_protocols_and_the_part_that_is_there_are_read(real_data, 
         "2 converted without loss",
     ]
     assert all(audio.read(paths.located(u.wav), 16000).size for subset in found.values() for u in subset)
-    message = refusal(root, official=True)
+    message = refusal(root)
     assert "(3011 of the 3014 of train are missing)" in message
     assert message.endswith("To use only what is there: corpus.allow_missing=true.")

@@ -72,7 +72,7 @@ def test_other_counts_missing_recordings_and_a_missing_folder_are_named(corpus, 
     assert sum(map(len, corpus.read().values())) < whole
     if kind != "digits":  # no list says what there should be
         assert any(" recordings present" in text for text in corpus.said)
-        monkeypatch.setattr(official, "check_counts", lambda *arguments, **options: None)
+        monkeypatch.setattr(official.PublishedCorpus, "check_counts", lambda *arguments, **options: None)
         message = corpus.refusal("allow_missing=false")
         assert missing in message and "no such recording (1 of the " in message
     shutil.rmtree(corpus.root)
@@ -133,8 +133,10 @@ def test_2019_may_lack_a_protocol_where_a_part_is_enough_but_logical_access_is_a
     corpus.make("asvspoof2019_pa")
     protocol = corpus.root / f"{OF_2019}.eval.trl.txt"
     protocol.unlink()
-    assert list(corpus.read()) == ["train", "dev"] and "eval: no protocol; left out" in corpus.said
-    assert corpus.refusal("allow_missing=false").startswith(f"{protocol}: no such protocol. ")
+    assert (
+        list(corpus.read()) == ["train", "dev"] and "eval: no ASVspoof2019.PA.cm.eval.trl.txt; left out" in corpus.said
+    )
+    assert corpus.refusal("allow_missing=false").startswith(f"{protocol}: no such file. ")
     assert list(corpus.read(f"root={corpus.root}/PA")) == ["train", "dev"]
     (corpus.root / "PA").rename(corpus.root / "LA")
     assert "This is LA, logical access; this corpus is PA" in corpus.refusal()

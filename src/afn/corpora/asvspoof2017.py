@@ -4,19 +4,18 @@
     ROOT/ASVspoof2017_V2_{train,dev,eval}/*.wav
 
 A protocol line has seven columns: file name, genuine|spoof, speaker, phrase, environment, playback device and recording
-device; the last three are `-` for genuine speech. The simulated corpus has the same form and is read by the same code.
+device; the last three are `-` for genuine speech. Generated corpora have the same form.
 """
 
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from afn.common import files, labels, tables
 from afn.common.errors import UserError
 from afn.corpora.datadir import CONDITIONS, Conditions, Utterance
-from afn.corpora.official import PART, PublishedCorpus, counted, in_words
-from afn.corpora.official import present as with_files
+from afn.corpora.kind import Say
+from afn.corpora.official import PublishedCorpus, counted, in_words
 
 PROTOCOL_FOLDER = "protocol_V2"
 PROTOCOLS = {
@@ -51,6 +50,8 @@ class ASVspoof2017(PublishedCorpus):
 
     kind: Literal["asvspoof2017"]
 
+    FIX: ClassVar[str] = "Download it with utils/download_asvspoof2017.sh, or set corpus.root to your copy."
+
     def names_of_subsets(self) -> list[str]:
         folders = {subset: self.folder / folder for subset, folder in RECORDINGS.items()}
         return [subset for subset in folders if not self.allow_missing or any(folders[subset].glob("*.wav"))]
@@ -60,46 +61,37 @@ class ASVspoof2017(PublishedCorpus):
         if self.allow_missing:  # the recordings that are there may become more
             identity["present"] = {subset: sum(1 for _ in (self.folder / folder).glob("*.wav"))
                                    for subset, folder in RECORDINGS.items()}  # fmt: skip
-        return identity | {"protocols": {key: files.sha256(path) for key, path in protocols(self.folder).items()}}
+        lists = {subset: path for subset, path in protocols(self.folder).items() if path.is_file()}
+        return identity | {"protocols": {subset: files.sha256(path) for subset, path in lists.items()}}
 
-    def utterances(
-        self, directory: Path, *, say: Callable[[str], None] = print, **options: Any
-    ) -> dict[str, list[Utterance]]:
-        return utterances(self.folder, official=True, allow_missing=self.allow_missing, say=say)
+    def utterances(self, directory: Path, *, say: Say = print, **options: Any) -> dict[str, list[Utterance]]:
+        """The utterances in the order of the protocols, which must have the published counts.
+
+        Raises UserError also for Version 1 of the corpus.
+        """
+        found = {}
+        for subset, path in self._protocols(say).items():
+            listed, folder = read_protocol(path), self.folder / RECORDINGS[subset]
+            _check_published(subset, path, listed, say)
+            names = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
+            if extra := sorted(n for n in names - {u.wav for u in listed} if n.lower().endswith(".wav")):
+                say(f"{subset}: {len(extra)} recordings that the protocol does not list are ignored ({extra[0]} …)")
+            found[subset] = self.present(subset, listed, [folder], say)
+        return self.kept(found)
+
+    def _protocols(self, say: Say) -> dict[str, Path]:
+        """The protocols, or a UserError that says why there are none, or too few."""
+        lists = protocols(self.folder)
+        if not all(path.is_file() for path in lists.values()) and (old := _version_1(self.folder)):
+            raise UserError(f"{old}: a protocol of ASVspoof 2017 Version 1. {GET_VERSION_2}")
+        near = [folder for folder in (*sorted(self.folder.glob("*/")), self.folder.resolve().parent)
+                if any(path.is_file() for path in protocols(folder).values())]  # fmt: skip
+        return self.existing(lists, say, f"Did you mean {near[0]}?" if near else "")
 
 
 def protocols(root: Path) -> dict[str, Path]:
-    """The protocol files that exist under `root`, by subset."""
-    files_of = {subset: root / PROTOCOL_FOLDER / name for subset, name in PROTOCOLS.items()}
-    return {subset: path for subset, path in files_of.items() if path.is_file()}
-
-
-def utterances(
-    root: Path,
-    *,
-    official: bool,
-    allow_missing: bool = False,
-    say: Callable[[str], None] = print,
-) -> dict[str, list[Utterance]]:
-    """The utterances of `train`, `dev` and `eval`, in the order of the protocols.
-
-    With `official` the protocols must have the published counts; a hash that differs is reported through `say`. With
-    `allow_missing`, recordings and protocols may be absent: `say` is told how many are there, and a subset without any
-    is left out of the result.
-
-    Raises UserError for a missing tree, Version 1 of the corpus, malformed protocols, other counts, and recordings that
-    are missing.
-    """
-    found = _found(root, official, allow_missing, say)
-    listed = {subset: read_protocol(path) for subset, path in found.items()}
-    if official:
-        for subset, path in found.items():
-            _published(subset, path, listed[subset], say)
-    present = {subset: _present(root, subset, listed[subset], official, allow_missing, say) for subset in found}
-    present = {subset: chosen for subset, chosen in present.items() if chosen}
-    if not present:
-        raise UserError(f"{root}: holds none of the recordings that its protocols list. {_fix(official)}")
-    return present
+    """Where the protocol of each subset should be under `root`."""
+    return {subset: root / PROTOCOL_FOLDER / name for subset, name in PROTOCOLS.items()}
 
 
 def read_protocol(path: Path) -> list[Utterance]:
@@ -118,32 +110,13 @@ def read_protocol(path: Path) -> list[Utterance]:
     return listed
 
 
-def _found(root: Path, official: bool, allow_missing: bool, say: Callable[[str], None]) -> dict[str, Path]:
-    """`protocols(root)`, or a UserError that says why there are none, or too few."""
-    if not root.is_dir():
-        raise UserError(f"{root}: no such folder. {_fix(official)}")
-    found = protocols(root)
-    absent = [subset for subset in PROTOCOLS if subset not in found]
-    if not absent:
-        return found
-    if old := _version_1(root):
-        raise UserError(f"{old}: a protocol of ASVspoof 2017 Version 1. {GET_VERSION_2}")
-    if not (found and allow_missing):
-        path = root / PROTOCOL_FOLDER / PROTOCOLS[absent[0]]
-        trees = [folder for folder in (*sorted(root.glob("*/")), root.resolve().parent) if protocols(folder)]
-        raise UserError(f"{path}: no such protocol. {f'Did you mean {trees[0]}?' if trees else _fix(official)}")
-    for subset in absent:
-        say(f"{subset}: no protocol; left out")
-    return found
-
-
 def _version_1(root: Path) -> Path | None:
     """A protocol of Version 1 in `root` or up to two folders below, as its archives unpack."""
     candidates = (path for depth in ("", "*/", "*/*/") for path in sorted(root.glob(f"{depth}ASVspoof2017_*.tr*")))
     return next((path for path in candidates if VERSION_1.fullmatch(path.name)), None)
 
 
-def _published(subset: str, path: Path, listed: list[Utterance], say: Callable[[str], None]) -> None:
+def _check_published(subset: str, path: Path, listed: list[Utterance], say: Say) -> None:
     """Raise UserError unless the protocol has the published counts; `say` when only its hash differs."""
     counts = counted(listed)
     if counts != COUNTS[subset]:
@@ -154,21 +127,3 @@ def _published(subset: str, path: Path, listed: list[Utterance], say: Callable[[
         )
     if (found := files.sha256(path)) != SHA256[subset]:
         say(f"warning: {path}: sha256 {found} differs from the published file's; its counts agree, continuing")
-
-
-def _present(
-    root: Path, subset: str, listed: list[Utterance], official: bool, allow_missing: bool, say: Callable[[str], None]
-) -> list[Utterance]:
-    """Those of the `listed` utterances that have a file in the folder of the subset: all, unless `allow_missing`."""
-    folder = root / RECORDINGS[subset]
-    names = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
-    if extra := sorted(name for name in names - {u.wav for u in listed} if name.lower().endswith(".wav")):
-        say(f"{subset}: {len(extra)} recordings that the protocol does not list are ignored ({extra[0]} …)")
-    part = PART if official else ""
-    return with_files(subset, listed, [folder], fix=_fix(official), part=part, allow_missing=allow_missing, say=say)
-
-
-def _fix(official: bool) -> str:
-    if official:
-        return "Download it with utils/download_asvspoof2017.sh, or set corpus.root to your copy."
-    return "Simulate the corpus again: stage -2 with --force."

@@ -8,9 +8,8 @@ recordings of the speaker verifier; the protocols do not list them, so they are 
 """
 
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -19,6 +18,7 @@ from afn.common.errors import UserError
 from afn.common.labels import GENUINE
 from afn.corpora import official
 from afn.corpora.datadir import UNKNOWN, Conditions, Utterance
+from afn.corpora.kind import Say
 from afn.corpora.official import PublishedCorpus
 
 PROTOCOLS = {
@@ -55,46 +55,38 @@ class ASVspoof2019PA(PublishedCorpus):
         description="the folder or file of the organisers' speaker verification scores, for the t-DCF; null: none",
     )
 
+    FIX: ClassVar[str] = FIX
+
     @property
     def tree(self) -> Path:
         """The folder PA/ in `root`, or `root` itself where that is PA/."""
         return self.folder / "PA" if (self.folder / "PA").is_dir() else self.folder
 
-    def names_of_subsets(self) -> list[str]:
-        return [subset for subset in PROTOCOLS if not self.allow_missing or self.protocol(subset).is_file()]
-
-    def protocol(self, subset: str) -> Path:
-        return self.tree / "ASVspoof2019_PA_cm_protocols" / PROTOCOLS[subset]
+    @property
+    def protocols(self) -> dict[str, Path]:
+        """Where the protocol of each subset should be."""
+        return {subset: self.tree / "ASVspoof2019_PA_cm_protocols" / name for subset, name in PROTOCOLS.items()}
 
     def recordings(self, subset: str) -> Path:
         return self.tree / f"ASVspoof2019_PA_{subset}" / "flac"
 
-    def identity(self) -> dict[str, Any]:
-        lists = {subset: path for subset in PROTOCOLS if (path := self.protocol(subset)).is_file()}
-        return self.described(lists, (wav for subset in lists for wav in self.recordings(subset).glob("*.flac")))
+    def names_of_subsets(self) -> list[str]:
+        return [subset for subset, path in self.protocols.items() if not self.allow_missing or path.is_file()]
 
-    def utterances(
-        self, directory: Path, *, say: Callable[[str], None] = print, **options: Any
-    ) -> dict[str, list[Utterance]]:
-        if not self.folder.is_dir():
-            raise UserError(f"{self.folder}: no such folder. {FIX}")
-        absent = [subset for subset in PROTOCOLS if not self.protocol(subset).is_file()]
-        if len(absent) == len(PROTOCOLS) or (absent and not self.allow_missing):
-            other = [*self.folder.glob("LA/"), *self.folder.glob("ASVspoof2019_LA_*/")]
-            of_la = " This is LA, logical access; this corpus is PA, physical access." if other else ""
-            raise UserError(f"{self.protocol(absent[0])}: no such protocol.{of_la} {FIX}")
+    def identity(self) -> dict[str, Any]:
+        folders = [self.recordings(subset) for subset, path in self.protocols.items() if path.is_file()]
+        return self.described(self.protocols, (wav for folder in folders for wav in folder.glob("*.flac")))
+
+    def utterances(self, directory: Path, *, say: Say = print, **options: Any) -> dict[str, list[Utterance]]:
+        other = [*self.folder.glob("LA/"), *self.folder.glob("ASVspoof2019_LA_*/")]
+        of_la = "This is LA, logical access; this corpus is PA, physical access. " if other else ""
         found = {}
-        options = {"fix": FIX, "allow_missing": self.allow_missing, "say": say}
-        for subset in PROTOCOLS:
-            if subset in absent:
-                say(f"{subset}: no protocol; left out")
-                continue
-            path = self.protocol(subset)
+        for subset, path in self.existing(self.protocols, say, of_la + self.FIX).items():
             listed = read_protocol(path)
             counts = official.in_words(official.counted(listed)), official.in_words(COUNTS[subset])
-            official.check_counts(path, *counts, **options)
-            found[subset] = official.present(subset, listed, [self.recordings(subset)], **options)
-        return official.kept(found, self.tree, FIX)
+            self.check_counts(path, *counts, say)
+            found[subset] = self.present(subset, listed, [self.recordings(subset)], say)
+        return self.kept(found)
 
 
 def read_protocol(path: Path) -> list[Utterance]:

@@ -9,17 +9,16 @@ bonafide|spoof, notrim|trim, and eval|progress|hidden. `track` selects the trial
 with and without their silences.
 """
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from afn.common import labels, tables
 from afn.common.errors import UserError
 from afn.common.paths import user_path
-from afn.corpora import official
 from afn.corpora.datadir import Conditions, Utterance
+from afn.corpora.kind import Say
 from afn.corpora.official import PublishedCorpus
 
 LINE = "speaker file room microphone distance room microphone device distance bonafide|spoof notrim|trim subset"
@@ -62,6 +61,12 @@ class ASVspoof2021PA(PublishedCorpus):
         default=None, description="the folder keys/PA/ASV of speaker verification scores, for the t-DCF; null: none"
     )
 
+    FIX: ClassVar[str] = GET
+
+    @property
+    def folder(self) -> Path:
+        return self.roots[0]
+
     @property
     def roots(self) -> list[Path]:
         return [user_path(root) for root in ([self.root] if isinstance(self.root, str) else self.root)]
@@ -93,18 +98,14 @@ class ASVspoof2021PA(PublishedCorpus):
         recordings = (path for folder in self.recordings() for path in folder.glob("*.flac"))
         return self.described({"eval": self.key()}, recordings, track=self.track)
 
-    def utterances(
-        self, directory: Path, *, say: Callable[[str], None] = print, **options: Any
-    ) -> dict[str, list[Utterance]]:
+    def utterances(self, directory: Path, *, say: Say = print, **options: Any) -> dict[str, list[Utterance]]:
         key, folders = self.key(), self.recordings()
         if not folders:
-            raise UserError(f"{self.roots[0]}: no folder ASVspoof2021_PA_eval/flac in it. {GET}")
+            raise UserError(f"{self.folder}: no folder ASVspoof2021_PA_eval/flac in it. {GET}")
         listed = read_key(key, self.track)
-        options = {"allow_missing": self.allow_missing, "say": say}
         counts = f"{len(listed)} lines", f"{COUNTS[self.track]} lines"
-        official.check_counts(f"{key}: track {self.track}", *counts, FIX, **options)
-        found = {"eval": official.present("eval", listed, folders, fix=GET, **options)}
-        return official.kept(found, self.roots[0], GET)
+        self.check_counts(f"{key}: track {self.track}", *counts, say, FIX)
+        return self.kept({"eval": self.present("eval", listed, folders, say)})
 
 
 def read_key(path: Path, track: str) -> list[Utterance]:

@@ -9,17 +9,17 @@ the absolute level have an easy task (docs/corpora.md).
 
 import hashlib
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from afn.common import paths
 from afn.common.errors import UserError
 from afn.common.labels import GENUINE, SPOOF
-from afn.corpora import official, splits
+from afn.corpora import splits
 from afn.corpora.datadir import Conditions, Utterance
+from afn.corpora.kind import Say
 from afn.corpora.official import PublishedCorpus
 
 FORMS = (  # a recording below one of the folders of each form
@@ -43,17 +43,14 @@ class Digits(PublishedCorpus):
     kind: Literal["digits"]
     seed: int = Field(default=1, description="of the division of the speakers into train, dev and eval")
 
-    def names_of_subsets(self) -> list[str]:
-        return list(SPEAKERS)
+    FIX: ClassVar[str] = FIX
 
     def identity(self) -> dict[str, Any]:
         names = "".join(f"{key}\n" for key in sorted(recordings(self.folder)))
         listed = hashlib.sha256(names.encode()).hexdigest()
         return {"kind": self.kind, "name": self.name, "seed": self.seed, "recordings": listed}
 
-    def utterances(
-        self, directory: Path, *, say: Callable[[str], None] = print, **options: Any
-    ) -> dict[str, list[Utterance]]:
+    def utterances(self, directory: Path, *, say: Say = print, **options: Any) -> dict[str, list[Utterance]]:
         found = recordings(self.folder)
         of_both = {key[:2] for key in found if key[3] == GENUINE} & {key[:2] for key in found if key[3] == SPOOF}
         if alone := sorted({key[:2] for key in found} - of_both):  # the repository holds a speaker who was not replayed
@@ -61,12 +58,9 @@ class Digits(PublishedCorpus):
         found = {key: path for key, path in found.items() if key[:2] in of_both}
         if not found:
             raise UserError(f"{self.folder}: holds no recordings of digits in both classes. {FIX}")
-        speakers = f"{len(of_both)} speakers"
-        counts = (
-            f"{len(found)} recordings of {speakers}",
-            f"{RECORDINGS} recordings of {sum(SPEAKERS.values())} speakers",
-        )
-        official.check_counts(self.folder, *counts, FIX, self.allow_missing, say)
+        counts = (len(found), len(of_both)), (RECORDINGS, sum(SPEAKERS.values()))
+        there, wanted = (f"{recordings} recordings of {speakers} speakers" for recordings, speakers in counts)
+        self.check_counts(self.folder, there, wanted, say)
         groups: dict[str, list[str]] = {}
         for language, number in sorted(of_both):
             groups.setdefault(language, []).append(_speaker(language, number))

@@ -12,7 +12,6 @@ without them every utterance is its own speaker, without conditions. With --allo
 `id program … |` (corpora/pipes.py). The table is described in corpora/label_table.py.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -20,24 +19,21 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from afn.common import files, paths
-from afn.common.config import Settings
 from afn.common.errors import UserError
 from afn.common.labels import SUBSETS
 from afn.corpora import datadir, label_table, pipes, splits
 from afn.corpora.datadir import Utterance
+from afn.corpora.kind import CorpusKind, Say
 
 PIPED = "piped"  # the folder below data/<corpus> for what pipes put out
 INPUTS = ("wav.scp", "utt2label", "utt2spk", "utt2cond", "segments")
 Shares = Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=3, max_length=3)]
 
-Say = Callable[[str], None]
 
-
-class OwnCorpus(Settings):
+class OwnCorpus(CorpusKind):
     """A corpus of the user's: a data directory for each subset, or one table of labels."""
 
     kind: Literal["datadir"]
-    name: str = Field(description="its folder under data/ and exp/")
     train: str | None = Field(default=None, description="a data directory; null: there is none")
     dev: str | None = Field(default=None, description="the same, for selection and calibration")
     eval: str | None = Field(default=None, description="the same, for the results")
@@ -50,7 +46,6 @@ class OwnCorpus(Settings):
     channel: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="of recordings with several, 1 for the first; null: several are an error"
     )
-    systems: dict[str, Any] = Field(default={}, description="settings that systems take on this corpus, by their kind")
 
     FOLDERS: ClassVar[tuple[str, ...]] = (PIPED,)
 

@@ -8,11 +8,10 @@ The ids and speakers of a member get its name as a prefix, so that they stay uni
 member; the other columns are those of all members, `-` where a member does not have one.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -26,6 +25,7 @@ from afn.corpora.asvspoof2019_pa import ASVspoof2019PA
 from afn.corpora.asvspoof2021_pa import ASVspoof2021PA
 from afn.corpora.datadir import Utterance
 from afn.corpora.digits import Digits
+from afn.corpora.kind import CorpusKind, Say
 from afn.corpora.own import OwnCorpus
 from afn.corpora.remasc import ReMASC
 from afn.corpora.simulation.randomised import Randomised
@@ -34,17 +34,13 @@ from afn.corpora.simulation.simulated import Simulated
 Member = ASVspoof2017 | ASVspoof2019PA | ASVspoof2021PA | ReMASC | Digits | OwnCorpus | Simulated | Randomised
 
 
-class Pool(config.Settings):
+class Pool(CorpusKind):
     """The subsets of several corpora, joined."""
 
     kind: Literal["pool"]
-    name: str = Field(description="its folder under data/ and exp/")
     members: Annotated[list[str], Field(min_length=1)] = Field(
         description="corpora: names in conf/corpora, or paths of YAMLs, relative to the repository"
     )
-    systems: dict[str, Any] = Field(default={}, description="settings that systems take on this corpus, by their kind")
-
-    FOLDERS: ClassVar[tuple[str, ...]] = ()
 
     def corpora(self) -> dict[str, Member]:
         """The members by name. Raises UserError for a YAML that cannot be used, and for two of one name."""
@@ -70,14 +66,11 @@ class Pool(config.Settings):
         members = {name: corpus.identity() for name, corpus in self.corpora().items()}
         return {"kind": self.kind, "name": self.name, "members": members}
 
-    def utterances(
-        self, directory: Path, *, say: Callable[[str], None] = print, **options: Any
-    ) -> dict[str, list[Utterance]]:
+    def utterances(self, directory: Path, *, say: Say = print, **options: Any) -> dict[str, list[Utterance]]:
         found: dict[str, dict[str, list[Utterance]]] = {}
         for name, corpus in self.corpora().items():
             # What a member makes itself, as simulated recordings, is where its own stage -2 expects it.
-            options["say"] = partial(_say_of, say, name)
-            subsets = corpus.utterances(directory.parent / name, **options)
+            subsets = corpus.utterances(directory.parent / name, say=partial(_say_of, say, name), **options)
             for subset, listed in subsets.items():
                 found.setdefault(subset, {})[name] = [_prefixed(name, utterance) for utterance in listed]
         found = {subset: found[subset] for subset in SUBSETS if subset in found}
@@ -88,7 +81,7 @@ class Pool(config.Settings):
         }
 
 
-def _say_of(say: Callable[[str], None], name: str, text: str) -> None:
+def _say_of(say: Say, name: str, text: str) -> None:
     say(f"{name}: {text}")
 
 

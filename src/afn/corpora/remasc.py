@@ -8,9 +8,9 @@ recordings (type 1), which were played back and not recorded by an array, are le
 """
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -19,6 +19,7 @@ from afn.common.errors import UserError
 from afn.common.labels import GENUINE, SPOOF
 from afn.corpora import official, splits
 from afn.corpora.datadir import UNKNOWN, Conditions, Utterance
+from afn.corpora.kind import Say
 from afn.corpora.official import PublishedCorpus
 
 COLUMNS = ("id", "type", "speaker", "environment", "position", "source", "playback", "recorder", "seconds")
@@ -44,53 +45,44 @@ class ReMASC(PublishedCorpus):
     dev: Share = Field(default=0.3, description="share of the speakers of core that become dev")
     seed: int = Field(default=1, description="of the division of the speakers")
 
+    FIX: ClassVar[str] = FIX
+
     @model_validator(mode="after")
     def _known_channel(self) -> Self:
         if self.channel > CHANNELS[self.recorder]:
             raise ValueError(f"channel: {self.channel} must be at most {CHANNELS[self.recorder]} for this recorder")
         return self
 
-    def meta(self, part: str) -> Path:
-        return self.folder / part / "meta.csv"
+    @property
+    def lists(self) -> dict[str, Path]:
+        """Where the list of each part of the corpus should be."""
+        return {part: self.folder / part / "meta.csv" for part in ("core", "eval")}
 
     def names_of_subsets(self) -> list[str]:
-        return [*(("train", "dev") if self.meta("core").is_file() else ()), "eval"]
+        return [*(("train", "dev") if self.lists["core"].is_file() else ()), "eval"]
 
     def identity(self) -> dict[str, Any]:
         chosen = {"recorder": self.recorder, "channel": self.channel, "dev": self.dev, "seed": self.seed}
-        lists = {part: path for part in ("core", "eval") if (path := self.meta(part)).is_file()}
-        return self.described(
-            lists, (wav for part in lists for wav in (self.folder / part / "data").glob("*.wav")), **chosen
-        )
+        wavs = (w for path in self.lists.values() if path.is_file() for w in path.parent.glob("data/*.wav"))
+        return self.described(self.lists, wavs, **chosen)
 
-    def utterances(
-        self, directory: Path, *, say: Callable[[str], None] = print, **options: Any
-    ) -> dict[str, list[Utterance]]:
-        absent = [part for part in ("core", "eval") if not self.meta(part).is_file()]
-        if len(absent) == 2 or (absent and not self.allow_missing):
-            raise UserError(f"{self.meta(absent[0])}: no such file. {FIX}")
-        for part in absent:
-            say(f"{part}: no meta.csv; left out")
-        listed = {part: list(self._read(part)) for part in ("core", "eval") if part not in absent}
-        counts = official.in_words(official.counted([u for part in listed.values() for u in part]))
-        wanted, where = official.in_words(COUNTS[self.recorder]), f"{self.folder}: recorder {self.recorder}"
-        options = {"fix": FIX, "allow_missing": self.allow_missing, "say": say}
-        official.check_counts(where, counts, wanted, **options)
-        found = {}
-        for part, of_part in listed.items():
-            found[part] = official.present(part, of_part, [self.folder / part / "data"], **options)
-        found = official.kept(found, self.folder, FIX)
-        if core := found.pop("core", None):
+    def utterances(self, directory: Path, *, say: Say = print, **options: Any) -> dict[str, list[Utterance]]:
+        listed = {part: list(self._read(part, path)) for part, path in self.existing(self.lists, say).items()}
+        counts = official.counted(u for part in listed.values() for u in part), COUNTS[self.recorder]
+        found, wanted = map(official.in_words, counts)
+        self.check_counts(f"{self.folder}: recorder {self.recorder}", found, wanted, say)
+        folders = {part: [path.parent / "data"] for part, path in self.lists.items()}
+        present = self.kept({part: self.present(part, of, folders[part], say) for part, of in listed.items()})
+        if core := present.pop("core", None):
             speakers = sorted({utterance.speaker for utterance in core})
             subset_of = splits.by_speaker({"": speakers}, {"train": 1 - self.dev, "dev": self.dev}, self.seed)
             divided = {subset: [u for u in core if subset_of[u.speaker] == subset] for subset in ("train", "dev")}
-            found = {**divided, **found}
-        return found
+            present = {**divided, **present}
+        return present
 
-    def _read(self, part: str) -> Iterator[Utterance]:
+    def _read(self, part: str, path: Path) -> Iterator[Utterance]:
         """The genuine and replayed recordings of the recorder; `wav` is the bare file name."""
         conditions, seen = Conditions(CONDITIONS), set[str]()
-        path = self.meta(part)
         with path.open(encoding="utf-8-sig", newline="") as file:
             for number, row in enumerate(csv.reader(file, skipinitialspace=True), 1):
                 where, fields = f"{path}:{number}", [field.strip() for field in row]

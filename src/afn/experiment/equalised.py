@@ -6,7 +6,7 @@ writes  data/<corpus>_equalised/{eval,equalised}/                   the data dir
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,6 +17,7 @@ from afn.common.paths import located, portable
 from afn.common.progress import Progress
 from afn.corpora import datadir
 from afn.corpora.datadir import Utterance
+from afn.corpora.kind import CorpusKind
 from afn.corpora.recordings import SAMPLE_RATE
 from afn.experiment import other_corpora, preparation, provenance
 from afn.experiment.command_line import Stage
@@ -32,21 +33,13 @@ def name(corpus: str) -> str:
     return f"{corpus}_equalised"
 
 
-@dataclass(frozen=True)
-class Equalised:
-    """The equalised recordings of the corpus in `of`; a `CorpusKind`."""
+class Equalised(CorpusKind):
+    """The equalised recordings of the corpus in `of`."""
 
+    kind: str = "equalised"
     of: Layout
 
     FOLDERS: ClassVar[tuple[str, ...]] = ("equalised",)
-
-    @property
-    def name(self) -> str:
-        return name(self.of.corpus)
-
-    @property
-    def systems(self) -> dict[str, Any]:
-        return {}
 
     def inputs(self) -> dict[str, Path]:
         return {}
@@ -55,9 +48,9 @@ class Equalised:
         return [SUBSET]
 
     def identity(self) -> dict[str, Any]:
-        return {"kind": "equalised", "recordings": datadir.recordings_hash(self.of.subset(SUBSET))}
+        return {"kind": self.kind, "recordings": datadir.recordings_hash(self.of.subset(SUBSET))}
 
-    def utterances(self, directory: Path, *, jobs: int, **options: Any) -> dict[str, list[Utterance]]:
+    def utterances(self, directory: Path, *, jobs: int = 1, **options: Any) -> dict[str, list[Utterance]]:
         folder = directory / self.FOLDERS[0]
         owned.claim(folder)
         listed = datadir.read(self.of.subset(SUBSET))
@@ -69,6 +62,10 @@ class Equalised:
         return {SUBSET: found}
 
 
+def _corpus(of: Layout) -> Equalised:
+    return Equalised(name=name(of.corpus), of=of)
+
+
 def _equalise(folder: Path, utterance: Utterance) -> Utterance:
     wav = folder / f"{utterance.utt}.wav"
     samples = audio.read(located(utterance.wav), SAMPLE_RATE)
@@ -78,7 +75,7 @@ def _equalise(folder: Path, utterance: Utterance) -> Utterance:
 
 def current(layout: Layout) -> bool:
     """Whether the equalised recordings of a corpus are made from its eval recordings of now."""
-    return record.current(layout.data / name(layout.corpus), Equalised(layout).identity())
+    return record.current(layout.data / name(layout.corpus), _corpus(layout).identity())
 
 
 def score(here: Stage, experiments: Iterable[Experiment], jobs: int, say: Callable[[str], None] = print) -> None:
@@ -88,7 +85,7 @@ def score(here: Stage, experiments: Iterable[Experiment], jobs: int, say: Callab
     """
     if not here.layout.subset(SUBSET).is_dir():
         raise UserError(f"{here.layout.subset(SUBSET)}: no such folder. --audit needs a corpus with an eval set.")
-    corpus = Equalised(here.layout)
+    corpus = _corpus(here.layout)
     preparation.prepare(corpus, replace(here.layout, corpus=corpus.name), jobs=jobs, force=here.force, say=say)
     for experiment in experiments:
         if not experiment.averaged_seeds:

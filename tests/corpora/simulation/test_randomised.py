@@ -75,9 +75,9 @@ def test_an_utterance_depends_on_seed_and_id_alone(made, tmp_path):
     for subset in reversed(planned):
         for trial in reversed(planned[subset]):
             recorded, _ = soundfile.read(wav_path(root / "simulated", subset, trial.utt), dtype="int16")
-            assert np.array_equal(studio.make(trial), recorded)
+            assert np.array_equal(studio(trial), recorded)
     other = corpus("seed=1")
-    assert not any(np.array_equal(other.studio().make(t), studio.make(t)) for t in planned["dev"])
+    assert not any(np.array_equal(other.studio()(t), studio(t)) for t in planned["dev"])
 
 
 @pytest.mark.slow
@@ -108,7 +108,7 @@ def test_real_speakers_and_measured_responses_are_divided_among_the_subsets(real
             noise=mixed.channel.covert.noise.replace(snr=(50, 50)),
         )
     )
-    recording = mixed.replace(channel=clean).studio().make(trial)
+    recording = mixed.replace(channel=clean).studio()(trial)
     frequency = np.abs(np.fft.rfft(recording.astype(float), 16000)).argmax()
     assert frequency % 400 == pytest.approx(0, abs=3)
 
@@ -127,7 +127,7 @@ def test_neither_level_nor_duration_nor_noise_separates_the_classes():
     large = corpus(*sizes)
     studio, values = large.studio(), {"genuine": [], "spoof": []}
     for trial in large.trials()["train"]:
-        samples = studio.make(trial).astype(float)
+        samples = studio(trial).astype(float)
         frames = np.sqrt((samples[: len(samples) // 320 * 320].reshape(-1, 320) ** 2).mean(axis=1)) + 1
         values[trial.label].append((samples.std(), np.abs(samples).max(), len(samples), frames.min()))
     genuine, spoof = (np.array(values[label]) for label in ("genuine", "spoof"))

@@ -14,7 +14,6 @@ import soundfile
 from afn.common import config, owned
 from afn.common.errors import UserError
 from afn.corpora import asvspoof2017
-from afn.corpora.simulation import simulated
 from afn.corpora.simulation.generation import generate, protocol_path, wav_path
 from afn.corpora.simulation.simulated import Simulated
 
@@ -99,14 +98,13 @@ def test_tree_and_protocols_have_the_official_form_and_the_sizes_asked_for(small
 
 
 def test_speakers_are_disjoint_and_numbered_through_the_subsets():
-    speakers = {name: {trial.speaker for trial in found} for name, found in simulated.trials(corpus()).items()}
+    speakers = {name: {trial.speaker for trial in found} for name, found in corpus().trials().items()}
     assert speakers == {"train": set(range(10)), "dev": set(range(10, 16)), "eval": set(range(16, 28))}
-    studio = simulated.Studio(corpus())
-    assert len({(voice.accent, voice.variant) for voice in studio.speech.cast}) == 28
+    assert len({(voice.accent, voice.variant) for voice in corpus().studio().speech.cast}) == 28
 
 
 def test_rooms_and_devices_are_disjoint_but_for_a_few_configurations_that_recur_in_eval():
-    made = simulated.trials(corpus())
+    made = corpus().trials()
     replays = {
         name: {(trial.room, trial.playback, trial.recorder) for trial in found if trial.label == "spoof"}
         for name, found in made.items()
@@ -214,8 +212,7 @@ def test_real_speech_and_measured_responses_of_73_speakers(tmp_path):
     speakers = ("train.speakers=30", "dev.speakers=13", "eval.speakers=30")
     sizes = ("train.genuine=30", "train.spoof=30", "dev.genuine=13", "dev.spoof=13", "eval.genuine=30", "eval.spoof=60")
     real = (f"speech={REAL_DATA}/speech", f"impulse_responses={REAL_DATA}/impulse_responses")
-    generate(corpus(*speakers, *sizes, *real), tmp_path)
-    found = asvspoof2017.utterances(tmp_path, official=False)
+    found = corpus(*speakers, *sizes, *real).utterances(tmp_path)
     assert len({u.speaker for subset in found.values() for u in subset}) == 73
     for wav in tmp_path.rglob("*.wav"):
         samples, _ = soundfile.read(wav)

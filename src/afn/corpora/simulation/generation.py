@@ -1,6 +1,8 @@
 """What generated corpora share: recordings and protocols in the form of ASVspoof 2017 V2."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -8,14 +10,14 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from afn.augment import source_audio
-from afn.common import config, files, owned
-from afn.common.config import Settings
+from afn.common import config, files, owned, paths
 from afn.common.labels import SUBSETS
 from afn.common.parallel import ordered_map
 from afn.common.progress import Progress
 from afn.corpora import asvspoof2017
 from afn.corpora.asvspoof2017 import PROTOCOL_FOLDER, PROTOCOLS, RECORDINGS
 from afn.corpora.datadir import Utterance
+from afn.corpora.kind import CorpusKind
 from afn.corpora.recordings import SAMPLE_RATE
 from afn.corpora.simulation.plan import LETTERS
 from afn.features import audio
@@ -37,14 +39,10 @@ class AnyTrial(Protocol):
         """Its line of the official protocol: seven columns."""
 
 
-class AnyStudio(Protocol):
-    """Generates the utterances of a corpus, one at a time, each a function of the settings and its id alone."""
-
-    def make(self, trial: Any) -> np.ndarray:
-        """The recording of `trial`: int16[N]."""
+Studio = Callable[[Any], np.ndarray]  # makes the recording int16[N] of a trial
 
 
-class Generated(Settings):
+class Generated(CorpusKind):
     """Base class of corpora whose recordings are computed."""
 
     FOLDERS: ClassVar[tuple[str, ...]] = (TREE,)
@@ -54,17 +52,17 @@ class Generated(Settings):
         """The settings of each subset."""
         return {name: getattr(self, name) for name in SUBSETS}
 
+    @abstractmethod
     def folders(self) -> dict[str, list[Path]]:
         """The folders of real source audio that are given, by the name of their setting."""
-        raise NotImplementedError
 
+    @abstractmethod
     def trials(self) -> Mapping[str, Sequence[AnyTrial]]:
         """Every utterance by subset, in the order of the protocols."""
-        raise NotImplementedError
 
-    def studio(self) -> AnyStudio:
-        """What makes the recordings. Raises UserError for unusable speech or responses."""
-        raise NotImplementedError
+    @abstractmethod
+    def studio(self) -> Studio:
+        """Makes recordings, each a function of the settings and its trial; UserError for unusable source audio."""
 
     def inputs(self) -> dict[str, Path]:
         return {
@@ -73,11 +71,8 @@ class Generated(Settings):
             for k, folder in enumerate(folders)
         }
 
-    def names_of_subsets(self) -> list[str]:
-        return list(SUBSETS)
-
     def identity(self) -> dict[str, Any]:
-        return {"name": self.name, **self.recipe()}  # type: ignore[attr-defined]
+        return {"name": self.name, **self.recipe()}
 
     def recipe(self) -> dict[str, Any]:
         """The settings that the recordings depend on, and the files of real source audio by name and size."""
@@ -93,10 +88,13 @@ class Generated(Settings):
         return recipe
 
     def utterances(
-        self, directory: Path, *, jobs: int, force: bool = False, say: Callable[[str], None] = print, **options: Any
+        self, directory: Path, *, jobs: int = 1, force: bool = False, **options: Any
     ) -> dict[str, list[Utterance]]:
-        generate(self, directory / TREE, jobs, force)
-        return asvspoof2017.utterances(directory / TREE, official=False, say=say)
+        root = directory / TREE
+        generate(self, root, jobs, force)
+        listed = {subset: asvspoof2017.read_protocol(protocol_path(root, subset)) for subset in SUBSETS}
+        folders = {subset: paths.portable(root / RECORDINGS[subset]) for subset in SUBSETS}
+        return {subset: [replace(u, wav=f"{folders[subset]}/{u.wav}") for u in of] for subset, of in listed.items()}
 
 
 def generate(corpus: Generated, root: Path, jobs: int = 1, force: bool = False) -> None:
@@ -121,10 +119,10 @@ def generate(corpus: Generated, root: Path, jobs: int = 1, force: bool = False) 
         files.write_text(protocol_path(root, name), "".join(f"{trial.protocol}\n" for trial in subset))
 
 
-def _write(studio: AnyStudio, unit: list[tuple[AnyTrial, Path]]) -> int:
+def _write(studio: Studio, unit: list[tuple[AnyTrial, Path]]) -> int:
     """Write the recordings of a unit of work. Returns how many."""
     for trial, wav in unit:
-        audio.write(wav, studio.make(trial), SAMPLE_RATE)
+        audio.write(wav, studio(trial), SAMPLE_RATE)
     return len(unit)
 
 

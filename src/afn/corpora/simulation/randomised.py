@@ -60,7 +60,6 @@ class Randomised(Generated):
     """A generated corpus in which every utterance has its own channel; ranges are [least, most]."""
 
     kind: Literal["randomised"]
-    name: str = Field(description="its folder under data/ and exp/")
     seed: int = Field(description="another seed: other speakers, words and channels")
     train: SubsetSize
     dev: SubsetSize
@@ -78,7 +77,6 @@ class Randomised(Generated):
     impulse_responses: str | list[str] | None = Field(
         default=None, description="folders of measured rooms and devices, for the shares `measured`; null: none"
     )
-    systems: dict[str, Any] = Field(default={}, description="settings that systems take on this corpus, by their kind")
 
     @model_validator(mode="after")
     def _changes_are_known(self) -> Self:
@@ -130,7 +128,7 @@ class RandomisedTrial:
 
 
 class RandomisedStudio:
-    """Generates the utterances, each a function of the settings and its id alone."""
+    """Makes the recordings of a randomised corpus."""
 
     def __init__(self, corpus: Randomised):
         self.corpus, self.real, self.text = corpus, _real_speakers(corpus), corpus.model_dump_json()
@@ -139,7 +137,7 @@ class RandomisedStudio:
         for folder in corpus.folders().get("impulse_responses", ()):
             responses.files(folder)
 
-    def make(self, trial: RandomisedTrial) -> np.ndarray:
+    def __call__(self, trial: RandomisedTrial) -> np.ndarray:
         """The recording of `trial`: int16[N]."""
         rng = stream(self.corpus.seed, trial.utt, "speech")
         count, before, after = (

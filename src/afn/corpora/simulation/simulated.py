@@ -5,7 +5,7 @@ It lets everything run without the real recordings. Results on it say nothing ab
 
 from itertools import accumulate
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -24,7 +24,6 @@ class Simulated(Generated):
     """A generated corpus: genuine and replayed speech in simulated or measured rooms; ranges are [least, most]."""
 
     kind: Literal["simulated"]
-    name: str = Field(description="its folder under data/ and exp/")
     seed: int = Field(description="another seed: other voices, rooms, devices and positions")
     train: SubsetPlan
     dev: SubsetPlan
@@ -41,7 +40,6 @@ class Simulated(Generated):
     impulse_responses: str | None = Field(
         default=None, description="a folder of measured rooms and devices; null: simulated ones"
     )
-    systems: dict[str, Any] = Field(default={}, description="settings that systems take on this corpus, by their kind")
 
     @model_validator(mode="after")
     def _codes_are_known(self) -> Self:
@@ -57,14 +55,18 @@ class Simulated(Generated):
         return {name: [user_path(path)] for name, path in given.items() if path}
 
     def trials(self) -> dict[str, list[Trial]]:
-        return trials(self)
+        firsts = accumulate((subset.speakers for subset in self.subsets.values()), initial=0)
+        return {
+            name: plan(name, subset, first, self.acoustics.microphones, self.seed)
+            for (name, subset), first in zip(self.subsets.items(), firsts, strict=False)
+        }
 
     def studio(self) -> "Studio":
         return Studio(self)
 
 
 class Studio:
-    """Generates the utterances of a corpus, one at a time, each a function of the settings and its id alone."""
+    """Makes the recordings of a simulated corpus."""
 
     def __init__(self, corpus: Simulated):
         self.corpus = corpus
@@ -77,18 +79,9 @@ class Studio:
         measured = None if corpus.impulse_responses is None else user_path(corpus.impulse_responses)
         self.chain = RecordingChain(corpus.acoustics, corpus.seed, SAMPLE_RATE, measured)
 
-    def make(self, trial: Trial) -> np.ndarray:
+    def __call__(self, trial: Trial) -> np.ndarray:
         """The recording of `trial`: int16[N]."""
         rng = stream(self.corpus.seed, trial.utt, "speech")
         before, after = (round(between(rng, self.corpus.silence) * SAMPLE_RATE) for _ in range(2))
         spoken = self.speech.utter(trial.speaker, trial.phrase, rng)
         return self.chain.record(np.pad(spoken, (before, after)), slice(before, before + len(spoken)), trial)
-
-
-def trials(corpus: Simulated) -> dict[str, list[Trial]]:
-    """Every utterance by subset, in the order of the protocols; speakers are numbered through train, dev and eval."""
-    firsts = accumulate((subset.speakers for subset in corpus.subsets.values()), initial=0)
-    return {
-        name: plan(name, subset, first, corpus.acoustics.microphones, corpus.seed)
-        for (name, subset), first in zip(corpus.subsets.items(), firsts, strict=False)
-    }
