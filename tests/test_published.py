@@ -3,8 +3,6 @@
 The i-vectors, background model, mixtures and scores are those of Chettri et al. (arXiv 2010.07913).
 """
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -29,7 +27,8 @@ def front():
 
 
 @pytest.fixture
-def published(real_data):
+def ivectors(real_data):
+    """Published i-vectors, and the models behind them."""
     return np.load(real_data / "asvspoof2017" / "published" / "ivectors.npz")
 
 
@@ -40,32 +39,23 @@ def recordings(real_data, front):
             yield wav.stem, front(wav.stem, audio.convert(wav, front.sample_rate)[0])
 
 
-def scores(real_data, system, subset):
-    """Utterance -> published score, in the order of the protocol; and which of them are genuine."""
-    protocol = next((real_data / "asvspoof2017" / "protocol_V2").glob(f"*_{subset}.*.txt"))
-    listed = [line.split()[:2] for line in protocol.read_text().splitlines()]
-    lines = (real_data / "scores" / system / f"{subset}_prediction.txt").read_text().splitlines()
-    found = {Path(utt).stem: float(line.split()[-1]) for (utt, _), line in zip(listed, lines, strict=True)}
-    return found, np.array([label == "genuine" for _, label in listed])
-
-
 @pytest.mark.parametrize(("subset", "percent"), [("train", 2.46), ("dev", 10.52)])
-def test_whitening_wccn_and_the_cosine_give_the_published_scores_of_the_published_ivectors(published, subset, percent):
-    genuine = published["train_genuine"]
-    projection = Projection.fit(published["train"], genuine, centre=True, whiten=True, wccn=True, unit=False)
-    backend = CosineBackend.fit(projection(published["train"]), genuine)
-    ours, genuine = backend.score(projection(published[subset])), published[f"{subset}_genuine"]
-    np.testing.assert_allclose(ours, published[f"{subset}_cosine_scores"], atol=6e-5)  # they have four decimals
+def test_whitening_wccn_and_the_cosine_give_the_published_scores_of_the_published_ivectors(ivectors, subset, percent):
+    genuine = ivectors["train_genuine"]
+    projection = Projection.fit(ivectors["train"], genuine, centre=True, whiten=True, wccn=True, unit=False)
+    backend = CosineBackend.fit(projection(ivectors["train"]), genuine)
+    ours, genuine = backend.score(projection(ivectors[subset])), ivectors[f"{subset}_genuine"]
+    np.testing.assert_allclose(ours, ivectors[f"{subset}_cosine_scores"], atol=6e-5)  # they have four decimals
     assert 100 * eer.convex_hull_eer(ours[genuine], ours[~genuine]) == pytest.approx(percent, abs=0.005)
 
 
-def test_front_end_and_extractor_give_the_published_ivectors_of_real_recordings(real_data, published, front):
-    ubm = DiagonalGMM(*(published[f"ubm_{name}"] for name in ("weights", "means", "variances")))
-    extractor = IVectorExtractor(ubm, published["loadings"], None, None, None, 0.0)  # posteriors are not pruned
+def test_front_end_and_extractor_give_the_published_ivectors_of_real_recordings(real_data, ivectors, front):
+    ubm = DiagonalGMM(*(ivectors[f"ubm_{name}"] for name in ("weights", "means", "variances")))
+    extractor = IVectorExtractor(ubm, ivectors["loadings"], None, None, None, 0.0)  # posteriors are not pruned
     known = {
         utt: vector
         for subset in ("train", "dev")
-        for utt, vector in zip(published[f"{subset}_utterances"], published[subset], strict=True)
+        for utt, vector in zip(ivectors[f"{subset}_utterances"], ivectors[subset], strict=True)
     }
     count = 0
     for utt, features in recordings(real_data, front):
@@ -75,7 +65,7 @@ def test_front_end_and_extractor_give_the_published_ivectors_of_real_recordings(
     assert count == 13
 
 
-def test_front_end_and_mixtures_give_the_published_scores_of_real_recordings(real_data, front):
+def test_front_end_and_mixtures_give_the_published_scores_of_real_recordings(real_data, published_scores, front):
     parameters = np.load(real_data / "asvspoof2017" / "published" / "gmm.npz")
     genuine, spoof = (
         DiagonalGMM(
@@ -85,7 +75,7 @@ def test_front_end_and_mixtures_give_the_published_scores_of_real_recordings(rea
         )
         for label in ("genuine", "spoof")
     )
-    known = scores(real_data, "gmm", "train")[0] | scores(real_data, "gmm", "dev")[0]
+    known = published_scores("gmm", "train")[1] | published_scores("gmm", "dev")[1]
     for utt, features in recordings(real_data, front):
         frames = torch.from_numpy(features).double()
         ours = (genuine.log_likelihood(frames) - spoof.log_likelihood(frames)).mean()
@@ -96,9 +86,9 @@ def test_front_end_and_mixtures_give_the_published_scores_of_real_recordings(rea
     ("system", "percent"),
     [("gmm", (0.83, 9.06, 13.74)), ("cnn1", (0.00, 7.60, 10.67)), ("cosine", (2.46, 10.52, 14.76))],
 )
-def test_published_scores_have_their_published_convex_hull_eer(real_data, system, percent):
+def test_published_scores_have_their_published_convex_hull_eer(published_scores, system, percent):
     for subset, expected in zip(("train", "dev", "eval"), percent, strict=True):
-        found, genuine = scores(real_data, system, subset)
-        values = np.array(list(found.values()))
-        eer_found = eer.convex_hull_eer(values[genuine], values[~genuine])
-        assert 100 * eer_found == pytest.approx(expected, abs=0.005), subset
+        trials, found = published_scores(system, subset)
+        values = trials.vector(found)
+        found_eer = eer.convex_hull_eer(values[trials.genuine], values[~trials.genuine])
+        assert 100 * found_eer == pytest.approx(expected, abs=0.005), subset

@@ -64,7 +64,7 @@ def killed_once(marker: Path) -> int:
 
 
 def session(commands: list[tuple[int, list[str]]], log: str) -> None:
-    """Run stages (number, sys.argv) as programs in a session of their own, as run.sh does, with all output in `log`."""
+    """Run stages (number, sys.argv) as programs in a new session, as run.sh does, with all output in `log`."""
     import stages
 
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -23,7 +23,7 @@ def row(*changes, name="ivector_cosine"):
 
 
 def subset(name, seed, utterances=24, frames=60, dimension=5, components=4):
-    """Frames around well separated means; a direction of its own for every component tells the classes apart."""
+    """Frames around well separated means; in every component the classes differ along one direction."""
     model = np.random.default_rng(0)
     means = 20 * model.standard_normal((components, dimension))
     loadings = model.standard_normal((components, dimension, 2))
@@ -41,7 +41,7 @@ def subset(name, seed, utterances=24, frames=60, dimension=5, components=4):
 
 
 def margin(system, subset):
-    """The share of pairs of a genuine and a spoofed utterance that the system orders rightly."""
+    """The fraction of pairs of a genuine and a spoofed utterance that the system orders correctly."""
     scores = system.score(subset)
     assert list(scores) == subset.utterances
     genuine, spoof = ([s for u, s in scores.items() if subset.labels[u] == label] for label in ("genuine", "spoof"))

@@ -26,20 +26,29 @@ def crossed():
 
 
 @pytest.fixture(scope="session")
-def published(real_data):
-    """Subset -> (trials of ASVspoof 2017 V2, system -> published scores by utterance)."""
-    found = {}
-    for subset in ("dev", "eval"):
+def published_scores(real_data):
+    """A function: trials of a subset of ASVspoof 2017 V2, and the scores by utterance that others published for it."""
+
+    def read(system, subset):
         protocol = real_data / "asvspoof2017" / asvspoof2017.PROTOCOL_FOLDER / asvspoof2017.PROTOCOLS[subset]
         trials = Trials.of(asvspoof2017.read_protocol(protocol))
-        named, bare = (
-            (real_data / "scores" / system / f"{subset}_prediction.txt").read_text().splitlines()
-            for system in ("gmm", "cnn1")
+        # Scores are in the order of the protocol, some behind their utterance.
+        lines = (real_data / "scores" / system / f"{subset}_prediction.txt").read_text().splitlines()
+        return trials, {utt: float(line.split()[-1]) for utt, line in zip(trials.utts, lines, strict=True)}
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def published(published_scores):
+    """Subset -> (trials, system -> published scores by utterance)."""
+    return {
+        subset: (
+            published_scores("gmm", subset)[0],
+            {name: published_scores(name, subset)[1] for name in ("gmm", "cnn1")},
         )
-        gmm = {line.split()[0].removesuffix(".wav"): float(line.split()[2]) for line in named}
-        cnn = dict(zip(trials.utts, map(float, bare), strict=True))  # scores alone, in the order of the protocol
-        found[subset] = trials, {"gmm": gmm, "cnn1": cnn}
-    return found
+        for subset in ("dev", "eval")
+    }
 
 
 @pytest.fixture(scope="session")

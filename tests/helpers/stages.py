@@ -24,6 +24,11 @@ WITH_SYSTEM = (-1, 0, 1, 2)
 PARALLEL = (-2, -1, 3)
 
 
+def overrides(*settings: str) -> list[str]:
+    """The words of a command line that override `settings`: NAME=VALUE each."""
+    return [word for setting in settings for word in ("--set", setting)]
+
+
 class Outcome(NamedTuple):
     """How a script ended: exit code, stdout and stderr."""
 

@@ -10,12 +10,13 @@ from afn.experiment import provenance
 from afn.experiment.layout import TRAINED
 from afn.features import front_end
 from afn.systems import registry
-from stages import Pipeline
+from made_up_recordings import write_lists
+from stages import Pipeline, overrides
 
 LABELS = {"g01_male_us": "genuine", "g02_female_gb": "spoof", "g03_short030": "genuine", "g07_tiny250": "spoof"}
 FRAMES = 250  # of the networks: g01_male_us has 330, the others fewer
 SETTINGS = [f"model.frames={FRAMES}", "train.epochs=1", "features.backend=native"]
-ROW = ["--system", "lcnn", *(word for setting in SETTINGS for word in ("--set", setting))]
+ROW = ["--system", "lcnn", *overrides(*SETTINGS)]
 
 
 @functools.cache
@@ -25,16 +26,11 @@ def trained(session: Path, golden: Path) -> Path:
     `session` is the folder of the test session, where it is made once.
     """
     folder = session / "trained"
-    lines = ["kind: datadir", "name: mine"]
-    for subset in ("train", "dev", "eval"):
-        directory = folder / "mine" / subset
-        directory.mkdir(parents=True)
-        ids = {utt: utt if subset == "dev" else f"{subset}_{utt}" for utt in LABELS}
-        (directory / "wav.scp").write_text("".join(f"{ids[utt]} {golden / utt}.wav\n" for utt in LABELS))
-        (directory / "utt2label").write_text("".join(f"{ids[utt]} {label}\n" for utt, label in LABELS.items()))
-        lines.append(f"{subset}: {directory}")
-    (folder / "mine.yaml").write_text("".join(f"{line}\n" for line in lines))
-    Pipeline(folder, folder / "mine.yaml", *ROW, "--seeds", "1-2").run((-2, -1, 0, 2))
+    subsets = {
+        subset: {f"{prefix}{utt}": (golden / f"{utt}.wav", label) for utt, label in LABELS.items()}
+        for subset, prefix in (("train", "train_"), ("dev", ""), ("eval", "eval_"))
+    }
+    Pipeline(folder, write_lists(folder, "mine", subsets), *ROW, "--seeds", "1-2").run((-2, -1, 0, 2))
     return folder
 
 
