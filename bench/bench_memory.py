@@ -1,13 +1,10 @@
 """Peak memory of extraction, of scoring, and of scoring another corpus: 20,000 utterances beside 200.
 
-    python bench/bench_memory.py [--utterances 20000] [--few 200]
-
 All of them stream: only the lists grow with the corpus, by about 1 kB per utterance. One recording of 0.3 s is listed
 as often as needed, and a small Light CNN scores it, from archives or, as another corpus, with features computed on the
 way. Each stage runs in its own process, whose peak the system reports.
 """
 
-import argparse
 import os
 import subprocess
 import sys
@@ -18,7 +15,7 @@ import numpy as np
 
 from afn.common.paths import ROOT
 from afn.features import audio
-from measuring import Row, show
+from measuring import Row
 
 UTTERANCES, FEW = 20_000, 200
 GOAL = 0.9  # of the ratio: only a line of a list per utterance grows with the corpus
@@ -43,24 +40,17 @@ print("peak", measuring.peak())
 """
 
 
-def measure(utterances: int = UTTERANCES, few: int = FEW) -> list[Row]:
-    """A row for each of MEASURED: the peak of `utterances` beside that of `few`, in MB."""
-    many, beside = (peaks(count) for count in (utterances, few))
+def measure() -> list[Row]:
+    """A row for each of MEASURED: the peak of many utterances beside that of few, in MB."""
+    many, few = peaks(UTTERANCES), peaks(FEW)
     return [
-        Row(
-            f"{what}, {utterances} utterances",
-            "MB",
-            many[stage] / 1e6,
-            beside[stage] / 1e6,
-            f"{few} utterances",
-            goal=GOAL,
-        )
+        Row(f"{what}, {UTTERANCES} utterances", "MB", many[stage], few[stage], f"{FEW} utterances", goal=GOAL)
         for stage, what in MEASURED.items()
     ]
 
 
 def peaks(count: int) -> dict[str, float]:
-    """The peak memory in bytes of every stage on a corpus whose evaluation set has `count` utterances."""
+    """The peak memory in MB of every stage on a corpus whose evaluation set has `count` utterances."""
     with tempfile.TemporaryDirectory() as folder:
         corpus = write(Path(folder), {"train": 4, "dev": 4, "eval": count})
         found = {stage: peak(stage, corpus) for stage in STAGES}
@@ -88,7 +78,7 @@ def write(folder: Path, sizes: dict[str, int]) -> Path:
 
 
 def peak(stage: str, corpus: Path, *more: object) -> float:
-    """The peak memory in bytes of a stage on a corpus, whose output goes beside its YAML."""
+    """The peak memory in MB of a stage on a corpus, whose output goes beside its YAML."""
     arguments = ["--corpus", corpus, "--data", corpus.parent / "data", "--exp", corpus.parent / "exp"]
     arguments += [] if stage == "prepare" else SYSTEM
     arguments += ["--nj", 1] if stage in ("prepare", "extract", "score") else []
@@ -99,16 +89,4 @@ def peak(stage: str, corpus: Path, *more: object) -> float:
     done = subprocess.run(
         [str(word) for word in command], stdout=subprocess.PIPE, env=environment, text=True, check=True
     )
-    return float(done.stdout.split()[-1])
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--utterances", type=int, default=UTTERANCES, help="(default %(default)s)")
-    parser.add_argument("--few", type=int, default=FEW, help="(default %(default)s)")
-    arguments = parser.parse_args()
-    show(measure(arguments.utterances, arguments.few))
-
-
-if __name__ == "__main__":
-    main()
+    return float(done.stdout.split()[-1]) / 1e6

@@ -1,17 +1,13 @@
 """How many times faster than real time spectrograms are made, from recordings on disk to an archive.
 
-    python bench/bench_spectrogram.py
-
-Reading, log power spectrogram, sliding mean and writing, with Kaldi's dither and without; files lie in memory where the
-system has a folder for that, so that no disk is measured. A core's figure counts the seconds of the processor that one
-process takes, which what else the machine does hardly changes; that of all cores is by the clock, workers' start
-included. Where Kaldi is installed its own programs run over the same recordings.
+Reading, log power spectrogram, sliding mean and writing, with Kaldi's dither and without; files are in memory where the
+system has a folder for that, so that no disk is measured. A core's figure counts the processor seconds of one process,
+which other load hardly changes; that of all cores is by the clock, with the start of the workers. Where Kaldi is
+installed, its own programs run over the same recordings.
 """
 
-import argparse
 import os
 import shutil
-import statistics
 import tempfile
 import time
 from functools import partial
@@ -24,7 +20,7 @@ from afn.common.paths import ROOT
 from afn.features import archives, kaldi, parts
 from afn.features.front_end import SpectrogramFrontEnd
 from afn.features.kaldi_options import SpectrogramOptions
-from measuring import Row, show, side_by_side
+from measuring import Row, side_by_side
 
 RATE = 16000  # Hz
 SECONDS = 3.5  # of an utterance: the mean of ASVspoof 2017
@@ -33,23 +29,29 @@ WINDOW = 300  # frames of the sliding mean
 ROOM = 4e9  # bytes
 
 
-def measure(repeats: int = 5, utterances: int = 100, jobs: int | None = None) -> list[Row]:
+def measure(repeats: int = 5, utterances: int = 100) -> list[Row]:
     """Real-time factors of a core and of all, and what the real corpus takes."""
-    jobs = jobs or os.cpu_count()
+    jobs = os.cpu_count()
     in_memory = Path("/dev/shm")
     room = in_memory.is_dir() and shutil.disk_usage(in_memory).free > ROOM
     with tempfile.TemporaryDirectory(dir=in_memory if room else None) as folder:
         recordings = noise(Path(folder), utterances)
-        pace = {dither: core(recordings, dither, Path(folder), repeats) for dither in (0.0, 1.0)}
-        beside = kaldis(recordings, Path(folder)) if len(kaldi.find()) == len(kaldi.PROGRAMS) else None
-        clocks = {count: partial(clock, recordings * 30, Path(folder), count) for count in (1, jobs)}
-        alone, together = side_by_side(clocks, 2).values()
-    factor = "x real time"
+        cores = {
+            name: partial(core, recordings, dither, Path(folder)) for name, dither in (("without", 0.0), ("with", 1.0))
+        }
+        sound = SECONDS * utterances
+        pace = {name: sound / seconds for name, seconds in side_by_side(cores, repeats).items()}
+        beside = sound / kaldis(recordings, Path(folder)) if len(kaldi.find()) == len(kaldi.PROGRAMS) else None
+        clocks = {
+            name: partial(clock, recordings * 30, Path(folder), count) for name, count in (("one", 1), ("all", jobs))
+        }
+        seconds = side_by_side(clocks, 2)
+    factor, many = "x real time", 30 * utterances
     return [
-        Row("spectrogram: a core, without dither", factor, pace[0.0], more_is_better=True, goal=2400),
-        Row("spectrogram: a core, with dither", factor, pace[1.0], beside, "Kaldi" if beside else "", True, 1500),
-        Row(f"spectrogram: {len(recordings) * 30} utterances, {jobs} cores", "s", together, alone, "one core"),
-        Row(f"spectrogram: {CORPUS} utterances, {jobs} cores", "s", CORPUS / (len(recordings) * 30) * together),
+        Row("spectrogram: a core, without dither", factor, pace["without"], more_is_better=True, goal=2400),
+        Row("spectrogram: a core, with dither", factor, pace["with"], beside, "Kaldi" if beside else "", True, 1500),
+        Row(f"spectrogram: {many} utterances, {jobs} cores", "s", seconds["all"], seconds["one"], "one core"),
+        Row(f"spectrogram: {CORPUS} utterances, {jobs} cores", "s", CORPUS / many * seconds["all"]),
     ]
 
 
@@ -65,24 +67,18 @@ def noise(folder: Path, utterances: int) -> list[tuple[str, str]]:
     return recordings
 
 
-def front_end(dither: float) -> SpectrogramFrontEnd:
-    return SpectrogramFrontEnd(SpectrogramOptions(snip_edges=False, dither=dither), WINDOW, False)
-
-
 def extract(recordings: list[tuple[str, str]], out: Path, dither: float, jobs: int) -> None:
     """Write the features of `recordings` to `out`, also where it has some."""
-    extraction = parts.Extraction(out, front_end(dither), "bench", since=time.time_ns())
+    front_end = SpectrogramFrontEnd(SpectrogramOptions(snip_edges=False, dither=dither), WINDOW, False)
+    extraction = parts.Extraction(out, front_end, "bench", since=time.time_ns())
     parts.extract(extraction, recordings, len(recordings), jobs)
 
 
-def core(recordings: list[tuple[str, str]], dither: float, folder: Path, repeats: int) -> float:
-    """Seconds of sound a second of the processor, in this process alone; the median."""
-    paces = []
-    for _ in range(repeats + 1):
-        started = time.process_time()
-        extract(recordings, folder / "out", dither, 1)
-        paces.append(len(recordings) * SECONDS / (time.process_time() - started))
-    return statistics.median(paces[1:])
+def core(recordings: list[tuple[str, str]], dither: float, folder: Path) -> float:
+    """Processor seconds, in this process alone."""
+    started = time.process_time()
+    extract(recordings, folder / "out", dither, 1)
+    return time.process_time() - started
 
 
 def clock(recordings: list[tuple[str, str]], folder: Path, jobs: int) -> float:
@@ -95,21 +91,8 @@ def clock(recordings: list[tuple[str, str]], folder: Path, jobs: int) -> float:
 
 
 def kaldis(recordings: list[tuple[str, str]], folder: Path) -> float:
-    """Kaldi's own pipeline over the same recordings, in one job."""
+    """Seconds by the clock of Kaldi's own pipeline, in one job."""
     started = time.perf_counter()
     commands = kaldi.spectrogram(ROOT / "conf" / "spectrogram.conf", WINDOW, False)
     archives.write(folder / "out", kaldi.extract(recordings, commands, 1, folder), "feats.ark")
-    return len(recordings) * SECONDS / (time.perf_counter() - started)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--utterances", type=int, default=100, help="of 3.5 s (default 100)")
-    parser.add_argument("--repeats", type=int, default=5, help="of which the median is taken (default 5)")
-    parser.add_argument("--nj", type=int, default=os.cpu_count(), help="parallel jobs (default: all cores)")
-    arguments = parser.parse_args()
-    show(measure(arguments.repeats, arguments.utterances, arguments.nj))
-
-
-if __name__ == "__main__":
-    main()
+    return time.perf_counter() - started

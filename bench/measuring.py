@@ -33,18 +33,19 @@ class Row:
         return self.ours / self.theirs if self.more_is_better else self.theirs / self.ours
 
 
-def side_by_side(sides: Mapping[str, Callable[[], float | None]], repeats: int) -> dict[str, float]:
+def side_by_side(sides: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
     """The median seconds of each side over `repeats` alternating rounds, after one that is not counted.
 
-    A side returns its own seconds, or None to be timed from outside.
+    A side that returns a float has measured its own seconds; others are timed here.
     """
     taken: dict[str, list[float]] = {name: [] for name in sides}
     for number in range(repeats + 1):
         for name, run in sides.items():
             started = time.perf_counter()
-            seconds = run()
+            result = run()
+            seconds = result if isinstance(result, float) else time.perf_counter() - started
             if number:
-                taken[name].append(time.perf_counter() - started if seconds is None else seconds)
+                taken[name].append(seconds)
     return {name: statistics.median(values) for name, values in taken.items()}
 
 

@@ -5,13 +5,12 @@
     ./run.sh bench --only cqcc gmm --out bench.json
 
 Medians of one run in which both sides alternate, so that other load of the machine affects both. A measurement is a
-module `bench_NAME.py` with a function `measure() -> list[Row]` and its own command line.
+module `bench_NAME.py` with a function `measure() -> list[Row]`.
 """
 
 import argparse
 import importlib
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -31,12 +30,8 @@ def main() -> None:
     arguments = parser.parse_args()
     measured: dict[str, list[Row]] = {}
     for name in arguments.only:
-        module = importlib.import_module(f"{PREFIX}{name}")
-        if not hasattr(module, "measure"):
-            print(f"bench: {name} has no table: run it with python bench/{PREFIX}{name}.py", file=sys.stderr)
-            continue
         print(f"bench: {name} …", flush=True)
-        measured[name] = module.measure()
+        measured[name] = importlib.import_module(f"{PREFIX}{name}").measure()
     rows = [row for of_module in measured.values() for row in of_module]
     show(rows)
     from afn.experiment import environment  # here: the workers of a measurement import this file, without PyTorch

@@ -41,18 +41,25 @@ def test_a_part_that_fails_or_hangs_costs_only_its_own_rows(tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_the_operations_behind_the_fractions_are_those_of_the_networks():
-    for name, expected in gpu_parts.MACS.items():
-        with torch.device("meta"):
-            model = gpu_parts.NETWORKS[name][0]().eval()
-        counted = []
-        for layer in model.modules():
-            if isinstance(layer, nn.Conv2d | nn.Linear):
-                layer.register_forward_hook(
-                    lambda layer, _, out, counted=counted: counted.append(out.numel() * layer.weight[0].numel())
-                )
-        model(torch.empty(1, 1, gpu_parts.BINS, gpu_parts.FRAMES, device="meta"))
-        assert sum(counted) == pytest.approx(expected, rel=1e-3)
+@pytest.mark.parametrize("name", gpu_parts.MACS)
+def test_the_operations_and_the_traffic_behind_the_fractions_are_those_of_the_networks(name):
+    with torch.device("meta"):
+        model = gpu_parts.NETWORKS[name][0]().eval()
+    operations, values = [], []
+
+    def count(layer, inputs, output):
+        """A layer reads its input and writes its output; a batch norm in training reads twice. Nothing is fused."""
+        values.append(inputs[0].numel() * (2 if isinstance(layer, nn.BatchNorm2d) else 1) + output.numel())
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            operations.append(output.numel() * layer.weight[0].numel())
+
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d | nn.BatchNorm2d | nn.ReLU | nn.MaxPool2d | nn.Linear):
+            layer.register_forward_hook(count)
+    model(torch.empty(1, 1, gpu_parts.BINS, gpu_parts.FRAMES, device="meta"))
+    assert sum(operations) == pytest.approx(gpu_parts.MACS[name], rel=1e-3)
+    if name == "AFN":
+        assert 2 * sum(values) == pytest.approx(gpu_parts.FORWARD_BYTES, rel=0.05)
 
 
 def test_a_batch_tiled_on_a_device_is_that_of_the_host():

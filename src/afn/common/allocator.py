@@ -10,7 +10,7 @@ def keep_freed() -> None:
     """Ask glibc to keep freed memory for its next use; a no-op where the C library has no mallopt.
 
     Without this every large array is returned to the system when it is freed, and the next one causes page faults for
-    all of its memory: a training step takes 1.8 times as long (`bench/bench_network.py --variants`).
+    all of its memory: a training step takes 1.8 times as long (`./run.sh bench --only network`).
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
