@@ -26,7 +26,7 @@ def test_comments_blank_lines_and_flags_are_read(tmp_path):
         ("--vtln-low=100", "--vtln-low"),
         ("--dithre=0", "--dithre"),
         ("dither=0", "dither=0"),
-        ("--dither=loud", "--dither=loud"),
+        ("--dither=loud", "--dither: 'loud' is not"),
         ("--snip-edges=no", "--snip-edges=no"),
         ("--window-type=kaiser", "kaiser"),
         ("--frame-length=0.01", "too short"),

@@ -10,6 +10,7 @@ from afn.features.lfcc import LfccOptions, lfcc
 from afn.features.log_magnitude import LogMagnitudeOptions, log_magnitude
 from afn.features.modulation import ModulationOptions, modulation_cepstra
 from afn.features.qlog import QLogOptions, qlog_spectrum
+from afn.features.waveform import whitened
 
 # function, options, frames by number of samples
 KINDS = {
@@ -20,6 +21,7 @@ KINDS = {
     "centroids": (modulation_cepstra, ModulationOptions(), {1: 1, 6399: 1, 6400: 2, 64000: 30}),
     "modulation energies": (modulation_cepstra, ModulationOptions(statistic="energy"), {319: 1, 6400: 2}),
     "q-logarithm": (qlog_spectrum, QLogOptions(), {1: 1, 401: 2, 560: 2, 561: 3, 16000: 99}),
+    "waveform": (lambda samples, _: whitened(samples), None, {1: 1, 100: 100}),
     "product spectrum": (qlog_spectrum, QLogOptions(spectrum="product", norm_vars=True), {1: 1, 16000: 99}),
 }
 
@@ -87,3 +89,13 @@ def test_deltas_follow_the_statics_and_normalisation_comes_last(kind):
 def test_settings_that_make_no_sense_are_refused_by_name(kind, name, value):
     with pytest.raises(UserError, match=rf"\b{name}\b"):
         config.build(kind, {name: value}, "a.yaml")
+
+
+def test_the_waveform_has_zero_mean_and_unit_variance_at_any_level():
+    samples = np.random.default_rng(1).normal(300, 1000, 5000).astype(np.int16)
+    features = whitened(samples)
+    assert features.dtype == np.float32
+    centred = samples - samples.mean()
+    np.testing.assert_allclose(features.ravel(), centred / centred.std(ddof=1), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(whitened(4 * samples.astype(np.float64)), features, rtol=1e-5, atol=1e-6)
+    assert not whitened(np.full(100, 7, np.int16)).any() and not whitened(np.array([5], np.int16)).any()

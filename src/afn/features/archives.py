@@ -48,22 +48,18 @@ def pack(matrices: Iterable[tuple[str, np.ndarray]], ark: IO[bytes]) -> Iterator
     Raises UserError for a matrix that is empty, not finite, or of another width than those before, and for an utterance
     out of bytewise order.
     """
-    entries = _packed(matrices, ark)
-    for entry, _ in _checked((entry, "") for entry in entries):
-        yield entry
-
-
-def _packed(matrices: Iterable[tuple[str, np.ndarray]], ark: IO[bytes]) -> Iterator[Entry]:
+    last: Entry | None = None
     for utt, matrix in matrices:
         if not len(matrix):
             raise UserError(f"utterance {utt} is too short for one frame. Remove it from the list.")
         if not np.isfinite(matrix).all():
             raise UserError(f"utterance {utt}: its features are not finite. Remove it from the list.")
         matrix = np.ascontiguousarray(matrix, dtype="<f4")
-        offset = ark.tell() + len(utt.encode()) + 1
+        entry = Entry(utt, ark.tell() + len(utt.encode()) + 1, *matrix.shape, digest(matrix))
+        _check_order(last, entry)
         kaldi_io.write_mat(ark, matrix, key=utt)
-        frames, width = matrix.shape
-        yield Entry(utt, offset, frames, width, digest(matrix))
+        yield entry
+        last = entry
 
 
 def digest(matrix: np.ndarray) -> str:
@@ -73,20 +69,15 @@ def digest(matrix: np.ndarray) -> str:
     return content.hexdigest()
 
 
-def _checked(entries: Iterable[tuple[Entry, str]]) -> Iterator[tuple[Entry, str]]:
-    """Pass on `(entry, archive)`. UserError for one out of bytewise order, or of another width than those before."""
-    last: Entry | None = None
-    for entry, archive in entries:
-        if last is not None:
-            if entry.utt.encode() <= last.utt.encode():
-                raise UserError(f"utterance {entry.utt} comes after {last.utt}. Sort the list bytewise (LC_ALL=C).")
-            if entry.width != last.width:
-                raise UserError(
-                    f"utterance {entry.utt}: {entry.width} values per frame, those before it have {last.width}. "
-                    f"Remove it from the list."
-                )
-        yield entry, archive
-        last = entry
+def _check_order(last: Entry | None, entry: Entry) -> None:
+    """UserError if `entry` is not after `last` in bytewise order, or has another width."""
+    if last is None:
+        return
+    if entry.utt.encode() <= last.utt.encode():
+        raise UserError(f"utterance {entry.utt} comes after {last.utt}. Sort the list bytewise (LC_ALL=C).")
+    if entry.width != last.width:
+        widths = f"{entry.width} values per frame, those before it have {last.width}"
+        raise UserError(f"utterance {entry.utt}: {widths}. Remove it from the list.")
 
 
 def write_lists(directory: Path, entries: Iterable[tuple[Entry, str]]) -> tuple[int, str]:
@@ -95,9 +86,11 @@ def write_lists(directory: Path, entries: Iterable[tuple[Entry, str]]) -> tuple[
     Returns how many there are, and the SHA-256 of all `utterance sha256` lines: the content of the features, wherever
     and in how many archives they are. Raises UserError as `pack` does.
     """
-    count, content = 0, hashlib.sha256()
+    count, content, last = 0, hashlib.sha256(), None
     with files.whole(directory / INDEX) as scp, files.whole(directory / LENGTHS) as lengths:
-        for entry, archive in _checked(entries):
+        for entry, archive in entries:
+            _check_order(last, entry)
+            last = entry
             scp.write(f"{entry.utt} {archive}:{entry.offset}\n")
             lengths.write(f"{entry.utt} {entry.frames}\n")
             content.update(f"{entry.utt} {entry.sha256}\n".encode())
@@ -186,7 +179,7 @@ def read(ark: Path) -> Iterator[tuple[str, np.ndarray]]:
 
 def read_vectors(ark: Path) -> Iterator[tuple[str, np.ndarray]]:
     """The `(key, float[D])` pairs of an archive of vectors, in its own order."""
-    yield from _read(ark, _vector)
+    yield from _read(ark, lambda file, where: _checked(kaldi_io.read_vec_flt, file, where, 1))
 
 
 def _read(ark: Path, value: Callable[[IO[bytes], str], np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
@@ -201,37 +194,26 @@ def _read(ark: Path, value: Callable[[IO[bytes], str], np.ndarray]) -> Iterator[
             yield key, value(file, f"{ark} ({key})")
 
 
-def _vector(file: IO[bytes], where: str) -> np.ndarray:
-    try:
-        vector = kaldi_io.read_vec_flt(file)
-    except Exception as error:
-        raise UserError(
-            f"{where}: no readable vector ({type(error).__name__}). The archive is damaged: write it again."
-        ) from None
-    if vector.ndim != 1 or not np.isfinite(vector).all():
-        raise UserError(f"{where}: not a vector of finite values. The archive is damaged: write it again.")
-    return vector
-
-
 def _matrix(file: IO[bytes], where: str) -> np.ndarray:
-    """The matrix at the file's position. Every failure of kaldi_io, assertions included, becomes a UserError."""
     start = file.tell()
     header = file.read(5)
     file.seek(start)
     if header in (b"\0BCM2", b"\0BCM3"):
         raise UserError(f"{where}: Kaldi's compression CM2 or CM3 cannot be read. Run copy-feats --compress=false.")
-    try:
-        matrix = kaldi_io.read_mat(file)
-    except MemoryError:
-        raise UserError(
-            f"{where}: the header promises a matrix larger than memory. The archive is damaged: write it again."
-        ) from None
-    except Exception as error:
-        raise UserError(
-            f"{where}: no readable matrix ({type(error).__name__}). The archive is damaged: write it again."
-        ) from None
     with np.errstate(over="ignore"):  # float64 beyond float32 becomes infinite, and is refused
-        matrix = np.asarray(matrix, dtype=np.float32)
-    if matrix.ndim != 2 or not matrix.size or not np.isfinite(matrix).all():
-        raise UserError(f"{where}: not a matrix of finite values. The archive is damaged: write it again.")
-    return matrix
+        return _checked(lambda file: np.asarray(kaldi_io.read_mat(file), dtype=np.float32), file, where, 2)
+
+
+def _checked(read: Callable[[IO[bytes]], np.ndarray], file: IO[bytes], where: str, dimensions: int) -> np.ndarray:
+    """What `read` finds at the file's position. Every failure of kaldi_io becomes a UserError."""
+    what = {1: "vector", 2: "matrix"}[dimensions]
+    damaged = "The archive is damaged: write it again."
+    try:
+        found = read(file)
+    except MemoryError:
+        raise UserError(f"{where}: the header promises a {what} larger than memory. {damaged}") from None
+    except Exception as error:  # assertions included
+        raise UserError(f"{where}: no readable {what} ({type(error).__name__}). {damaged}") from None
+    if found.ndim != dimensions or not found.size or not np.isfinite(found).all():
+        raise UserError(f"{where}: not a {what} of finite values. {damaged}")
+    return found

@@ -9,16 +9,10 @@ VARIANCE_FLOOR = 1e-10
 
 
 def sliding_cmvn(features: np.ndarray, window: int = 300, norm_vars: bool = False) -> np.ndarray:
-    """Subtract from every frame the mean of the `window` frames around it (and divide by their deviation).
+    """float[T × D] less the mean of the `window` frames around each, float32[T × D]; `norm_vars`: over their deviation.
 
-    Args:
-        features: float[T × D].
-        window: frames; near the ends the window is shifted inwards, so that it keeps its width. Shorter utterances
-            are normalised as a whole.
-        norm_vars: also normalise the variance.
-
-    Returns:
-        float32[T × D]
+    Near the ends the window is shifted inwards, so that it keeps its width. Shorter utterances are normalised as a
+    whole.
     """
     count, width, half = len(features), min(window, len(features)), window // 2
     mean = _window_sums(features, width)

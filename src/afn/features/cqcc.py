@@ -47,18 +47,10 @@ class CqccOptions(cqt.CqtOptions):
 
 
 def cqcc(samples: np.ndarray, options: CqccOptions) -> np.ndarray:
-    """The constant-Q cepstral coefficients of one recording.
+    """The constant-Q cepstral coefficients of one recording, float64[T × dims]; T as `cqt.frames` tells, at least 4.
 
-    Args:
-        samples: int16[N], or float values on the same scale (about ±32768); any N ≥ 1 gives 4 frames at least.
-        options: the settings.
-
-    Returns:
-        float64[T × dims]: first dimension and cepstra, then their slopes, then the slopes of those. T as `cqt.frames`
-        tells; natural logarithms throughout.
-
-    Raises:
-        UserError: no samples, more than one channel, or values that are not finite.
+    First dimension and cepstra, then their deltas, then delta-deltas; natural logarithms throughout. `samples` and
+    errors as for `unit_scale`.
     """
     features = with_deltas(statics(samples, options), options.deltas, options.delta_window)
     return utterance_cmvn(features) if options.cmvn else features

@@ -76,19 +76,11 @@ def frames(options: CqtOptions, samples: int) -> int:
 
 
 def transform(samples: np.ndarray, options: CqtOptions) -> np.ndarray:
-    """The constant-Q transform of one recording.
+    """The constant-Q transform of one recording, complex128[K × M]: bin k in frame m, M as `frames` tells.
 
-    Args:
-        samples: int16[N], or float values on the same scale (about ±32768); N ≥ 1. The recording is taken as periodic.
-        options: the settings.
-
-    Returns:
-        complex128[K × M]: bin k in frame m, M as `frames` tells. A stationary sine of amplitude a (full scale = 1) at
-        the centre of a bin has the magnitude a there. Phases are "global" in the toolbox's word: they advance with the
-        bin's centre in the DFT, modulo M.
-
-    Raises:
-        UserError: no samples, more than one channel, or values that are not finite.
+    The recording is taken as periodic. A stationary sine of amplitude a (full scale = 1) at the centre of a bin has the
+    magnitude a there. Phases are "global" in the toolbox's word: they advance with the bin's centre in the DFT, modulo
+    M. `samples` and errors as for `unit_scale`.
     """
     signal = unit_scale(samples)
     centres, lengths = _geometry(options, len(signal))
@@ -101,10 +93,10 @@ def transform(samples: np.ndarray, options: CqtOptions) -> np.ndarray:
 
 
 def blocks(samples: np.ndarray, options: CqtOptions) -> Iterator[tuple[slice, np.ndarray]]:
-    """The transform some bins at a time, for whoever does not need it whole: `(bins, complex128[M × bins])`, rising.
+    """The transform some bins at a time, rising: `(bins, complex128[M × bins])`. Arguments and errors as above.
 
-    Ten minutes of speech are 1 GB as a whole and 1 MB a block. Arguments and errors are those of `transform`;
-    phases are "local": each bin is shifted down to 0 Hz, which saves a multiplication and leaves the power as it is.
+    Ten minutes of speech are 1 GB as a whole and 1 MB a block. Phases are "local": each bin is shifted down to 0 Hz,
+    which saves a multiplication and leaves the power as it is.
     """
     return _blocks(unit_scale(samples), options)
 

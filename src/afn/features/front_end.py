@@ -28,7 +28,7 @@ from afn.features.modulation import modulation_cepstra
 from afn.features.qlog import qlog_spectrum
 from afn.features.settings import Features, Mfcc, Spectrogram
 from afn.features.spectrogram import log_spectrogram, log_spectrogram_stretches
-from afn.features.whitened import whitened
+from afn.features.waveform import whitened
 
 CONF = ROOT / "conf"
 # Raised whenever the same settings give other features: existing ones are then extracted again.

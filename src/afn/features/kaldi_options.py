@@ -1,11 +1,11 @@
 """Kaldi option files for the spectrogram: the options of compute-spectrogram-feats that our extractor knows."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from afn.common import tables
 from afn.common.errors import UserError
 
 WINDOWS = ("povey", "hamming", "hanning", "sine", "rectangular", "blackman")
@@ -66,20 +66,35 @@ def parse(given: Sequence[str], path: Path | str = "Kaldi's options") -> Spectro
     known = {field.name.replace("_", "-"): field for field in fields(SpectrogramOptions)}
     values: dict[str, Any] = {}
     for number, line in enumerate(given, 1):
-        line = line.partition("#")[0].strip()
+        where, line = f"{path}:{number}", line.partition("#")[0].strip()
         if not line:
             continue
         name, equals, text = line.removeprefix("--").partition("=")
         if not line.startswith("--"):
-            raise UserError(f"{path}:{number}: {line!r} is not an option; write --name=value")
+            raise UserError(f"{where}: {line!r} is not an option. Write --name=value.")
         if name not in known:
             raise UserError(
-                f"{path}:{number}: our extractor does not know Kaldi's option --{name}; take it out, or use the kaldi "
-                f"backend (it knows: {', '.join(known)})"
+                f"{where}: our extractor does not know Kaldi's option --{name}. Remove it, or use the kaldi backend "
+                f"(known options: {', '.join(known)})."
             )
-        text = text.strip() if equals else "true"  # Kaldi's --flag
-        values[known[name].name] = _value(known[name].type, text, f"{path}:{number}: --{name}")
-    return _checked(SpectrogramOptions(**values), path)
+        field, text = known[name], text.strip() if equals else "true"  # Kaldi's --flag
+        if isinstance(field.default, bool) and text not in ("true", "false"):
+            raise UserError(f"{where}: --{name}={text}. Write true or false.")
+        if isinstance(field.default, bool):
+            values[field.name] = text == "true"
+        else:
+            is_number = isinstance(field.default, float)
+            values[field.name] = tables.number(text, f"{where}: --{name}") if is_number else text
+    options = SpectrogramOptions(**values)
+    if options.window_type not in WINDOWS:
+        raise UserError(f"{path}: --window-type={options.window_type}. Choose one of {', '.join(WINDOWS)}.")
+    if not (options.length >= 2 and options.shift >= 1):
+        raise UserError(
+            f"{path}: frames of {options.length} samples every {options.shift} are too short. Lengthen them."
+        )
+    if not (options.dither >= 0 and 0 <= options.preemphasis_coefficient <= 1):
+        raise UserError(f"{path}: --dither may not be negative. --preemphasis-coefficient lies between 0 and 1.")
+    return options
 
 
 def lines(path: Path | str) -> list[str]:
@@ -90,29 +105,3 @@ def lines(path: Path | str) -> list[str]:
         raise UserError(f"{path}: no such file. Change features.conf.") from None
     except UnicodeDecodeError:
         raise UserError(f"{path}: not a text file. Change features.conf.") from None
-
-
-def _value(kind: object, text: str, where: str) -> float | bool | str:
-    if kind in (bool, "bool"):
-        if text in ("true", "false"):
-            return text == "true"
-        raise UserError(f"{where}={text}: must be true or false")
-    if kind in (float, "float"):
-        try:
-            number = float(text)
-        except ValueError:
-            number = math.nan
-        if not math.isfinite(number):
-            raise UserError(f"{where}={text}: must be a number")
-        return number
-    return text
-
-
-def _checked(options: SpectrogramOptions, path: Path | str) -> SpectrogramOptions:
-    if options.window_type not in WINDOWS:
-        raise UserError(f"{path}: --window-type={options.window_type}: must be one of {', '.join(WINDOWS)}")
-    if not (options.length >= 2 and options.shift >= 1):
-        raise UserError(f"{path}: frames of {options.length} samples every {options.shift}: too short")
-    if not (options.dither >= 0 and 0 <= options.preemphasis_coefficient <= 1):
-        raise UserError(f"{path}: --dither may not be negative and --preemphasis-coefficient lies between 0 and 1")
-    return options

@@ -13,9 +13,8 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model
 from afn.common.config import Settings
 from afn.features.deltas import with_deltas
 from afn.features.filterbank import triangles
-from afn.features.framing import FRAME_BLOCK, framed
+from afn.features.framing import of_frames, power_spectra
 from afn.features.utterance_cmvn import utterance_cmvn
-from afn.features.waveform import unit_scale
 
 EPS = np.finfo(np.float64).eps  # added to the energies before the logarithm, as in the baselines
 
@@ -73,32 +72,20 @@ class LfccOptions(Settings):
 
 
 def lfcc(samples: np.ndarray, options: LfccOptions) -> np.ndarray:
-    """The linear-frequency cepstral coefficients of one recording.
+    """The linear-frequency cepstral coefficients of one recording, float64[T × dims]; T ≥ 1.
 
-    Args:
-        samples: int16[N], or float values on the same scale (about ±32768); any N ≥ 1 gives a frame at least.
-        options: the settings.
-
-    Returns:
-        float64[T × dims]: cepstra of the decadic logarithm from c0 on, then their slopes, then the slopes of those.
-
-    Raises:
-        UserError: no samples, more than one channel, or values that are not finite.
+    Cepstra of the decadic logarithm from c0 on, then their deltas, then delta-deltas. `samples` and errors as for
+    `unit_scale`.
     """
-    signal = unit_scale(samples)
-    signal[1:] -= options.preemphasis * signal[:-1]
-    count = options.frames(len(signal))
-    frames = framed(signal, options.length, options.shift, count)
-    blocks = [_cepstra(frames[start : start + FRAME_BLOCK], options) for start in range(0, count, FRAME_BLOCK)]
-    features = with_deltas(np.concatenate(blocks), options.deltas, options.delta_window, options.normalised_deltas)
+    window, bank = np.hamming(options.length), filterbank(options)
+
+    def cepstra(frames: np.ndarray) -> np.ndarray:
+        energies = power_spectra(frames * window, options.fft_size) @ bank
+        return scipy.fft.dct(np.log10(energies + EPS), norm="ortho", axis=1)[:, : options.coefficients]
+
+    statics = of_frames(cepstra, samples, options)
+    features = with_deltas(statics, options.deltas, options.delta_window, options.normalised_deltas)
     return utterance_cmvn(features) if options.cmvn else features
-
-
-def _cepstra(frames: np.ndarray, options: LfccOptions) -> np.ndarray:
-    """float64[T × coefficients] of the frames float64[T × length]."""
-    spectrum = scipy.fft.rfft(frames * np.hamming(options.length), options.fft_size, axis=1)
-    energies = (np.square(spectrum.real) + np.square(spectrum.imag)) @ filterbank(options)
-    return scipy.fft.dct(np.log10(energies + EPS), norm="ortho", axis=1)[:, : options.coefficients]
 
 
 def filterbank(options: LfccOptions) -> np.ndarray:

@@ -5,7 +5,7 @@ Interspeech 2018, doi 10.21437/Interspeech.2018-1846.
 
 From the paper: the modulation spectrum of every band; its centroid frequency, the dynamic feature; the average energy
 over the long frame, the static feature. Every number is our choice, and so are the filters, the envelope, the removal
-of its mean, the cosine transform, the slopes and the normalisation.
+of its mean, the cosine transform, the deltas and the normalisation.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model
 from afn.common.config import Settings
 from afn.features.deltas import with_deltas
 from afn.features.filterbank import gaussians, triangles
-from afn.features.framing import FRAME_BLOCK, framed
+from afn.features.framing import FRAME_BLOCK, framed, power_spectra
 from afn.features.utterance_cmvn import utterance_cmvn
 from afn.features.waveform import unit_scale
 
@@ -120,36 +120,17 @@ class ModulationOptions(Settings):
 
 
 def modulation_cepstra(samples: np.ndarray, options: ModulationOptions) -> np.ndarray:
-    """The cepstra over the bands of what `statistic` takes from every modulation spectrum.
+    """The cepstra over the bands of what `statistic` takes from every modulation spectrum, float64[M × dims]; M ≥ 1.
 
     centroid: Σ f |E(f)| / Σ |E(f)| over 0 < f ≤ limit, Hz; 0 for a band that does not move, and as a natural logarithm
-    at least that of the first bin. energy: ln |E(0)|².
-
-    Args:
-        samples: int16[N], or float values on the same scale (about ±32768). What is shorter than a modulation frame is
-            continued by its mirror image, so any N ≥ 1 gives a frame; longer recordings end with their last whole one.
-        options: the settings.
-
-    Returns:
-        float64[M × dims]: the orthonormal DCT-II from c0 on, then the slopes, then the slopes of those.
-
-    Raises:
-        UserError: no samples, more than one channel, or values that are not finite.
+    at least that of the first bin. energy: ln |E(0)|². Of these the orthonormal DCT-II from c0 on, then deltas and
+    delta-deltas. A recording that is shorter than a modulation frame is continued by its mirror image; longer ones end
+    with their last whole frame. `samples` and errors as for `unit_scale`.
     """
     statistic = np.concatenate([_statistic(block, options) for block in _spectra(samples, options)])
     cepstra = scipy.fft.dct(statistic, norm="ortho", axis=1)[:, : options.coefficients]
     features = with_deltas(cepstra, options.deltas, options.delta_window)
     return utterance_cmvn(features) if options.cmvn else features
-
-
-def modulation_spectra(samples: np.ndarray, options: ModulationOptions) -> np.ndarray:
-    """float64[M × K × F]: the magnitudes |E(f)| of every modulation frame and band at `modulation_frequencies`.
-
-    At 0 Hz that of the envelope; above, with `remove_mean`, that of its movement about its mean in the frame. Left in,
-    the mean, smeared by the window, covers the slowest modulations, and shallow movement passes for slow.
-    Arguments and errors as for `modulation_cepstra`.
-    """
-    return np.concatenate(list(_spectra(samples, options)))
 
 
 def _statistic(spectra: np.ndarray, options: ModulationOptions) -> np.ndarray:
@@ -162,7 +143,11 @@ def _statistic(spectra: np.ndarray, options: ModulationOptions) -> np.ndarray:
 
 
 def _spectra(samples: np.ndarray, options: ModulationOptions) -> Iterator[np.ndarray]:
-    """The modulation spectra, float64[some frames × K × F] at a time."""
+    """The magnitudes |E(f)| of every band at `modulation_frequencies`, float64[some frames × K × F] at a time.
+
+    At 0 Hz that of the envelope; above, with `remove_mean`, that of its movement about its mean in the frame. Left in,
+    the mean, smeared by the window, covers the slowest modulations, and shallow movement passes for slow.
+    """
     length = options.modulation_frame
     frames = np.lib.stride_tricks.sliding_window_view(envelopes(samples, options), length, axis=0)
     frames = frames[:: options.modulation_shift]
@@ -194,8 +179,7 @@ def envelopes(samples: np.ndarray, options: ModulationOptions) -> np.ndarray:
     energies = np.empty((len(frames), options.bands))
     for start in range(0, len(frames), FRAME_BLOCK):
         block = slice(start, start + FRAME_BLOCK)
-        spectrum = scipy.fft.rfft(frames[block] * window, options.fft_size, axis=1)
-        np.matmul(np.square(spectrum.real) + np.square(spectrum.imag), bank, out=energies[block])
+        np.matmul(power_spectra(frames[block] * window, options.fft_size), bank, out=energies[block])
     return np.sqrt(energies, out=energies) if options.envelope == "sqrt" else energies
 
 

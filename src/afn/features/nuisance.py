@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import scipy.fft
 
 from afn.common import files
 from afn.common.errors import UserError
-from afn.features.framing import FRAME_BLOCK, framed
+from afn.features.framing import FRAME_BLOCK, framed, power_spectra
 from afn.features.waveform import FULL_SCALE
 
 WINDOW, SHIFT = 0.025, 0.010  # s, of the frames whose levels are measured
@@ -151,7 +150,7 @@ def read(path: Path) -> tuple[list[str], np.ndarray]:
 def _levels(samples: np.ndarray, sample_rate: int) -> np.ndarray:
     """The level of every frame without its mean, float64[T] in dBFS; the sums are exact."""
     if not len(samples):
-        raise UserError("the recording holds 0 samples; at least 1 is needed: take it out")
+        raise UserError("the recording holds 0 samples. Remove it.")
     width = min(round(WINDOW * sample_rate), len(samples))
     starts = np.arange(0, len(samples) - width + 1, round(SHIFT * sample_rate))
     values = samples.astype(np.int64)
@@ -179,8 +178,7 @@ def _spectrum(samples: np.ndarray) -> np.ndarray:
     window = np.hanning(FFT + 1)[:-1].astype(np.float32)  # scipy.signal takes half a second to import
     power = np.zeros(FFT // 2 + 1)
     for start in range(0, len(frames), FRAME_BLOCK):
-        spectrum = scipy.fft.rfft(frames[start : start + FRAME_BLOCK] * window, axis=1)
-        power += (np.square(spectrum.real) + np.square(spectrum.imag)).sum(axis=0, dtype=np.float64)
+        power += power_spectra(frames[start : start + FRAME_BLOCK] * window, FFT).sum(axis=0, dtype=np.float64)
     return power / len(frames)
 
 

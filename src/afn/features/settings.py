@@ -107,7 +107,7 @@ class Mfcc(Named):
 
 
 class Waveform(Named):
-    """The samples themselves, whitened (features/whitened.py)."""
+    """The samples themselves, whitened (features/waveform.py)."""
 
     kind: Literal["waveform"]
     sample_rate: PositiveInt = Field(default=16000, description="Hz")

@@ -17,15 +17,11 @@ BLOCK = 64  # frames worked on at a time: they stay in a core's cache
 
 
 def log_spectrogram(samples: np.ndarray, options: SpectrogramOptions, utt: str = "") -> np.ndarray:
-    """The log power spectrogram of one recording.
+    """The log power spectrogram of one recording, float32[T × bins], natural logarithm.
 
-    Args:
-        samples: int16[N], or float values on the same scale (about ±32768).
-        options: Kaldi's options.
-        utt: the utterance id; it seeds the dither, so that the same recording gives the same features every time.
-
-    Returns:
-        float32[T × bins], natural logarithm of power; bin 0 is replaced by the log energy of the frame, as in Kaldi.
+    `samples` is int16[N], or float values on the same scale (about ±32768). The utterance id `utt` seeds the dither, so
+    that the same recording gives the same features every time. Bin 0 is replaced by the log energy of the frame, as in
+    Kaldi.
     """
     return next(log_spectrogram_stretches(samples, options, utt))
 

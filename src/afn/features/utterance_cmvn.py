@@ -6,13 +6,9 @@ CONSTANT = 1e-8  # a dimension whose deviation is below this holds rounding erro
 
 
 def utterance_cmvn(features: np.ndarray) -> np.ndarray:
-    """Every dimension less its mean over the utterance, divided by its standard deviation (divisor T - 1).
+    """Every dimension of float[T × D] less its mean, divided by its standard deviation (divisor T - 1): float64[T × D].
 
-    Args:
-        features: float[T × D].
-
-    Returns:
-        float64[T × D]; a dimension that does not vary, or a single frame, becomes zeros.
+    A dimension that does not vary, or a single frame, becomes zeros.
     """
     centred = features - features.mean(axis=0, dtype=np.float64)
     deviation = np.sqrt(np.square(centred).sum(axis=0) / max(len(features) - 1, 1))

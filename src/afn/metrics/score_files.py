@@ -24,12 +24,12 @@ def write(path: Path | str, scores: Mapping[str, float]) -> None:
     for utt in sorted(scores, key=str.encode):
         score = float(scores[utt])
         if not math.isfinite(score):
-            raise UserError(f"{path}: the score of {utt} is {score}; score with a model whose training did not diverge")
+            raise UserError(f"{path}: the score of {utt} is {score}. Score with a model whose training did not diverge.")
         if utt.split() != [utt]:
-            raise UserError(f"{path}: {utt!r} is no utterance id; take the white space out")
+            raise UserError(f"{path}: {utt!r} is no utterance id. Remove the white space.")
         lines.append(f"{utt} {score!r}\n")
     if not lines:
-        raise UserError(f"{path}: no scores to write")
+        raise UserError(f"{path}: no scores to write. Give at least one.")
     files.write_text(path, "".join(lines))
 
 
