@@ -208,23 +208,3 @@ def test_checkpoints(folder, edits):
     checkpoints.save(path, {"model": {"weight": torch.zeros(3)}, "epoch": 1})
     found = survives(lambda path: checkpoints.load(path, torch.device("cpu")), path, changed(path.read_bytes(), edits))
     assert found is None or isinstance(found, dict)
-
-
-# What is written is read back.
-name = st.text(min_size=1, max_size=8).filter(
-    lambda text: text.split() == [text] and not set("/|\0") & set(text) and text.isprintable()
-)
-
-
-@given(st.dictionaries(name, st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=5))
-def test_written_scores_are_read_back(folder, written):
-    score_files.write(folder / "written.txt", written)
-    assert score_files.read(folder / "written.txt") == written
-
-
-@settings(max_examples=FUZZ // 10 or 10)
-@given(st.dictionaries(name, st.tuples(name, name, st.sampled_from(datadir.LABELS)), min_size=1, max_size=4))
-def test_written_data_directories_are_read_back(folder, written):
-    listed = [Utterance(utt, f"wav/{wav}.wav", speaker, label) for utt, (wav, speaker, label) in written.items()]
-    datadir.write(folder / "written", listed)
-    assert set(datadir.read(folder / "written")) == set(listed)

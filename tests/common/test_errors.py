@@ -19,6 +19,7 @@ from afn.common.paths import ROOT
         (MemoryError(), 2, "error: out of memory. Lower --nj"),
         (RuntimeError("CUDA out of memory: …"), 2, "error: out of memory. Lower --nj"),
         (KeyboardInterrupt(), 130, "error: interrupted"),
+        (UserError("a\x1b[2J\0.wav:\n" + "x" * 5000 + ". Fix it."), 2, "xxx. Fix it.\n"),  # would steer a terminal
     ],
 )
 def test_an_error_is_one_line_and_a_code(capsys, raised, code, line):
@@ -30,7 +31,7 @@ def test_an_error_is_one_line_and_a_code(capsys, raised, code, line):
     assert stop.value.code == code
     said = capsys.readouterr().err
     assert line in said
-    assert said.count("\n") == 1
+    assert said.count("\n") == 1 and len(said) < 1200 and said[:-1].isprintable()
 
 
 def test_debug_shows_where_a_users_mistake_was_found(monkeypatch, capsys):

@@ -135,5 +135,4 @@ def test_training_steps_are_the_authors(numbers, name, dtype, steps, tolerances,
 
 def recipe() -> Training:
     """The training settings of afn.yaml, in float32: no autocast, so that a float64 network stays one."""
-    settings = config.override(config.read(ROOT / "conf" / "systems" / "afn.yaml"), ["train.precision=float32"])
-    return config.build(Neural, settings, "afn").train
+    return config.load(Neural, ROOT / "conf" / "systems" / "afn.yaml", ["train.precision=float32"]).train

@@ -21,7 +21,7 @@ NETWORKS = {
 
 
 def trained(name):
-    """A network whose batch norms have seen data and have weights of their own."""
+    """A network whose batch norms have seen data and have other weights than at first."""
     torch.manual_seed(3)
     model = NETWORKS[name]()
     for layer in model.modules():

@@ -23,8 +23,7 @@ SMALL = ("train.epochs=1", "train.batch_size=4", "model.frames=40")
 
 
 def settings(name, *assignments):
-    settings = config.override(config.read(ROOT / "conf" / "systems" / f"{name}.yaml"), assignments)
-    return config.build(Neural, settings, name)
+    return config.load(Neural, ROOT / "conf" / "systems" / f"{name}.yaml", assignments)
 
 
 def subset(name, count, bins):
