@@ -142,7 +142,6 @@ def two_systems(root):
 
 def without_figures(monkeypatch):
     """Leave the figures of stage 3 blank: they take seconds."""
-    monkeypatch.setattr(html.breakdown_plot, "breakdown_png", lambda groups: BLANK)
     for name in ("det_png", "histograms_png", "curves_png"):
         monkeypatch.setattr(html.plots, name, lambda panels: BLANK)
 

@@ -187,8 +187,8 @@ def test_the_results_are_the_same_bytes_every_time_and_the_page_needs_nothing_bu
     assert not re.search(r"https?://|@import|<script|<link|<iframe|url\(", page)
     sources = re.findall(r'(?:src|href|srcset)="([^"]*)"', page)
     images = [source for source in sources if not source.startswith("#")]
-    # DET, scores of systems and of fusions, breakdown, two utterances, profiles, training
-    assert len(images) == page.count("<img ") == 8
+    # DET, scores of systems and of fusions, two utterances, profiles, training
+    assert len(images) == page.count("<img ") == 7
     for image in images:
         head, data = image.split(",")
         assert head == "data:image/png;base64" and base64.b64decode(data, validate=True).startswith(b"\x89PNG")

@@ -7,9 +7,7 @@ import numpy as np
 import pytest
 
 from afn.common.figures import CLASS_COLOURS
-from afn.metrics import breakdown
-from afn.metrics.conditions import ASVSPOOF_2017
-from afn.report import breakdown_plot, plots
+from afn.report import plots
 from afn.report.plots import Scores
 
 
@@ -43,20 +41,3 @@ def test_histograms_show_both_classes_and_outliers_do_not_compress_the_rest():
     plain, odd = (plots.histograms_png({"eval": [of]}) for of in (scores, beyond))
     assert all(shares_of(plain, colour) > 1e-4 for colour in CLASS_COLOURS.values())
     assert np.mean(np.abs(pixels(plain) - pixels(odd)) > 0.1) < 0.02
-
-
-class TestBreakdown:
-    def test_threats_are_shown_where_there_are_any(self, crossed, noisy):
-        trials = crossed(3, 6)
-        systems = {"a $x$": noisy(trials, 1), "b": noisy(trials, 2)}
-        without, again = (breakdown_plot.breakdown_png(breakdown.breakdown(trials, systems)) for _ in range(2))
-        shown = breakdown_plot.breakdown_png(breakdown.breakdown(trials, systems, ASVSPOOF_2017))
-        assert without == again and b"matplotlib" not in without
-        for colour in breakdown_plot.THREAT_COLOURS.values():
-            assert shares_of(without, colour) < 1e-4 < shares_of(shown, colour)
-
-    @pytest.mark.parametrize("count", [1, 12])
-    def test_any_number_of_systems_can_be_drawn_even_without_errors(self, crossed, noisy, count):
-        trials = crossed(2, 2)
-        systems = {f"AF(Softmax {i})": noisy(trials, i) if i else 9.0 * trials.genuine for i in range(count)}
-        assert breakdown_plot.breakdown_png(breakdown.breakdown(trials, systems)).startswith(b"\x89PNG")

@@ -30,7 +30,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import FancyArrowPatch, Patch, Rectangle
+from matplotlib.patches import FancyArrowPatch, Patch
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 _log.setLevel(_level)
@@ -42,7 +42,7 @@ if _notebook is not None:
 
 __all__ = [
     "CLASS_COLOURS", "Artist", "Axes", "FancyArrowPatch", "Figure", "FixedLocator", "Line2D", "MaxNLocator",
-    "NullLocator", "Patch", "Rectangle", "colormaps", "png", "png_file",
+    "NullLocator", "Patch", "colormaps", "png", "png_file",
 ]  # fmt: skip
 
 CLASS_COLOURS = {"genuine": "#0072b2", "spoof": "#d55e00"}  # Okabe and Ito, safe for colour-blind readers

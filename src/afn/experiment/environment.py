@@ -23,7 +23,7 @@ def describe() -> dict[str, Any]:
     cuda = torch.cuda.is_available()
     return {
         "python": platform.python_version(),
-        "packages": {package: _version(package) for package in PACKAGES},
+        "packages": {package: version_of(package) for package in PACKAGES},
         "platform": f"{platform.system()} {platform.machine()}",
         "device": torch.cuda.get_device_name() if cuda else "CPU",
         "cuda": torch.version.cuda if cuda else None,
@@ -50,7 +50,8 @@ def read(path: Path) -> list[dict[str, Any]]:
     return content if isinstance(content, list) else []
 
 
-def _version(package: str) -> str | None:
+def version_of(package: str) -> str | None:
+    """The installed version of a package; None if it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:

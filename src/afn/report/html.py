@@ -7,25 +7,16 @@ import base64
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
 from afn.common.labels import LABELS
-from afn.report import breakdown_plot, plots, summary, tables
+from afn.experiment import environment
+from afn.report import about, plots, results, summary, tables
 from afn.report.plots import Scores
-from afn.report.results import (
-    ABOUT_AVERAGING,
-    ABOUT_EQUALISED,
-    ABOUT_OTHER_CORPORA,
-    ABOUT_THE_AUDIT,
-    ABOUT_THE_HEADLINE,
-    Results,
-    named,
-    seed_list,
-)
+from afn.report.results import Results
 from afn.report.tables import ABSENT, Cell, Grid
 from afn.systems.neural import heatmaps
 from afn.systems.neural.maps import Maps
@@ -57,9 +48,9 @@ class Picture:
     narrowest: int
 
 
-def page(results: Results, exhibits: Exhibits) -> str:
+def page(of: Results, exhibits: Exhibits) -> str:
     """The text of report.html."""
-    environment = jinja2.Environment(
+    templates = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -67,41 +58,32 @@ def page(results: Results, exhibits: Exhibits) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    analysis = results.analysis
-    return environment.get_template("report.html.j2").render(
-        results=results,
-        analysis=analysis,
+    return templates.get_template("report.html.j2").render(
+        results=of,
+        analysis=of.analysis,
         tables=tables,
-        summary=summary.sentences(results),
+        about=about,
+        summary=summary.sentences(of),
         labels=LABELS,
-        fused=[fused for fused in analysis.fusions if fused.ratios],
-        about_averaging=ABOUT_AVERAGING,
-        about_the_headline=ABOUT_THE_HEADLINE,
-        about_other_corpora=ABOUT_OTHER_CORPORA,
-        about_the_audit=ABOUT_THE_AUDIT,
-        about_equalised=ABOUT_EQUALISED,
-        resampled="; ".join(f"{subset}, {boot.remark}" for subset, boot in analysis.bootstraps.items()),
-        with_threats=any(any(group.threats) for group in analysis.groups),
-        scores=list(_scores(results, exhibits)),
-        breakdown=_breakdown(results),
+        scores=list(_scores(of, exhibits)),
         masks=list(_masks(exhibits.maps)),
         profiles=_profiles(exhibits.maps),
         maps=exhibits.maps,
-        named=named,
+        named=results.named,
         curves=_curves(exhibits),
         environments=_environments(exhibits),
-        packages=", ".join(f"{package} {_version(package)}" for package in PACKAGES),
+        packages=", ".join(f"{package} {environment.version_of(package)}" for package in PACKAGES),
     )
 
 
-def _picture(png: bytes, description: str, caption: str, scale: float = 1.5, least: float = 0.6) -> Picture:
-    """`scale` pixels of the PNG are one of the screen; `least` is how far it may shrink."""
+def _picture(png: bytes, description: str, caption: str, scale: float = 1.5) -> Picture:
+    """`scale` pixels of the PNG are one of the screen."""
     width, height = (int.from_bytes(png[start : start + 4], "big") for start in (16, 20))  # of the header chunk
-    sizes = round(width / scale), round(height / scale), round(least * width / scale)
+    sizes = round(width / scale), round(height / scale), round(0.6 * width / scale)
     return Picture(base64.b64encode(png).decode(), description, caption, *sizes)
 
 
-def _scores(results: Results, exhibits: Exhibits) -> Iterator[Picture]:
+def _scores(of: Results, exhibits: Exhibits) -> Iterator[Picture]:
     if exhibits.det:
         yield _picture(
             exhibits.det,
@@ -109,22 +91,14 @@ def _scores(results: Results, exhibits: Exhibits) -> Iterator[Picture]:
             "Misses against false alarms of the averaged scores on normal-deviate axes; the points are the EERs. "
             "Fusions are shown on eval only, because they are trained on dev.",
         )
-    fused = {found.title for found in results.analysis.fusions}
+    fused = {found.title for found in of.analysis.fusions}
     for wanted, caption in (
         (False, "Averaged scores of both classes; higher means more genuine."),
         (True, "Log-likelihood ratios of the fusions; values above 0 support genuine."),
     ):
-        panels = {s: [of for of in every if (of.title in fused) == wanted] for s, every in exhibits.panels.items()}
+        panels = {s: [one for one in every if (one.title in fused) == wanted] for s, every in exhibits.panels.items()}
         if panels := {subset: some for subset, some in panels.items() if some}:
             yield _picture(plots.histograms_png(panels), "Histograms of the scores of both classes", caption)
-
-
-def _breakdown(results: Results) -> Picture | None:
-    if not results.analysis.groups:
-        return None
-    png = breakdown_plot.breakdown_png(results.analysis.groups)
-    return _picture(png, "EERs by kind of replay", "Darker cells have more errors. The table has the same figures.",
-                    least=0.8)  # fmt: skip
 
 
 def _masks(maps: Mapping[str, Maps]) -> Iterator[Picture]:
@@ -160,35 +134,32 @@ def _environments(exhibits: Exhibits) -> Grid | None:
     """Command, device, versions and commit of every seed; one row for all seeds of a system that share them."""
     rows: dict[tuple[str, tuple[str, ...]], list[int]] = {}
     for title, seeds in exhibits.environments.items():
-        for seed, environment in seeds.items():
-            rows.setdefault((title, tuple(_environment(environment))), []).append(seed)
+        for seed, of in seeds.items():
+            rows.setdefault((title, tuple(_environment(of))), []).append(seed)
     if not rows:
         return None
     names, kinds = ("system", "seeds", "command", "device", "versions", "commit"), ("wide code", "", "wide", "code")
     body = [
-        [Cell(title), Cell(seed_list(seeds)), *(Cell(text, kind=kind) for text, kind in zip(texts, kinds, strict=True))]
+        [
+            Cell(title),
+            Cell(results.seed_list(seeds)),
+            *(Cell(text, kind=kind) for text, kind in zip(texts, kinds, strict=True)),
+        ]
         for (title, texts), seeds in rows.items()
     ]
     return Grid("Commands and versions", [Cell(name) for name in names], body, left=6)
 
 
-def _environment(environment: Mapping[str, Any]) -> Iterator[str]:
+def _environment(of: Mapping[str, Any]) -> Iterator[str]:
     """Command, device, versions and commit from an env.json, as far as it has them."""
-    command = environment.get("command")
+    command = of.get("command")
     yield shlex.join(map(str, command)) if isinstance(command, list) else ABSENT
-    yield str(environment.get("device", ABSENT))
-    packages = environment.get("packages")
-    versions = [f"Python {environment['python']}"] if "python" in environment else []
+    yield str(of.get("device", ABSENT))
+    packages = of.get("packages")
+    versions = [f"Python {of['python']}"] if "python" in of else []
     versions += [f"{name} {number}" for name, number in packages.items()] if isinstance(packages, dict) else []
-    if environment.get("cuda"):
-        versions.append(f"CUDA {environment['cuda']}")
+    if of.get("cuda"):
+        versions.append(f"CUDA {of['cuda']}")
     yield ", ".join(versions) or ABSENT
-    commit = str(environment.get("commit") or ABSENT)
+    commit = str(of.get("commit") or ABSENT)
     yield commit[:12] + ("+" if commit.endswith("+") and len(commit) > 12 else "")
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "?"

@@ -5,7 +5,7 @@ user of the system would have. Nothing is chosen on the other corpus.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -132,9 +132,18 @@ def _rows(
     averaged = {title: read(folder) for title, folder in folders.items()}
     both = genuine.any() and not genuine.all()
     boot = bootstrap.bootstrap(judged, averaged, resamples, label=f"bootstrap {other.corpus}") if both else None
+    own = trials.get("dev")
     for title, scores in averaged.items():
         system, calibrated = systems[title], deep.calibrated.get(title)
-        row = Elsewhere(
+        refused = accepted = cost = None
+        if system.usable_on_dev and own is not None and 0 < own.genuine.mean() < 1:
+            on_dev = system.averaged["dev"]
+            threshold = eer.official_threshold(on_dev[own.genuine], on_dev[~own.genuine])
+            accepted, refused = roc.rates_at(scores[genuine], scores[~genuine], threshold)
+        if calibrated and both:
+            llrs = calibrated.model.llrs(scores[:, None])
+            cost = analysis.cost(llrs[genuine], llrs[~genuine])
+        yield Elsewhere(
             system.name,
             title,
             other.corpus,
@@ -144,17 +153,10 @@ def _rows(
             {seed: _measured(read(folder), genuine) for seed, folder in seeds(folders[title]).items()},
             _measured(scores, genuine),
             boot.interval(title) if boot else None,
+            refused,
+            accepted,
+            cost,
         )
-        own = trials.get("dev")
-        if system.usable_on_dev and own is not None and 0 < own.genuine.mean() < 1:
-            on_dev = system.averaged["dev"]
-            threshold = eer.official_threshold(on_dev[own.genuine], on_dev[~own.genuine])
-            accepted, refused = roc.rates_at(scores[genuine], scores[~genuine], threshold)
-            row = replace(row, refused=refused, accepted=accepted)
-        if calibrated and both:
-            llrs = calibrated.model.llrs(scores[:, None])
-            row = replace(row, cost=analysis.cost(llrs[genuine], llrs[~genuine]))
-        yield row
 
 
 def _measured(scores: np.ndarray, genuine: np.ndarray) -> Measured:

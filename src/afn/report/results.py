@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from afn.experiment.results_tree import Experiment
 from afn.metrics import analysis, eer
-from afn.metrics.analysis import Analysis, ScoredSystem
+from afn.metrics.analysis import Analysis, Fused, Ratios, ScoredSystem
 from afn.metrics.eer import Measured
 from afn.metrics.trials import SCORED_SUBSETS, Trials
 from afn.report.audit import Audit
@@ -19,45 +19,6 @@ from afn.report.worst import Worst
 NOT_RUN = "not run"
 PAPER = "Lai et al. (ICASSP 2019), Table 2"
 
-# Term and explanation; without figures of the paper, which do not belong beside those of another corpus
-ABOUT_AVERAGING = (
-    (
-        "Mean ± sd",
-        "is what one training run reaches: the mean and the standard deviation (with n - 1) of the EERs of the single "
-        "seeds.",
-    ),
-    (
-        "Averaged scores",
-        "are those of an ensemble: the score of an utterance is the mean over the models of all seeds (of their "
-        "sigmoid outputs for networks, of their scores for other systems), and the EER is that of these means. An "
-        "ensemble is usually better than its members, so this figure tends to be lower.",
-    ),
-    (
-        "The paper",
-        "reports the second kind: the network rows of Lai et al. (ICASSP 2019), Table 2, are EERs of the averaged "
-        "scores of 6 to 9 models. Compare them with our averaged scores, not with the mean, and consider the number "
-        "of seeds.",
-    ),
-)
-ABOUT_THE_HEADLINE = (
-    "The paper's 8.99 % on eval is such a figure: the authors' scoring script averages the sigmoid outputs of 8 "
-    "networks that differ only in their random numbers, and computes one EER of the averages. The paper does not claim "
-    "it for a single network."
-)
-ABOUT_OTHER_CORPORA = (
-    "EERs in percent of the systems of this corpus on recordings of others, which had no part in training or in any "
-    "choice. A deployed system cannot choose its threshold on what it has not seen: the errors (in percent) are those "
-    "at the threshold of the EER on this corpus' dev set, and Cllr is that of the calibration on this dev set."
-)
-ABOUT_THE_AUDIT = (
-    "EERs in percent of properties that say nothing about replay, measured without any model of it. Direction and "
-    "weights are learnt on train. A system that is not better than all of them together may have learnt them instead "
-    "of replay; one that is better may use them as well."
-)
-ABOUT_EQUALISED = (
-    "The same recordings of eval without the silence at their ends and at one level, scored again. A system that has "
-    "many more errors on them needs silence or level."
-)
 SIMULATED = (
     "This corpus is simulated: its replays were computed, not played and recorded. Its figures show that the pipeline "
     "works and rank systems; they say nothing about ASVspoof and cannot be compared with the paper's."
@@ -116,6 +77,16 @@ class Results:
             *self.elsewhere.remarks,
             *self.audit.equalised.remarks,
         ]
+
+    @property
+    def fused(self) -> list[tuple[Fused, Ratios]]:
+        """The fusions that are run, and their log-likelihood ratios."""
+        return [(of, of.ratios) for of in self.analysis.fusions if of.ratios]
+
+    @property
+    def resampled(self) -> str:
+        """What each bootstrap has resampled; empty if there are no intervals."""
+        return "; ".join(f"{subset}, {boot.remark}" for subset, boot in self.analysis.bootstraps.items())
 
     def not_run(self) -> str:
         """One line with the names of all systems and fusions that are not run; empty if there are none."""

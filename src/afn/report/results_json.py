@@ -55,15 +55,8 @@ def text(results: Results) -> str:
         content["breakdown"] = {
             "subset": analysis.judged,
             "groups": [
-                {
-                    "factor": group.factor,
-                    "code": group.code,
-                    "label": group.label,
-                    "threats": list(group.threats),
-                    "replays": group.replays,
-                    "genuine": group.genuine,
-                    "eer": {title: 100 * rate for title, rate in group.eers.items()},
-                }
+                {name: getattr(group, name) for name in ("factor", "code", "label", "threats", "replays", "genuine")}
+                | {"eer": {title: 100 * rate for title, rate in group.eers.items()}}
                 for group in analysis.groups
             ],
         }

@@ -2,22 +2,14 @@
 
 from afn.common.labels import LABELS
 from afn.metrics import eer
-from afn.report import summary, tables
-from afn.report.results import (
-    ABOUT_AVERAGING,
-    ABOUT_EQUALISED,
-    ABOUT_OTHER_CORPORA,
-    ABOUT_THE_AUDIT,
-    ABOUT_THE_HEADLINE,
-    Results,
-)
+from afn.report import about, summary, tables
+from afn.report.results import Results
 from afn.report.tables import Grid
 
 
 def page(results: Results) -> str:
     """The text of RESULTS.md. It has the paper's figures only where ours may be compared with them."""
     analysis, linear = results.analysis, eer.LINEAR_ROC
-    fused = [f"{_cell(of.title)}: `{of.ratios.model}`" for of in analysis.fusions if of.ratios]
     parts = [
         f"# Results: {_cell(results.corpus)}",
         "Equal error rates (EER) in percent, lower is better; written by stage 3. Full precision is in results.json, "
@@ -29,16 +21,17 @@ def page(results: Results) -> str:
         _markdown(tables.systems(results)),
         "\n".join(f"- {_cell(remark)}" for remark in results.remarks),
         results.not_run().replace("not run", "Not run", 1),
-        *(f"**{term}** {meaning}" for term, meaning in ABOUT_AVERAGING),
+        *(f"**{term}** {meaning}" for term, meaning in about.AVERAGING),
     ]
     if results.with_paper:
-        parts.append(ABOUT_THE_HEADLINE)
-    if analysis.bootstraps:
-        resampled = "; ".join(f"{subset}, {boot.remark}" for subset, boot in analysis.bootstraps.items())
-        parts.append(f"In brackets: 95 % intervals of a bootstrap, {analysis.resamples} resamples ({resampled}).")
-    if fused:
+        parts.append(about.HEADLINE)
+    if results.resampled:
+        parts.append(
+            f"In brackets: 95 % intervals of a bootstrap, {analysis.resamples} resamples ({results.resampled})."
+        )
+    if results.fused:
         parts += ["## Fusions", _markdown(tables.fusions(results)), "† The trials that the fusion was trained on."]
-        parts.append("\n".join(f"- {formula}" for formula in fused))
+        parts.append("\n".join(f"- {_cell(of.title)}: `{ratios.model}`" for of, ratios in results.fused))
     if analysis.calibrated:
         parts += ["## Calibration", _markdown(tables.calibrations(results))]
         parts.append("Cllr in bits: 0 is perfect, 1 is the cost of no information. The minimum is for the best map.")
@@ -46,7 +39,7 @@ def page(results: Results) -> str:
         parts += [f"## Differences on {analysis.judged}", _markdown(tables.differences(analysis.differences))]
         parts.append(f"To {analysis.best}, the single system with the lowest dev EER, on the same trials.")
     if results.elsewhere.rows:
-        parts += ["## Other corpora", ABOUT_OTHER_CORPORA, _markdown(tables.matrix(results))]
+        parts += ["## Other corpora", about.OTHER_CORPORA, _markdown(tables.matrix(results))]
         parts += [_markdown(tables.elsewhere(results))]
     parts += ["## Shortcut audit", *_audit(results)]
     parts += ["## EER by every definition", _markdown(tables.definitions(results))]
@@ -69,16 +62,17 @@ def _audit(results: Results) -> list[str]:
     found = results.audit
     parts = [f"No audit: {found.reason}"]
     if found.rows:
-        parts = [ABOUT_THE_AUDIT, _markdown(tables.audit(results))]
+        parts = [about.AUDIT, _markdown(tables.audit(results))]
         parts.append("\n".join(f"- {_cell(sentence)}" for sentence in found.sentences))
-    return parts + ([ABOUT_EQUALISED, _markdown(tables.equalised(results))] if found.equalised.rows else [])
+    return parts + ([about.EQUALISED, _markdown(tables.equalised(results))] if found.equalised.rows else [])
 
 
 def text(results: Results) -> str:
     """The main tables for a terminal, remarks, and one line with what is not run."""
     lines = [*_aligned(tables.systems(results)), *results.remarks]
-    if fused := [f"{of.title}: {of.ratios.model}" for of in results.analysis.fusions if of.ratios]:
-        lines += ["", *_aligned(tables.fusions(results)), *fused]
+    if results.fused:
+        lines += ["", *_aligned(tables.fusions(results))]
+        lines += [f"{of.title}: {ratios.model}" for of, ratios in results.fused]
     if results.elsewhere.rows:
         lines += ["", *_aligned(tables.matrix(results)), "", *_aligned(tables.elsewhere(results)), ""]
     if results.audit.rows:

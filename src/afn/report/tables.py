@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from afn.common.labels import GENUINE, SUBSETS
 from afn.metrics import eer
-from afn.metrics.analysis import Cost, Fused, Ratios
+from afn.metrics.analysis import Cost, Ratios
 from afn.metrics.bootstrap import Interval
 from afn.metrics.breakdown import TrialGroup
 from afn.metrics.eer import Measured
@@ -80,17 +80,14 @@ def fusions(results: Results, page: bool = False) -> Grid:
     header = _cells("fusion", "members", "dev, trained on it\u00a0†", "dev, cross-validated")
     header += [Cell("eval", sub="95 % interval"), *_costs_header(results, page), *_paper_header(results, page)]
     rows = []
-    for fused in results.analysis.fusions:
-        if fused.ratios is None:
-            continue
+    for fused, ratios in results.fused:
         dev, test_cell = (
-            _sure(percent(fused.ratios.measured.get(s)), results.analysis.interval(s, fused.title))
-            for s in SCORED_SUBSETS
+            _sure(percent(ratios.measured.get(s)), results.analysis.interval(s, fused.title)) for s in SCORED_SUBSETS
         )
-        validated = fused.ratios.cross_validated
+        validated = ratios.cross_validated
         cells = [_title(fused.title, fused.name), Cell(", ".join(fused.members), kind="wide"), dev]
         cells += [Cell(percent(validated) if validated.eers else ABSENT), test_cell]
-        cells += _costs(results, page, fused.title, fused.ratios, fused.ratios.measured)
+        cells += _costs(results, page, fused.title, ratios, ratios.measured)
         rows.append(cells + _published(results, fused.paper, page))
     return Grid("Equal error rates of every fusion", header, rows, left=2)
 
@@ -139,16 +136,15 @@ def seeds(results: Results) -> Grid:
     return Grid("Every seed", _cells("system", "seed", *SCORED_SUBSETS), rows, left=2)
 
 
-def weights(run: Sequence[Fused]) -> Grid:
+def weights(results: Results) -> Grid:
     """The regressions of the fusions."""
-    rows = [[_title(f.title, f.name), Cell(str(f.ratios.model), kind="wide code")] for f in run if f.ratios]
+    rows = [[_title(of.title, of.name), Cell(str(ratios.model), kind="wide code")] for of, ratios in results.fused]
     return Grid("Weights of the fusions", _cells("fusion", "log-likelihood ratio"), rows, left=2)
 
 
 def calibrations(results: Results) -> Grid:
     """Cllr and its minimum of calibrated systems and of fusions."""
-    run = dict(results.analysis.calibrated)
-    run |= {fused.title: fused.ratios for fused in results.analysis.fusions if fused.ratios}
+    run = {**results.analysis.calibrated, **{fused.title: ratios for fused, ratios in results.fused}}
     header = _cells("log-likelihood ratios of", "from scores to ratios")
     header += _cells("dev, trained on it\u00a0†", "dev, cross-validated", "eval")
     rows = []
