@@ -55,7 +55,8 @@ def pack(matrices: Iterable[tuple[str, np.ndarray]], ark: IO[bytes]) -> Iterator
         if not np.isfinite(matrix).all():
             raise UserError(f"utterance {utt}: its features are not finite. Remove it from the list.")
         matrix = np.ascontiguousarray(matrix, dtype="<f4")
-        entry = Entry(utt, ark.tell() + len(utt.encode()) + 1, *matrix.shape, digest(matrix))
+        frames, width = matrix.shape
+        entry = Entry(utt, ark.tell() + len(utt.encode()) + 1, frames, width, digest(matrix))
         _check_order(last, entry)
         kaldi_io.write_mat(ark, matrix, key=utt)
         yield entry
