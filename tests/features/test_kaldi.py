@@ -9,10 +9,12 @@ from afn.features import kaldi
 
 UTTERANCES = ("g01_male_us", "g02_female_gb", "g03_short030", "g07_tiny250")
 
+SPECTROGRAM = {"kind": "spectrogram", "cmn_window": 300, "norm_vars": False}
+
 
 def extract(folder, golden, tmp_path, jobs=1, recordings=None):
     recordings = recordings or [(utt, str(golden / f"{utt}.wav")) for utt in UTTERANCES]
-    commands = kaldi.spectrogram(folder / "spectrogram.conf", 300, False)
+    commands = kaldi.commands_for(SPECTROGRAM, folder / "spectrogram.conf")
     return list(kaldi.extract(recordings, commands, jobs, tmp_path))
 
 

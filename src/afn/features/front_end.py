@@ -85,7 +85,7 @@ def describe(settings: Features, conf: Path = CONF, backend: str | None = None) 
 
 def _backend(settings: Features, conf: Path) -> str:
     if isinstance(settings, Mfcc):
-        kaldi.require(_commands(config.plain(settings), conf / settings.conf))
+        kaldi.require(kaldi.commands_for(config.plain(settings), conf / settings.conf))
         return "kaldi"
     if not isinstance(settings, Spectrogram):
         return "native"  # Kaldi has no such features
@@ -103,7 +103,7 @@ def from_description(description: Mapping[str, Any]) -> FrontEnd:
     """
     if description.get("backend") == "kaldi":
         front_end = KaldiFrontEnd(description)
-        kaldi.require(_commands(description, Path()))
+        kaldi.require(kaldi.commands_for(description, Path()))
         return front_end
     return native(description)
 
@@ -213,12 +213,4 @@ class KaldiFrontEnd:
         with TemporaryDirectory() as name:
             conf = Path(name) / "options.conf"
             conf.write_text("".join(f"{line}\n" for line in self.description["options"]), encoding="utf-8")
-            return list(kaldi.extract(recordings, _commands(self.description, conf), jobs, directory))
-
-
-def _commands(description: Mapping[str, Any], conf: Path) -> kaldi.Commands:
-    """What Kaldi's programs are told to compute these features, with the options of the file `conf`."""
-    if description["kind"] == "mfcc":
-        names = ("deltas", "delta_window", "cmn_window", "norm_vars")
-        return kaldi.mfcc(conf, *(description[name] for name in names))
-    return kaldi.spectrogram(conf, description["cmn_window"], description["norm_vars"])
+            return list(kaldi.extract(recordings, kaldi.commands_for(self.description, conf), jobs, directory))

@@ -7,9 +7,10 @@ run over a split list, one process chain per job, without a shell. Sources: the 
 recipe.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -25,18 +26,18 @@ MFCC = "compute-mfcc-feats"
 Commands = list[list[str]]  # of a chain: each a program and its options; lists and archives are appended
 
 
-def spectrogram(conf: Path, cmn_window: int | None, norm_vars: bool) -> Commands:
-    """Log power spectrograms by the options in `conf`, less their sliding mean."""
-    commands = [["compute-spectrogram-feats", f"--config={conf}"]]
-    return commands if cmn_window is None else [*commands, _sliding(cmn_window, norm_vars)]
-
-
-def mfcc(conf: Path, deltas: int, delta_window: int, cmn_window: int | None, norm_vars: bool) -> Commands:
-    """Mel-frequency cepstra by the options in `conf`, with deltas up to the order `deltas`, less their sliding mean."""
-    commands = [[MFCC, f"--config={conf}"]]
-    if deltas:
-        commands.append(["add-deltas", f"--delta-window={delta_window}", f"--delta-order={deltas}"])
-    return commands if cmn_window is None else [*commands, _sliding(cmn_window, norm_vars)]
+def commands_for(description: Mapping[str, Any], conf: Path) -> Commands:
+    """What Kaldi's programs are told to compute the features of a description, with the options of the file `conf`."""
+    if description["kind"] == "mfcc":
+        found = [[MFCC, f"--config={conf}"]]
+        if order := description["deltas"]:
+            found.append(["add-deltas", f"--delta-window={description['delta_window']}", f"--delta-order={order}"])
+    else:
+        found = [[PROGRAMS[0], f"--config={conf}"]]
+    if (window := description["cmn_window"]) is not None:
+        norm_vars = str(description["norm_vars"]).lower()
+        found.append(["apply-cmvn-sliding", f"--norm-vars={norm_vars}", "--center=true", f"--cmn-window={window}"])
+    return found
 
 
 def find() -> dict[str, str]:
@@ -84,10 +85,6 @@ def _as_wav(path: str, copy: Path) -> Path | str:
             audio.write(copy, audio.read(path, rate), rate)
             return copy
     return path
-
-
-def _sliding(window: int, norm_vars: bool) -> list[str]:
-    return ["apply-cmvn-sliding", f"--norm-vars={str(norm_vars).lower()}", "--center=true", f"--cmn-window={window}"]
 
 
 def _joined(commands: Commands, scp: Path, ark: Path) -> Commands:
