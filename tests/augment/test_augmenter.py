@@ -166,7 +166,7 @@ def test_any_recording_can_be_augmented(samples):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"replay": 0.5}, r"augment: channel: is missing, and replay or record needs it\. Add it\."),
+        ({"replay": 0.5}, r"augment: channel: is missing, and replay needs it\. Add it\."),
         ({"replay": 1.5}, r"augment: replay: 1\.5 must be at most 1"),
         ({"gain": {"probability": 1.0, "decibels": [6, -6]}}, r"gain\.decibels: \[6, -6\] must be in ascending order"),
         ({"codec": {"probability": 1.0, "names": ["opsu"], "compression": [0, 0]}}, r"codec\.names.*Did you mean opus"),

@@ -2,4 +2,6 @@
 
 from afn.augment.augmenter import Augmentation as Augmentation
 from afn.augment.augmenter import Augmenter as Augmenter
+from afn.augment.augmenter import Changes as Changes
+from afn.augment.augmenter import Copies as Copies
 from afn.augment.augmenter import masked as masked

@@ -1,32 +1,26 @@
 """Augmentation while training: a recording changed in random ways, and masks of its features."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
-from afn.augment import effects
-from afn.augment.channels import (
-    Channel,
-    ChannelChain,
-    ChannelDevice,
-    ChannelNoise,
-    Key,
-    Responses,
-    noisy,
-    quantised,
-    through,
-)
+from afn.augment import effects, responses
+from afn.augment.channels import Channel, ChannelChain, ChannelDevice, ChannelNoise, Key, noisy, quantised, through
 from afn.augment.effects import Clipping, Codec, Gain, Silence, Stripes
 from afn.augment.random_streams import stream
 from afn.augment.signals import Probability
-from afn.common.config import Settings
+from afn.common import paths
+from afn.common.config import Execution, Settings
 from afn.common.labels import GENUINE, SPOOF
 
+MASKS = ("frequency_masks", "time_masks")
 
-class Augmentation(Settings):
-    """Random changes of recordings while training, another for each utterance and epoch; `null` parts do nothing."""
+
+class Changes(Settings):
+    """Random changes of recordings; `null` parts do nothing."""
 
     silence: Silence | None = None
     replay: Probability = Field(
@@ -36,25 +30,55 @@ class Augmentation(Settings):
         default=0.0, description="of another recording being recorded once more through `channel`; it keeps its class"
     )
     channel: Channel | None = None
+    impulse_responses: Execution[str | list[str] | None] = Field(
+        default=None,
+        description="folders of measured rooms and devices, for the shares `measured` of `channel`; their content is "
+        "recorded. null: none",
+    )
     filter: ChannelDevice | None = Field(default=None, description="band limits, resonances, saturation")
     noise: ChannelNoise | None = None
     gain: Gain | None = None
     clipping: Clipping | None = None
     codec: Codec | None = None
-    frequency_masks: Stripes | None = Field(default=None, description="bins of the features that are masked")
-    time_masks: Stripes | None = Field(default=None, description="frames of the features that are masked")
 
     @model_validator(mode="after")
     def _has_a_channel(self) -> Self:
-        if (self.replay or self.record) and self.channel is None:
-            raise ValueError("channel: is missing, and replay or record needs it. Add it.")
+        for name in ("replay", "record", "impulse_responses"):
+            if getattr(self, name) and self.channel is None:
+                raise ValueError(f"channel: is missing, and {name} needs it. Add it.")
         return self
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Where the measured responses are. UserError for what cannot be a path."""
+        given = self.impulse_responses or []
+        return tuple(paths.user_path(path) for path in ([given] if isinstance(given, str) else given))
 
     @property
     def changes_samples(self) -> bool:
         """Whether recordings change, not their features alone."""
-        masks = ("frequency_masks", "time_masks")
-        return any(getattr(self, name) for name in type(self).model_fields if name not in masks)
+        return any(getattr(self, name) for name in Changes.model_fields)
+
+
+class Augmentation(Changes):
+    """Random changes of recordings and features, others for each utterance and epoch; `null` parts do nothing."""
+
+    frequency_masks: Stripes | None = Field(default=None, description="bins of the features that are masked")
+    time_masks: Stripes | None = Field(default=None, description="frames of the features that are masked")
+
+
+class Copies(Changes):
+    """Randomly changed copies of the training recordings, beside these; `null` parts do nothing."""
+
+    copies: PositiveInt = Field(default=1, description="of each recording, all different")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _masks_nothing(cls, values: Any) -> Any:
+        for name in MASKS:
+            if isinstance(values, dict) and name in values:
+                raise ValueError(f"{name}: only networks train on masked features. Remove it.")
+        return values
 
 
 CHANGES: dict[str, Callable[[np.ndarray, Any, np.random.Generator, int], np.ndarray]] = {
@@ -74,12 +98,17 @@ class Augmenter:
     Args:
         settings: which changes, and how much of each.
         sample_rate: of the recordings, Hz.
-        responses: measured responses by role (`responses.of_folders`), for the shares of `measured` in the channel.
+
+    Raises:
+        UserError: for folders of impulse responses that are missing, without any, or with unusable ones.
     """
 
-    def __init__(self, settings: Augmentation, sample_rate: int, responses: Responses | None = None):
+    def __init__(self, settings: Changes, sample_rate: int):
         self.settings, self.sample_rate = settings, sample_rate
-        self.chain = None if settings.channel is None else ChannelChain(settings.channel, sample_rate, responses)
+        self.chain: ChannelChain | None = None
+        if settings.channel is not None:
+            measured = responses.of_folders(settings.folders, sample_rate)
+            self.chain = ChannelChain(settings.channel, sample_rate, measured)
 
     def __call__(self, samples: np.ndarray, label: str, key: Key) -> tuple[np.ndarray, str]:
         """Another version of a recording.
@@ -94,12 +123,20 @@ class Augmenter:
         """
         sound = self._changed(samples / 32768, ("silence",), key)
         rng = stream(0, *key, "channel")
-        replayed = rng.random() < self.settings.replay and label == GENUINE
+        replayed = self._replays(label, rng)
         if self.chain and (replayed or rng.random() < self.settings.record):
             if replayed:
-                sound, label = self.chain.replayed(sound, key), SPOOF
+                sound = self.chain.replayed(sound, key)
             sound = self.chain.recorded(sound, key)
-        return quantised(self._changed(sound, ("filter", "noise", "gain", "clipping", "codec"), key)), label
+        changed = self._changed(sound, ("filter", "noise", "gain", "clipping", "codec"), key)
+        return quantised(changed), SPOOF if replayed else label
+
+    def label(self, label: str, key: Key) -> str:
+        """The label that a recording gets, without changing it."""
+        return SPOOF if self._replays(label, stream(0, *key, "channel")) else label
+
+    def _replays(self, label: str, rng: np.random.Generator) -> bool:
+        return rng.random() < self.settings.replay and label == GENUINE
 
     def _changed(self, sound: np.ndarray, names: Sequence[str], key: Key) -> np.ndarray:
         for name in names:

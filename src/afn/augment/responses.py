@@ -1,6 +1,8 @@
 """Measured impulse responses of rooms, loudspeakers and microphones, from the files of a folder."""
 
+import hashlib
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ import numpy as np
 from afn.augment import source_audio
 from afn.augment.signals import from_peak
 from afn.common.errors import UserError
+from afn.common.files import sha256
 from afn.features import audio
 
 # The first of these words in a file's name gives its role; else in the folders above it, nearest first.
@@ -49,10 +52,18 @@ def read(path: Path, sample_rate: int) -> np.ndarray:
     return from_peak(samples, sample_rate)
 
 
-def of_folders(folders: Iterable[Path], sample_rate: int) -> dict[str, list[np.ndarray]]:
-    """All responses of several folders by role; errors as for `files` and `read`."""
+@lru_cache(maxsize=1)
+def of_folders(folders: tuple[Path, ...], sample_rate: int) -> dict[str, list[np.ndarray]]:
+    """All responses of several folders by role, read once by each process; errors as for `files` and `read`."""
     found: dict[str, list[np.ndarray]] = {}
     for folder in folders:
         for meaning, paths in files(folder).items():
             found.setdefault(meaning, []).extend(read(path, sample_rate) for path in paths)
     return found
+
+
+def digest(folders: Iterable[Path]) -> str:
+    """The SHA-256 of the roles and contents of all responses of several folders; errors as for `files`."""
+    listed = ((meaning, path) for folder in folders for meaning, paths in files(folder).items() for path in paths)
+    lines = (f"{meaning} {sha256(path)}\n" for meaning, path in listed)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()

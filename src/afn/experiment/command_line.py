@@ -15,7 +15,7 @@ from afn import corpora
 from afn.common import config, record
 from afn.common.errors import UserError
 from afn.common.labels import SUBSETS
-from afn.common.paths import ROOT
+from afn.common.paths import ROOT, located
 from afn.corpora import datadir
 from afn.experiment.layout import FUSION, Layout
 from afn.features.archives import FeatureArchive
@@ -214,7 +214,8 @@ def subset(layout: Layout, name: str, feature: str) -> Subset:
     """The subset `name` with its labels and the features in the folder `feature`."""
     utterances = datadir.read(layout.subset(name))
     features = FeatureArchive(layout.features(name, feature) / "feats.scp", ROOT)
-    labels, speakers, recordings = ({u.utt: getattr(u, of) for u in utterances} for of in ("label", "speaker", "wav"))
+    labels, speakers = ({u.utt: getattr(u, of) for u in utterances} for of in ("label", "speaker"))
+    recordings = {u.utt: str(located(u.wav)) for u in utterances}
     return Subset(name, labels, features, speakers, recordings)
 
 

@@ -13,7 +13,7 @@ import torch
 
 from afn.common import owned, parallel, record
 from afn.common.errors import UserError
-from afn.experiment import environment, locks, provenance
+from afn.experiment import environment, extraction, locks, provenance
 from afn.experiment.command_line import Stage, subset
 from afn.experiment.layout import TRAINED
 from afn.systems import registry
@@ -35,6 +35,8 @@ def train_seed(here: Stage, seed: int) -> None:
     """
     directory = here.layout.seed(here.system_name, seed)
     identity = provenance.identity(here.layout, here.system, seed)
+    if here.system.augment:
+        extraction.check_recordings(here.layout.subset("train"))
     if finished(directory) and not here.redo(directory / record.NAME):
         refuse(directory, provenance.differences(provenance.read(directory).identity, identity, here.system))
         print(f"train: {directory} is trained; --force trains it again")

@@ -67,7 +67,7 @@ def tune(here: Stage, source: Path, given: Collection[str], jobs: int) -> None:
     values["features.name"] = walk.features_name(best)
     assignments = [f"{key}={json.dumps(value)}" for key, value in values.items()]
     files.write_text(written, config.dump(config.override(change, assignments)))
-    print(f"tune: wrote {written} (dev EER {walk.tried[key_of(best)]:.2f} %); --system takes this path")
+    print(f"tune: wrote {written} (dev EER {walk.tried[json.dumps(best)]:.2f} %); --system takes this path")
 
 
 class Walk:
@@ -77,13 +77,14 @@ class Walk:
         self.here, self.grids, self.where, self.jobs = here, grids, where, jobs
         self.settings = config.plain(here.system)
         self.directory = here.layout.system(here.system_name) / "tuning"
-        self.tried: dict[str, float] = {}  # point -> dev EER in percent
+        self.tried: dict[str, float] = {}  # values as JSON -> dev EER in percent
 
     def run(self) -> dict[str, Any]:
         """The values found best, by dotted name."""
         identity = {
             "seeds": list(self.here.seeds),
-            "settings": config.groups(self.here.system)["identity"],
+            "settings": registry.system_class(self.here.system).identity(self.here.system)
+            | {"features": config.groups(self.here.system)["identity"]["features"]},
             "recordings": {name: datadir.recordings_hash(self.here.layout.subset(name)) for name in LEARNT_FROM},
         }
         at = {name: self._own(name) for name in self.grids}
@@ -103,7 +104,7 @@ class Walk:
 
     def dev_eer(self, values: dict[str, Any]) -> float:
         """The dev EER in percent, the mean over seeds, with `values` (dotted name -> value) in the settings."""
-        key = key_of(values)
+        key = json.dumps(values)
         if key not in self.tried:
             self.tried[key] = self._try_out(values)
             rows = [{"dev_eer": f"{eer:.6f}", "settings": point} for point, eer in self.tried.items()]
@@ -111,10 +112,10 @@ class Walk:
         return self.tried[key]
 
     def features_name(self, values: dict[str, Any]) -> str:
-        """The folder of features with `values`: the system's own, or one that tells the values apart."""
+        """The folder of features with `values`: the system's own, or one that is named after the values."""
         own = self.here.system.features.name
         changed = {name: v for name, v in values.items() if name.startswith("features.") and v != self._own(name)}
-        return f"{own}-{hashlib.sha256(key_of(changed).encode()).hexdigest()[:8]}" if changed else own
+        return f"{own}-{hashlib.sha256(json.dumps(changed).encode()).hexdigest()[:8]}" if changed else own
 
     def _try_out(self, values: dict[str, Any]) -> float:
         assignments = [f"{name}={json.dumps(value)}" for name, value in values.items()]
@@ -168,11 +169,6 @@ class Walk:
             return {row["settings"]: float(row["dev_eer"]) for row in rows}
         except (KeyError, TypeError, ValueError):
             raise UserError(f"{path}: not a table of this program. Remove it, or tune again with --force") from None
-
-
-def key_of(values: dict[str, Any]) -> str:
-    """A point in words: what results.csv calls it."""
-    return json.dumps(values)
 
 
 if __name__ == "__main__":

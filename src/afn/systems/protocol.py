@@ -4,11 +4,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from afn.augment import Changes, responses
 from afn.common import config
 from afn.common.config import Presentation, Settings
 from afn.common.errors import UserError
@@ -17,6 +18,7 @@ from afn.systems.subset import Subset
 METRICS = "metrics.csv"  # of a training: one row per epoch, iteration or generation
 
 TrainedOn = Literal["train", "train+dev"]  # the subsets that a system is trained on
+COPIES = "randomly changed copies of the recordings of train, which are trained on as well"
 
 
 class Paper(Settings):
@@ -33,6 +35,17 @@ class Row(Settings):
     kind: str
     title: Presentation[str] = Field(description="the row's name in the paper's table")
     paper: Presentation[Paper] = Field(description="what the paper reports")
+
+    @property
+    def augment(self) -> Changes | None:
+        """How training recordings are changed; None for kinds and rows that take them as they are."""
+        return getattr(getattr(self, "train", None), "augment", None)
+
+    @model_validator(mode="after")
+    def _extracts_what_it_changes(self) -> Self:
+        if self.augment and self.features.kind == "mfcc":  # type: ignore[attr-defined]
+            raise ValueError("train.augment: needs features that this program extracts itself, not mfcc. Remove it.")
+        return self
 
     @property
     def removes(self) -> frozenset[str]:
@@ -95,6 +108,13 @@ class System(ABC):
         """
         found = config.groups(settings)["identity"]
         del found["features"]
+        if settings.augment is None:  # no part of the identity of rows without it
+            recipe = found.get("train") or {}
+            recipe.pop("augment", None)
+            if not recipe:
+                found.pop("train", None)
+        elif settings.augment.folders:
+            found["files"] = {"impulse_responses": responses.digest(settings.augment.folders)}
         return found
 
     @classmethod

@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
+from afn.augment import Copies
 from afn.common.config import Execution, Settings
 from afn.features.settings import Waveform
-from afn.systems.protocol import Row
+from afn.systems.protocol import COPIES, Row
 
 
 class Evolution(Settings):
@@ -26,6 +27,7 @@ class Evolution(Settings):
     )
     validate_every: PositiveInt = Field(description="generations between tests on dev; the last one is tested too")
     validated: PositiveInt = Field(description="number of the fittest networks that are tested on dev")
+    augment: Copies | None = Field(default=None, description=COPIES)
 
 
 class Evolving(Row):

@@ -10,6 +10,7 @@ from afn.common import files
 from afn.common.errors import UserError
 from afn.common.paths import ROOT
 from afn.common.progress import Progress
+from afn.systems import copies
 from afn.systems.evolving import evolution, genomes, rnn
 from afn.systems.evolving.settings import Evolving
 from afn.systems.protocol import Chosen, System
@@ -43,7 +44,9 @@ class EvolvingSystem(System):
         files.write_text(directory / NEAT, (ROOT / "conf" / self.settings.neat).read_text(encoding="utf-8"))
         self.config = genomes.configuration(directory / NEAT, self.settings.train.population)
         rate = self.settings.features.sample_rate
+        train = copies.added(train, self.settings, self.seed, directory)
         evolution.Evolver(self.config, train, dev, self.settings.train, rate, self.seed, directory).run()
+        copies.remove(directory)
 
     def weights(self, directory: Path) -> Path:
         return directory / evolution.BEST
@@ -73,7 +76,7 @@ class EvolvingSystem(System):
         found = super().identity(settings)
         path = ROOT / "conf" / settings.neat
         genomes.configuration(path, settings.train.population)  # reports mistakes in it before anything is written
-        found["files"] = {"neat": files.sha256(path)}
+        found["files"] = {**found.get("files", {}), "neat": files.sha256(path)}
         return found
 
     def draw(self, chosen: Chosen, out: Path) -> bool:

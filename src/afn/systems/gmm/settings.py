@@ -7,9 +7,10 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
+from afn.augment import Copies
 from afn.common.config import Settings, Share
 from afn.features.settings import Features
-from afn.systems.protocol import Row, TrainedOn
+from afn.systems.protocol import COPIES, Row, TrainedOn
 
 
 class Reduction(Settings):
@@ -34,6 +35,7 @@ class MixtureTraining(Settings):
         description="stop when the mean log-likelihood gains less, nats per frame; 0: run all `iterations`"
     )
     variance_floor: Share = Field(description="fraction of the variance of all frames")
+    augment: Copies | None = Field(default=None, description=COPIES)
 
 
 class GaussianMixtures(Row):

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from afn.common.errors import UserError
 from afn.common.progress import Progress
-from afn.systems import checkpoints, em
+from afn.systems import checkpoints, copies, em
 from afn.systems import device as devices
 from afn.systems.gmm.models import DiagonalGMM, mean_log_likelihood_ratio
 from afn.systems.gmm.pca import PrincipalComponents
@@ -53,6 +53,7 @@ class MixturePair(System):
     def fit(self, train: Subset, dev: Subset, directory: Path) -> None:
         """Train both mixtures, or continue an interrupted run in `directory`."""
         self.device = devices.choose()
+        train = copies.added(train, self.settings, self.seed, directory)
         subset = em.pooled(self.settings.trained_on, train, dev)
         if self.settings.reduction:
             try:
@@ -65,6 +66,7 @@ class MixturePair(System):
             log.info(f"{name}: {sum(map(len, frames))} frames of {frames[0].shape[1]} dimensions")
             self.mixtures[name] = self._mixture(name, frames, learner)
         checkpoints.save(directory / MODEL, self._state())
+        copies.remove(directory)
 
     def weights(self, directory: Path) -> Path:
         return directory / MODEL

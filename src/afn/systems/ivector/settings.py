@@ -7,9 +7,10 @@ from typing import Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
+from afn.augment import Copies
 from afn.common.config import Settings, Share
 from afn.features.settings import Features
-from afn.systems.protocol import Row, TrainedOn
+from afn.systems.protocol import COPIES, Row, TrainedOn
 
 
 class BackgroundModel(Settings):
@@ -53,6 +54,12 @@ class BackEnd(Settings):
         return self
 
 
+class IVectorTraining(Settings):
+    """What i-vectors are trained on beside the recordings as they are."""
+
+    augment: Copies | None = Field(default=None, description=COPIES)
+
+
 class IVectors(Row):
     """i-vectors and a back-end (system.py)."""
 
@@ -65,6 +72,7 @@ class IVectors(Row):
     ubm: BackgroundModel
     extractor: TotalVariability
     back_end: BackEnd
+    train: IVectorTraining | None = None
 
     @model_validator(mode="after")
     def _kaldi_has_full_covariances(self) -> Self:

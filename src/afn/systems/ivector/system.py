@@ -14,7 +14,7 @@ import torch
 
 from afn.common.errors import UserError
 from afn.common.progress import Progress
-from afn.systems import checkpoints, em
+from afn.systems import checkpoints, copies, em
 from afn.systems import device as devices
 from afn.systems.gmm.models import DiagonalGMM, FullGMM
 from afn.systems.ivector.backends import CosineBackend, GaussianBackend, Projection
@@ -61,6 +61,7 @@ class IVectorSystem(System):
     def fit(self, train: Subset, dev: Subset, directory: Path) -> None:
         """Train the background model, the extractor and the back-end, from where an earlier run stopped."""
         self.device = devices.choose()
+        train = copies.added(train, self.settings, self.seed, directory)
         subset = em.pooled(self.settings.trained_on, train, dev)
         if self.settings.programs == "kaldi":
             self.kaldi = KaldiIVectors(self.settings, self.seed, directory / KALDI)
@@ -73,6 +74,7 @@ class IVectorSystem(System):
             vectors, genuine = speaker_means(vectors, genuine, [subset.speakers[utt] for utt in subset.utterances])
         self._fit_back_end(vectors, genuine)
         checkpoints.save(directory / BACK_END, self._state())
+        copies.remove(directory)
 
     def weights(self, directory: Path) -> Path:
         """The file in `directory` with the extractor and the back-end."""

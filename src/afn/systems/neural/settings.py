@@ -114,7 +114,6 @@ VARIATIONS = (
     "balanced",
     "stratified",
     "crop",
-    "augment",
 )  # left out of records where they are null
 
 
