@@ -7,7 +7,6 @@ import math
 import os
 import re
 import shutil
-import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -373,20 +372,3 @@ def test_kaldis_features_are_extracted_by_kaldi_where_it_is(kaldi_installed, kal
     own = recording_scorer.extractor(trained)
     assert "our extractor takes its place" in capsys.readouterr().err
     assert (own.options.window_type, own.options.dither, own.sample_rate) == ("hamming", 0, 8000)
-
-
-@pytest.mark.slow
-def test_run_sh_takes_files_from_the_users_folder(tree, golden):
-    done = subprocess.run(
-        [ROOT / "run.sh", "score", "g03_short030.wav", "--system", "lcnn", "--seed", "1", *folders(tree)],
-        cwd=golden,
-        env={**os.environ, "PYTHON": sys.executable},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    theirs = scores_of(tree, "seed1")["g03_short030"]
-    assert done.stdout.startswith(f"g03_short030.wav: score {theirs:+.4f}, llr ")
-    done = subprocess.run([ROOT / "run.sh", "--force", "score", "x"], capture_output=True, text=True, check=False)
-    assert done.returncode == 2 and "score comes before its options" in done.stderr

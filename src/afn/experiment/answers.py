@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -13,9 +13,7 @@ from afn.common.errors import UserError
 from afn.metrics import eer, score_files
 from afn.metrics.dcf import DetectionCosts
 
-EVEN = DetectionCosts(
-    spoof=0.5, miss=1.0, false_alarm=1.0
-)  # a replay is as likely as genuine speech, and errors cost the same
+EVEN = DetectionCosts(spoof=0.5, miss=1.0, false_alarm=1.0)  # both classes are equally likely, errors cost the same
 
 
 def costs(prior: float, miss: float, false_alarm: float) -> DetectionCosts:
@@ -29,15 +27,6 @@ def costs(prior: float, miss: float, false_alarm: float) -> DetectionCosts:
         if not 0 < value < math.inf:
             raise UserError(f"cost: {value:g} must be above 0.")
     return DetectionCosts(prior, miss, false_alarm)
-
-
-class Answer(NamedTuple):
-    """What a score says of a recording."""
-
-    score: float  # higher = more genuine
-    llr: float | None  # natural log-likelihood ratio genuine : replayed; None without calibration
-    p_replay: float | None  # posterior probability at the prior of the costs
-    decision: str  # genuine | replayed
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from afn.common.errors import UserError
 from afn.common.paths import portable
 from afn.common.progress import Progress
 from afn.experiment import answers, finished
-from afn.experiment.answers import EVEN, Answer, OnDev
+from afn.experiment.answers import EVEN, OnDev
 from afn.experiment.finished import TrainedSystem
 from afn.experiment.recordings import Recording, Window, cut, readable, starts
 from afn.experiment.scoring import OUTPUTS
@@ -29,7 +29,7 @@ from afn.systems.protocol import System
 from afn.systems.subset import Subset
 
 GUESSING = 0.4  # an EER from which on a system hardly separates the classes; 0.5 is chance
-LONGEST_NAME = 230  # bytes of an utterance id in the name of a figure; a file's name has 255 at most
+LONGEST_NAME = 230  # bytes of an utterance id in the name of a figure
 LONG = 30.0  # s; a longer recording is cut into sections for systems that take any length
 SECTION = 4.0  # s, about as long as utterances of the corpora
 GROUP = 16  # windows scored at a time
@@ -172,16 +172,22 @@ class Scorer:
         output = OUTPUTS[self.first.averages]
         return runs[0] if len(runs) == 1 else sum(output(run) for run in runs) / len(runs)
 
-    def _answer(self, score: float) -> Answer:
+    def _judged(self, score: float) -> dict[str, Any]:
+        """What a score says of a recording: ratio, posterior at the prior of the costs, decision, and its limit."""
         calibration = self.on_dev.calibration if self.on_dev else None
         llr = calibration.llr(score) if calibration else None
-        above = self.cut is not None and score > self.cut
+        above = self.limit is not None and score > self.limit
         genuine = llr >= self.costs.threshold if self.threshold is None and llr is not None else above
-        replay = None if llr is None else answers.p_replay(llr, self.costs)
-        return Answer(score, llr, replay, "genuine" if genuine else "replayed")
+        return {
+            "score": score,
+            "llr": llr,
+            "p_replay": None if llr is None else answers.p_replay(llr, self.costs),
+            "decision": "genuine" if genuine else "replayed",
+            "threshold": self.limit,
+        }
 
     @property
-    def cut(self) -> float | None:
+    def limit(self) -> float | None:
         """The score above which a recording is taken for genuine; None where all scores have the same ratio."""
         if self.threshold is not None:
             return self.threshold
@@ -195,8 +201,7 @@ class Scorer:
         start, end = recording.lowest[:2] if several and recording.lowest else (None, None)
         return {
             "file": readable(recording.path),
-            **self._answer(recording.score)._asdict(),
-            "threshold": self.cut,
+            **self._judged(recording.score),
             "duration": recording.duration,
             "windows": len(recording.scores),
             "seconds": recording.seconds,
@@ -220,10 +225,12 @@ class Scorer:
         from afn.experiment import score_plot  # matplotlib takes a second to import
 
         of = f"{self.experiment.title}, seed {self.experiment.seeds[0]}"
-        decision = self._answer(recording.score).decision
+        decision = self._judged(recording.score)["decision"]
         heading = f"{recording.utt} · score {recording.score:+.2f}, {decision} · {of}"
         figure = self.heatmaps / self._unused(recording.utt)
-        plot = functools.partial(score_plot.draw, seconds=recording.seconds, threshold=self.cut, suspicious=window[:2])
+        plot = functools.partial(
+            score_plot.draw, seconds=recording.seconds, threshold=self.limit, suspicious=window[:2]
+        )
         if self.first.attentive:
             self.first.draw_attention(figure, window.features, heading, plot if several else None)
         else:
@@ -232,53 +239,49 @@ class Scorer:
 
     def _unused(self, utt: str) -> str:
         """A name for a figure: recordings of several folders may have the same id."""
-        name, number = f"{_short(utt)}.png", 1
-        while name in self.drawn:
-            number += 1
-            name = f"{_short(utt)}-{number}.png"
+        # A file's name has 255 bytes at most, with what it has while it is written.
+        short = os.fsencode(utt)[:LONGEST_NAME].decode("utf-8", "ignore")
+        names = (f"{short}{f'-{number}' if number > 1 else ''}.png" for number in itertools.count(1))
+        name = next(name for name in names if name not in self.drawn)
         self.drawn.add(name)
         return name
 
     @property
     def meaning(self) -> str:
         """What a score says, in a line."""
-        seeds, of = self.experiment.seeds, "the system's score"
+        seeds, on_dev, costs = self.experiment.seeds, self.on_dev, self.costs
+        calibrated = on_dev is not None and on_dev.calibration is not None
+        of = "the system's score"
         if self.first.averages == "sigmoids":
             of = "the network's logit" if len(seeds) == 1 else "the sigmoid (0 to 1) of the network's logit"
-        if len(seeds) > 1:
-            of += ", averaged over the seeds"
-        text = (
+        of += ", averaged over the seeds" if len(seeds) > 1 else ""
+        said = [
             f"{self.experiment.title} ({portable(self.experiment.directory)}, seed{'s' * (len(seeds) > 1)} "
-            f"{', '.join(map(str, seeds))}): the score is {of}; higher = more genuine"
-        )
-        on_dev, costs = self.on_dev, self.costs
-        if on_dev and on_dev.calibration:
-            text += (
-                "; llr is the natural log-likelihood ratio genuine : replayed, calibrated on dev; p_replay is for a "
-                f"prior of {costs.spoof:g}"
-            )
+            f"{', '.join(map(str, seeds))}): the score is {of}",
+            "higher = more genuine",
+        ]
+        if calibrated:
+            said.append("llr is the natural log-likelihood ratio genuine : replayed, calibrated on dev")
+            said.append(f"p_replay is for a prior of {costs.spoof:g}")
         if self.threshold is not None:
-            text += f"; genuine above the given threshold {self.threshold:+.4f}"
-        elif on_dev and on_dev.calibration:
-            text += (
-                f"; genuine from llr {costs.threshold:+.2f} on, the Bayes threshold of this prior, C_miss "
-                f"{costs.miss:g} and C_fa {costs.false_alarm:g}"
-            )
+            said.append(f"genuine above the given threshold {self.threshold:+.4f}")
+        elif calibrated:
+            of_errors = f"C_miss {costs.miss:g} and C_fa {costs.false_alarm:g}"
+            said.append(f"genuine from llr {costs.threshold:+.2f} on, the Bayes threshold of this prior, {of_errors}")
         elif on_dev:
-            text += (
-                f"; genuine above {on_dev.threshold:+.4f}, the threshold of the EER on dev, for it is not calibrated"
-            )
+            of_dev = "the threshold of the EER on dev, for it is not calibrated"
+            said.append(f"genuine above {on_dev.threshold:+.4f}, {of_dev}")
         if on_dev:
-            text += f"; official EER on dev {100 * on_dev.eer:.2f} %"
+            said.append(f"official EER on dev {100 * on_dev.eer:.2f} %")
             if on_dev.eer >= GUESSING:
-                text += "; on dev it was no better than guessing, so do not rely on it"
+                said.append("on dev it was no better than guessing, so do not rely on it")
             if getattr(self.experiment.first.settings, "trained_on", "train") != "train":
-                text += "; it was trained on dev, so its ratios are overconfident"
+                said.append("it was trained on dev, so its ratios are overconfident")
         if self.experiment.simulated:
-            text += "; it was trained on simulated replays, which say nothing about real ones"
+            said.append("it was trained on simulated replays, which say nothing about real ones")
         if self.experiment.card:
-            text += "; what it can and cannot do: docs/model_card.md"
-        return text
+            said.append("what it can and cannot do: docs/model_card.md")
+        return "; ".join(said)
 
 
 def load(
@@ -336,11 +339,6 @@ def extractor(experiment: TrainedSystem) -> FrontEnd:
         ours = front_end.native(description)  # or an error, where there is none for these features
         note(f"Kaldi extracted the features of training; our extractor takes its place ({error})")
         return ours
-
-
-def _short(name: str) -> str:
-    """A name of which a file's name can be made, with a number, an ending, and what it has while it is written."""
-    return os.fsencode(name)[:LONGEST_NAME].decode("utf-8", "ignore")
 
 
 def note(text: str) -> None:

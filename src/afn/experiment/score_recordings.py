@@ -16,7 +16,6 @@ import math
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +34,6 @@ COLUMNS = (
     "suspicious_end", "suspicious_score", "heatmap", "warnings", "notes",
 )  # fmt: skip
 FAILURES = (UserError, OSError, MemoryError)  # of one recording; the others are scored all the same
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A recording without a score."""
-
-    file: str
-    reason: str
 
 
 def main() -> None:
@@ -73,15 +64,15 @@ def main() -> None:
     options = parser.parse_args()
     costs = answers.costs(options.prior, options.cost_miss, options.cost_false_alarm)
     scorer = scorers.load(finished.chosen(options), options.threshold, options.channel, options.heatmap, costs)
-    failures: list[Failure] = []
-    scored = succeeded(results(scorer, options.files), failures)
+    failed: list[Row] = []
+    scored = results(scorer, options.files, failed)
     if options.json:
-        write_json(scorer, list(scored), failures)
+        write_json(scorer, list(scored), failed)
     elif options.csv:
         write_csv(scorer, scored)
     else:
         write_lines(scorer, scored)
-    if failures:
+    if failed:
         sys.exit(errors.USER_ERROR)
 
 
@@ -102,8 +93,8 @@ def given(text: str) -> Path:
     return Path(text)
 
 
-def files_of(given: Iterable[Path]) -> Iterator[Path | Failure]:
-    """The files that are given, and those in folders, at any depth, in bytewise order; what cannot be read there."""
+def files_of(given: Iterable[Path], failed: list[Row]) -> Iterator[Path]:
+    """The files that are given, and those in folders, at any depth, in bytewise order."""
     for path in given:
         if not os.path.isdir(path):  # noqa: PTH112 — Path.is_dir may raise
             yield path
@@ -112,43 +103,41 @@ def files_of(given: Iterable[Path]) -> Iterator[Path | Failure]:
         inside = [Path(folder, name) for folder, _, names in os.walk(path, onerror=refused.append) for name in names]
         found = [file for file in inside if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")]
         yield from sorted(found, key=os.fsencode)
-        yield from (failure(error.filename, f"{error.strerror}. Correct its permissions.") for error in refused)
+        for error in refused:
+            fail(failed, error.filename, f"{error.strerror}. Correct its permissions.")
         if not found and not refused:
-            yield failure(path, f"holds no recordings ({' '.join(SUFFIXES)}). Name another folder.")
+            fail(failed, path, f"holds no recordings ({' '.join(SUFFIXES)}). Name another folder.")
 
 
-def results(scorer: Scorer, given: Iterable[Path]) -> Iterator[Row | Failure]:
-    """Every recording, scored and drawn, or why it has no score; a group at a time, as soon as the group is done."""
+def results(scorer: Scorer, given: Iterable[Path], failed: list[Row]) -> Iterator[Row]:
+    """Every recording that can be scored, scored and drawn; a group at a time, as soon as the group is done."""
     group: list[Recording] = []
-    for path in files_of(given):
-        if isinstance(path, Failure):
-            yield path
-            continue
+    for path in files_of(given, failed):
         try:
             group.append(scorer.prepare(path))
         except FAILURES as error:
-            yield failure(path, error)
+            fail(failed, path, error)
         if len(group) >= GROUP or sum(recording.duration for recording in group) >= GROUP * LONG:
-            yield from scored_group(scorer, group)
+            yield from scored_group(scorer, group, failed)
             group = []
     if group:
-        yield from scored_group(scorer, group)
+        yield from scored_group(scorer, group, failed)
 
 
-def scored_group(scorer: Scorer, group: list[Recording]) -> Iterator[Row | Failure]:
+def scored_group(scorer: Scorer, group: list[Recording], failed: list[Row]) -> Iterator[Row]:
     """A group, scored together; where that fails, one at a time, so that only the recordings that fail are lost."""
     try:
         scorer.score_all(group)
     except FAILURES as error:
         if len(group) > 1:
             for recording in group:
-                yield from scored_group(scorer, [recording])
+                yield from scored_group(scorer, [recording], failed)
         else:
-            yield failure(group[0].path, error)
+            fail(failed, group[0].path, error)
         return
     for recording in group:
         if not math.isfinite(recording.score):
-            yield failure(recording.path, f"its score is {recording.score}. Train without divergence.")
+            fail(failed, recording.path, f"its score is {recording.score}. Train without divergence.")
             continue
         if scorer.heatmaps:
             try:
@@ -158,20 +147,12 @@ def scored_group(scorer: Scorer, group: list[Recording]) -> Iterator[Row | Failu
         yield scorer.row(recording)
 
 
-def failure(path: Path | str, error: Exception | str) -> Failure:
-    """Why a recording has no score, in one line that names it."""
+def fail(failed: list[Row], path: Path | str, error: Exception | str) -> None:
+    """Say on stderr why a recording has no score, in one line that names it, and add it to `failed`."""
     file, said = readable(path), readable(" ".join(str(error).split()) or "out of memory. Cut it into shorter ones.")
-    return Failure(file, said if file in said else f"{file}: {said}")
-
-
-def succeeded(found: Iterable[Row | Failure], failures: list[Failure]) -> Iterator[Row]:
-    """The recordings with a score; the others are told on stderr and kept in `failures`."""
-    for result in found:
-        if isinstance(result, Failure):
-            failures.append(result)
-            print(f"{Path(sys.argv[0]).name}: error: {result.reason}", file=sys.stderr, flush=True)
-        else:
-            yield result
+    reason = said if file in said else f"{file}: {said}"
+    failed.append({"file": file, "reason": reason})
+    print(f"{Path(sys.argv[0]).name}: error: {reason}", file=sys.stderr, flush=True)
 
 
 def write_lines(scorer: Scorer, scored: Iterable[Row]) -> None:
@@ -207,13 +188,13 @@ def write_csv(scorer: Scorer, scored: Iterable[Row]) -> None:
     note(scorer.meaning)
 
 
-def write_json(scorer: Scorer, scored: list[Row], failures: list[Failure]) -> None:
+def write_json(scorer: Scorer, scored: list[Row], failed: list[Row]) -> None:
     """One object: the experiment, the recordings, and those that failed."""
     content = {
         "experiment": portable(scorer.experiment.directory),
         "title": scorer.experiment.title,
         "seeds": scorer.experiment.seeds,
-        "threshold": scorer.cut,
+        "threshold": scorer.limit,
         "prior": scorer.costs.spoof,
         "cost_miss": scorer.costs.miss,
         "cost_false_alarm": scorer.costs.false_alarm,
@@ -221,7 +202,7 @@ def write_json(scorer: Scorer, scored: list[Row], failures: list[Failure]) -> No
         "dev_eer": scorer.on_dev.eer if scorer.on_dev else None,
         "meaning": scorer.meaning,
         "recordings": scored,
-        "failed": [asdict(failure) for failure in failures],
+        "failed": failed,
     }
     print(json.dumps(content, indent=2, ensure_ascii=False))
 
