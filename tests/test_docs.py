@@ -1,7 +1,9 @@
-"""What README and docs show is true: links lead somewhere, commands parse, the worked example works."""
+"""What README, docs, Dockerfile and CI workflow show is true: links lead somewhere, commands parse, examples work."""
 
 import importlib
+import json
 import os
+import pkgutil
 import re
 import shlex
 import shutil
@@ -17,18 +19,11 @@ from afn.common.paths import ROOT
 from afn.experiment import command_line, rows
 from afn.systems import registry
 from made_up_recordings import make
+from run_sh import Shell
 
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMANDS = ("./run.sh", "python ", ".venv/bin/python src/", ".venv/bin/python utils/", "utils/download", "PYTHON=")
-INTERPRETER = """#!/bin/sh
-case $1 in
-  -c) exit 0 ;;
-  *rows.py) echo "$2"; exit 0 ;;
-esac
-for argument; do printf '%s\\n' "$argument"; done >> {record}
-echo >> {record}
-"""
 
 
 class Parsed(Exception):
@@ -91,7 +86,7 @@ def test_every_function_of_the_code_map_exists():
     found = re.findall(r"\.\./src/(afn/[\w/]+)\.py\) \| `(\w+)`", text)
     assert len(found) > 20
     for module, name in found:
-        assert hasattr(importlib.import_module(module.replace("/", ".")), name), f"{module}: {name}"
+        pkgutil.resolve_name(f"{module.replace('/', '.')}:{name}")
 
 
 def test_every_page_is_reached_from_the_readme():
@@ -118,24 +113,13 @@ def test_files_and_functions_that_a_page_names_exist(page):
             assert found, span
             assert not name or re.search(rf"\b(def|class) {name.split('.')[-1]}\b", found.read_text()), span
         elif re.fullmatch(r"afn(\.\w+)+", span):
-            assert resolves(span), span
-
-
-def resolves(name):
-    """Whether a dotted name is a module, or something in one."""
-    module, _, attribute = name.rpartition(".")
-    try:
-        importlib.import_module(name)
-    except ImportError:
-        return hasattr(importlib.import_module(module), attribute)
-    return True
+            pkgutil.resolve_name(span)  # a module, or something in one
 
 
 @pytest.fixture(scope="module")
 def settings_of():
     """Parses the arguments of a script within this process and returns its options."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT / "utils"))
         parse = command_line.Parser.parse_args
 
         def stop(parser, *arguments, **more):
@@ -173,21 +157,15 @@ def check(options):
 @pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=relative)
 def test_commands_parse(page, tmp_path, settings_of):
-    record = tmp_path / "record"
-    interpreter = tmp_path / "python"
-    interpreter.write_text(INTERPRETER.format(record=record))
-    interpreter.chmod(0o755)
+    shell = Shell(tmp_path)
     for command in commands(page):
         words = [word for word in shlex.split(command) if "=" not in word or not word.startswith("PYTHON=")]
         if words[0].endswith("python"):
             calls = [words[1:]]
         elif words[0] == "./run.sh":
-            record.write_text("")
-            done = subprocess.run(
-                [ROOT / "run.sh", *words[1:]], capture_output=True, text=True, env=os.environ | {"PYTHON": interpreter}
-            )
+            done = shell(*words[1:], cwd=ROOT)
             assert done.returncode == 0, f"{command}: {done.stderr}"
-            calls = [call.split("\n") for call in record.read_text().split("\n\n") if call]
+            calls = [arguments for _, _, _, *arguments in shell.lines()]
         else:
             script = (ROOT / words[0]).read_text()
             assert all(f"{word})" in script or f"{word} " in script for word in words[1:]), command
@@ -208,27 +186,16 @@ def test_the_commands_of_this_test_are_those_of_the_pages():
     assert len(shown) > 40
 
 
-def test_every_row_of_the_readmes_table_can_be_run():
-    table = re.findall(r"^\| .*? \| `(\w+)` \| .*not yet measured|^\| .*? \| `(\w+)` \| .*\d", README, re.MULTILINE)
-    names = [first or second for first, second in table]
-    assert len(names) == 19
-    for name in names:
-        for member in rows.rows(name):
-            assert (ROOT / "conf" / "systems" / f"{member}.yaml").is_file(), name
-
-
-def test_the_readmes_figures_of_the_paper_are_those_of_the_yamls():
-    figures = re.findall(r"^\| [^|]+\| `(\w+)` \|[^|]*\|([^|]*)\|([^|]*)\|", README, re.MULTILINE)
-    assert len(figures) == 19
-    for name, dev, evaluation in figures:
+def test_every_row_of_the_readmes_table_can_be_run_and_shows_the_papers_figures():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    found = re.findall(r"^\| [^|]+\| `(\w+)` \|[^|]*\|([^|]*)\|([^|]*)\|", text, re.MULTILINE)
+    assert len(found) == 19
+    for name, *cells in found:
+        assert all((ROOT / "conf" / "systems" / f"{member}.yaml").is_file() for member in rows.rows(name)), name
         folder = "systems" if (ROOT / "conf" / "systems" / f"{name}.yaml").is_file() else "fusion"
         paper = config.read(ROOT / "conf" / folder / f"{name}.yaml")["paper"]
-        for subset, cell in (("dev", dev), ("eval", evaluation)):
-            cell = cell.strip(" *")
+        for subset, cell in zip(("dev", "eval"), (cell.strip(" *") for cell in cells), strict=True):
             assert (float(cell) if cell not in ("", "–") else None) == paper.get(subset), (name, subset)
-
-
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_corpora_of_the_documentation_are_valid():
@@ -280,3 +247,26 @@ def test_the_worked_example_works(tmp_path):
     results = (tmp_path / "exp" / "noise" / "RESULTS.md").read_text()
     for title in ("LFCC-GMM, statics only", "Frame perceptron"):
         assert re.search(rf"^\| {title} \|.*\d", results, re.MULTILINE), results
+
+
+def test_the_workflow_runs_the_script_that_developers_run():
+    (job,) = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())["jobs"].values()
+    (command,) = [step["run"] for step in job["steps"] if "run" in step]
+    assert os.access(ROOT / command, os.X_OK)
+    (version,) = [step["with"]["python-version"] for step in job["steps"] if "with" in step]
+    assert f'requires-python = ">={version}"' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_the_image_runs_run_sh_with_the_packages_of_the_requirements():
+    lines = [line for line in (ROOT / "Dockerfile").read_text().splitlines() if line and not line.startswith("#")]
+    instructions = [tuple(line.split(maxsplit=1)) for line in lines]
+    assert len(lines) <= 15 and instructions[0][0] == "FROM"
+    (command,) = [json.loads(text) for word, text in instructions if word == "CMD"]
+    assert os.access(ROOT / command[0], os.X_OK)
+    copied = [text.split()[0] for word, text in instructions if word == "COPY"]
+    assert copied[-1] == "." and all((ROOT / name).exists() for name in copied)
+    installed = re.findall(r"pip install .*-r (\S+)", "\n".join(lines))
+    assert installed == ["requirements.txt"] and installed[0] in copied
+    assert ("ENV", "PYTHON=/usr/local/bin/python") in instructions  # run.sh makes no .venv
+    ignored = (ROOT / ".dockerignore").read_text().split()
+    assert {".git", ".venv", "data", "exp"} <= set(ignored)

@@ -1,7 +1,6 @@
 # Sourced by run.sh: reads its arguments, "$@". Needs `usage`, `fail` and `here`, the user's folder.
 # Sets corpus, system, seeds, first, last, tuning, force, exp; command and its arguments, rest; and the lists of options
-# for the stages: shared (all), nj (-2, -1, 2, 3), cluster (-1, 0, 2), drawn (1), pipes (-2),
-# audited (3).
+# for the stages: shared (all), nj (-2, -1, 2, 3), cluster (-1, 0, 2), drawn (1), pipes (-2), audited (3).
 # shellcheck shell=bash disable=SC2034,SC2154
 
 from_here() { # PATH: absolute; a relative one starts in the user's folder
@@ -45,9 +44,7 @@ while (($#)); do
       option=${argument%%=*}
       case $option in
         --corpus | --eval-corpus | --system | --seeds | --set | --utterances | --nj | --cluster | --data | --exp) ;;
-        --jobs) fail "--jobs no longer exists. Every GPU, or worker of --cluster ADDRESS, trains one seed." ;;
-        --nproc) fail "--nproc no longer exists. A training is one process; --cluster ADDRESS trains seeds at once." ;;
-        --shard) fail "--shard no longer exists. Use --cluster ADDRESS to spread a stage over machines." ;;
+        --jobs | --nproc | --shard) fail "$option no longer exists. Use --cluster ADDRESS to spread work over machines." ;;
         *) fail "unknown option: $argument. See ./run.sh --help." ;;
       esac
       if [[ $argument == *=* ]]; then
