@@ -75,4 +75,4 @@ def test_pipes_become_recordings_where_they_are_allowed(listed, tmp_path):
 def test_output_that_is_no_recording_is_named(listed, tmp_path):
     (tmp_path / "wav.scp").write_text("".join(f"u{n} echo hello |\n" for n in range(4)))
     with pytest.raises(UserError, match=r"u0\.wav: not a readable recording.*3 more"):
-        recordings.check("dev", listed(allow_pipes=True))
+        recordings.check("dev", listed(allow_pipes=True), copies=tmp_path / "copies")

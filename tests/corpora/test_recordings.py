@@ -135,8 +135,6 @@ def test_all_are_looked_at_and_the_first_fault_is_named(corpus):
     path = corpus.add("c", rate=8000)
     with pytest.raises(UserError, match=r"a\.wav: has 2 channels.*`channel: N`.*\(1 more of the 3 recordings of dev"):
         corpus.check()
-    with pytest.raises(UserError, match=r"c\.wav: 8000 Hz resampled to 16000 Hz.*Convert it to 16 kHz mono 16-bit wav"):
-        recordings.check("dev", corpus.listed[2:])
     path = path.rename(corpus.root / os.fsdecode(b"J\xfcrgen.wav"))
     corpus.listed = [Utterance("a", str(path), "s", "genuine")]
     with pytest.raises(UserError, match="rgen.wav: a name that is not UTF-8. Rename"):

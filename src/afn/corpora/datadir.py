@@ -10,17 +10,20 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from afn.common import files, labels, paths, tables
 from afn.common.errors import UserError
 from afn.common.labels import LABELS
 from afn.common.progress import Progress
 
+T = TypeVar("T")
+
 RUN_STAGE = "Run stage -2 first."
 SOURCES = "utt2source"  # exists if a recording was converted
 PARTS = "utt2part"  # exists if one is a channel or a segment of its source
-TABLES = ("wav.scp", "utt2spk", "spk2utt", "utt2label", "utt2cond", "utt2hash")
+HASHES = "utt2hash"  # exists if the content of all recordings is known
+TABLES = ("wav.scp", "utt2spk", "spk2utt", "utt2label", "utt2cond", HASHES)
 BLOCK = 1 << 20  # bytes read at a time
 HEADER = "#utt"  # begins the first line of utt2cond, which names its columns
 CONDITIONS = ("environment", "playback", "recorder")  # the columns of a utt2cond that does not name them
@@ -87,38 +90,38 @@ class Conditions:
 
 
 def write(directory: Path, utterances: Iterable[Utterance]) -> None:
-    """Write a data directory; utt2hash if the content of all recordings is known, utt2source if some were converted.
+    """Write a data directory.
 
     Raises UserError for duplicate ids, unknown labels, names with white space and other conditions than the first's.
     """
     utterances = sorted(utterances, key=lambda u: u.utt.encode())
     check(utterances, str(directory))
-    columns = tuple(utterances[0].conditions)
     spk2utt: dict[str, list[str]] = {}
     for u in utterances:
         spk2utt.setdefault(u.speaker, []).append(u.utt)
+    converted = [u for u in utterances if u.source is not None]
+    known = all(u.content is not None for u in utterances)
+    header = " ".join((HEADER, *utterances[0].conditions))
     lines = {
         "wav.scp": [f"{u.utt} {u.wav}" for u in utterances],
         "utt2spk": [f"{u.utt} {u.speaker}" for u in utterances],
         "spk2utt": [f"{speaker} {' '.join(spk2utt[speaker])}" for speaker in sorted(spk2utt, key=str.encode)],
         "utt2label": [f"{u.utt} {u.label}" for u in utterances],
-        "utt2cond": [" ".join((HEADER, *columns)), *(" ".join((u.utt, *u.conditions.values())) for u in utterances)],
+        "utt2cond": [header, *(" ".join((u.utt, *u.conditions.values())) for u in utterances)],
+        SOURCES: [f"{u.utt} {u.source}" for u in converted],
+        PARTS: [f"{u.utt} {part_text(u)}" for u in converted if (u.channel, u.start, u.end) != (None, None, None)],
+        HASHES: _hash_lines({u.utt: u.content for u in utterances if u.content is not None}) if known else [],
     }
     for name, table in lines.items():
-        files.write_text(directory / name, "".join(f"{line}\n" for line in table))
-    converted = {u.utt: u for u in utterances if u.source is not None}
-    parts = {utt: (u.channel, u.start, u.end) for utt, u in converted.items()}
-    _write_or_remove(directory / SOURCES, [f"{utt} {u.source}\n" for utt, u in converted.items()])
-    _write_or_remove(
-        directory / PARTS,
-        [f"{utt} {' '.join('-' if value is None else repr(value) for value in part)}\n"
-         for utt, part in parts.items() if any(value is not None for value in part)],
-    )  # fmt: skip
-    contents = {u.utt: u.content for u in utterances if u.content is not None}
-    if len(contents) == len(utterances):
-        _write_hashes(directory, contents)
-    else:
-        (directory / "utt2hash").unlink(missing_ok=True)
+        if table:
+            files.write_text(directory / name, "".join(f"{line}\n" for line in table))
+        else:
+            (directory / name).unlink(missing_ok=True)
+
+
+def part_text(u: Utterance) -> str:
+    """`channel start end` of an utterance, `-` where not given."""
+    return " ".join("-" if value is None else repr(value) for value in (u.channel, u.start, u.end))
 
 
 def read(directory: Path, *, fill: bool = False, pipes: bool = False, fix: str = RUN_STAGE) -> list[Utterance]:
@@ -155,7 +158,7 @@ def read(directory: Path, *, fill: bool = False, pipes: bool = False, fix: str =
     return utterances
 
 
-def same_conditions(found: Mapping[str, list[Utterance]]) -> dict[str, list[Utterance]]:
+def same_conditions(found: Mapping[T, list[Utterance]]) -> dict[T, list[Utterance]]:
     """The utterances of several lists with the columns of all, in the order of first occurrence; `-` where unknown."""
     columns = {column: UNKNOWN for listed in found.values() for u in listed[:1] for column in u.conditions}
     conditions = Conditions(columns)
@@ -185,7 +188,7 @@ def recordings(directory: Path) -> Iterator[tuple[str, str]]:
 def hashes(directory: Path) -> dict[str, Content]:
     """The content of every recording as stage -2 has found it. Raises UserError for a missing or malformed utt2hash."""
     found = {}
-    for where, fields in tables.rows(directory / "utt2hash", "utt sha256 bytes mtime_ns", fix=RUN_STAGE):
+    for where, fields in tables.rows(directory / HASHES, "utt sha256 bytes mtime_ns", fix=RUN_STAGE):
         utt, sha256, size, mtime_ns = fields
         if len(sha256) != 64 or not (size.isdecimal() and mtime_ns.removeprefix("-").isdecimal()):
             raise UserError(f"{where}: not a line of `utt sha256 bytes mtime_ns`. {RUN_STAGE}")
@@ -232,7 +235,7 @@ def changed(directory: Path, *, refresh: bool = False) -> list[str]:
                     other.append(utt)
             progress.advance()
     if refresh and not other and now != recorded:
-        _write_hashes(directory, now)
+        files.write_text(directory / HASHES, "".join(f"{line}\n" for line in _hash_lines(now)))
     return other
 
 
@@ -312,13 +315,6 @@ def _check_recording(utt: str, wav: str, where: str, pipes: bool = False) -> Non
         raise UserError(f"{where}: utterance {utt}: {wav!r} cannot be written into a wav.scp. Rename the file.")
 
 
-def _write_or_remove(path: Path, lines: list[str]) -> None:
-    if lines:
-        files.write_text(path, "".join(lines))
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _write_hashes(directory: Path, contents: Mapping[str, Content]) -> None:
-    lines = [f"{utt} {' '.join(map(str, contents[utt]))}\n" for utt in sorted(contents, key=str.encode)]
-    files.write_text(directory / "utt2hash", "".join(lines))
+def _hash_lines(contents: Mapping[str, Content]) -> list[str]:
+    """The lines of utt2hash."""
+    return [f"{utt} {' '.join(map(str, contents[utt]))}" for utt in sorted(contents, key=str.encode)]

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from afn.common.config import Settings
+from afn.common.config import FolderName, Settings
 from afn.common.labels import SUBSETS
 from afn.corpora.datadir import Utterance
 
@@ -18,8 +18,10 @@ class CorpusKind(Settings):
     """Base class of the settings of a corpus."""
 
     kind: str
-    name: str = Field(description="its folder under data/ and exp/")
-    systems: dict[str, Any] = Field(default={}, description="settings that systems take on this corpus, by their kind")
+    name: FolderName = Field(description="its folder under data/ and exp/")
+    systems: dict[str, dict[str, Any]] = Field(
+        default={}, description="settings that systems take on this corpus, by their kind"
+    )
 
     FOLDERS: ClassVar[tuple[str, ...]] = ()  # below data/<corpus>, for recordings that the project makes
 
@@ -41,10 +43,6 @@ class CorpusKind(Settings):
     ) -> dict[str, list[Utterance]]:
         """The utterances of `train`, `dev` and `eval`; subsets may be absent. Their recordings are not read yet.
 
-        Args:
-            directory: data/<corpus>; recordings that the corpus makes go to FOLDERS below it.
-            jobs: processes.
-            force: make recordings again that are up to date.
-            allow_pipes: run the pipes of a wav.scp.
-            say: is told of what the user should know, a line each.
+        `directory` is data/<corpus>; recordings that the corpus makes go to FOLDERS below it, by `jobs` processes;
+        `force` makes those again that are up to date. `allow_pipes` runs the pipes of a wav.scp.
         """

@@ -1,14 +1,15 @@
 """What makes figures of a corpus doubtful: recordings and speakers in two subsets, doubles, a class that is missing."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 from afn.common.errors import UserError
 from afn.common.labels import LABELS
 from afn.corpora.datadir import Utterance
+from afn.corpora.kind import Say
 
 
-def check(utterances: Mapping[str, Sequence[Utterance]], say: Callable[[str], None] = print) -> None:
+def check(utterances: Mapping[str, Sequence[Utterance]], say: Say = print) -> None:
     """Warn, one line each, of recordings (same file or content) that occur twice, of shared speakers and lone classes.
 
     Raises UserError for an utterance id that occurs in two subsets: in pooled training one would replace the other.

@@ -67,17 +67,17 @@ class Pool(CorpusKind):
         return {"kind": self.kind, "name": self.name, "members": members}
 
     def utterances(self, directory: Path, *, say: Say = print, **options: Any) -> dict[str, list[Utterance]]:
-        found: dict[str, dict[str, list[Utterance]]] = {}
+        found: dict[tuple[str, str], list[Utterance]] = {}
         for name, corpus in self.corpora().items():
             # What a member makes itself, as simulated recordings, is where its own stage -2 expects it.
-            subsets = corpus.utterances(directory.parent / name, say=partial(_say_of, say, name), **options)
-            for subset, listed in subsets.items():
-                found.setdefault(subset, {})[name] = [_prefixed(name, utterance) for utterance in listed]
-        found = {subset: found[subset] for subset in SUBSETS if subset in found}
-        lists = {f"{subset} {name}": of for subset, members in found.items() for name, of in members.items()}
-        united = datadir.same_conditions(lists)
+            said = partial(_say_of, say, name)
+            for subset, listed in corpus.utterances(directory.parent / name, say=said, **options).items():
+                found[subset, name] = [_prefixed(name, utterance) for utterance in listed]
+        in_order = sorted(found, key=lambda key: SUBSETS.index(key[0]))
+        united = datadir.same_conditions({key: found[key] for key in in_order})
         return {
-            subset: [u for name in members for u in united[f"{subset} {name}"]] for subset, members in found.items()
+            subset: [u for (of, _), listed in united.items() if of == subset for u in listed]
+            for subset in dict.fromkeys(subset for subset, _ in in_order)
         }
 
 

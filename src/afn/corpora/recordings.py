@@ -1,7 +1,7 @@
 """The recordings a corpus lists: where the user's paths lead, whether the files can be used, and what they contain."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,9 @@ from afn.common.errors import UserError
 from afn.common.paths import located as from_root
 from afn.common.paths import portable
 from afn.common.progress import Progress
+from afn.corpora import datadir
 from afn.corpora.datadir import Content, Utterance
+from afn.corpora.kind import Say
 from afn.features import audio
 
 FOLDER = "audio"  # below data/<corpus>, for converted copies
@@ -38,33 +40,17 @@ class Checked(NamedTuple):
 
 
 def check(
-    subset: str,
-    utterances: Sequence[Utterance],
-    *,
-    copies: Path | None = None,
-    jobs: int = 1,
-    force: bool = False,
-    say: Callable[[str], None] = print,
+    subset: str, utterances: Sequence[Utterance], *, copies: Path, jobs: int = 1, force: bool = False, say: Say = print
 ) -> list[Utterance]:
     """The utterances with the content of their files, each of them decoded once: whole, and not empty.
 
     A mono wav or flac file of 16-bit samples at 16 kHz stays as it is. Of any other, and of a part of a file, a copy
-    is written, `copies`/`subset`/UTT.wav, and listed with the user's file as its source. A copy is made again if that
-    file, the channel or the segment has changed. `say` is told what was done to how many recordings.
-
-    Args:
-        subset: its name.
-        utterances: as the corpus lists them.
-        copies: the folder for copies; None: recordings that need one are refused.
-        jobs: processes.
-        force: make copies again that are up to date.
-        say: is told of what the user should know, a line each.
-
-    Raises:
-        UserError: after looking at all; it names the first that fails and says how many more do.
+    is written, `copies`/`subset`/UTT.wav, and listed with the user's file as its source. A copy is made again with
+    `force`, or if that file, the channel or the segment has changed. `say` is told what was done to how many
+    recordings. Raises UserError after looking at all; it names the first that fails and says how many more do.
     """
-    folder = copies and copies / subset
-    known = _log(folder) if folder and not force else {}
+    folder = copies / subset
+    known = {} if force else _log(folder)
     items = [(utterance, known.get(utterance.utt)) for utterance in utterances]
     units = (items[first : first + UNIT] for first in range(0, len(items), UNIT))
     found: list[Checked] = []
@@ -74,15 +60,14 @@ def check(
             done = [result for result in results if isinstance(result, Checked)]
             faults += [result for result in results if isinstance(result, str)]
             found += done
-            if folder and folder.is_dir():
+            if folder.is_dir():
                 with (folder / LOG).open("a", encoding="utf-8") as file:  # an interrupted run goes on from here
                     file.writelines(_line(checked) for checked in done if checked.utterance.source is not None)
             progress.advance(len(results))
     if faults:
         more = f" ({len(faults) - 1} more of the {len(utterances)} recordings of {subset} fail)" if faults[1:] else ""
         raise UserError(f"{faults[0]}{more}")
-    if folder:
-        _tidy(folder, found)
+    _tidy(folder, found)
     _report(subset, folder, found, say)
     return [checked.utterance for checked in found]
 
@@ -94,7 +79,7 @@ def counts(copies: Path) -> dict[str, dict[str, int]]:
     return {subset: dict(sorted(kinds.items())) for subset, kinds in found.items() if kinds}
 
 
-def _check_all(folder: Path | None, items: Sequence[tuple[Utterance, Made | None]]) -> list[Checked | str]:
+def _check_all(folder: Path, items: Sequence[tuple[Utterance, Made | None]]) -> list[Checked | str]:
     """Every utterance checked, or what is wrong with its recording; the work of a worker process."""
     results: list[Checked | str] = []
     for utterance, known in items:
@@ -105,30 +90,25 @@ def _check_all(folder: Path | None, items: Sequence[tuple[Utterance, Made | None
     return results
 
 
-def _check(folder: Path | None, utterance: Utterance, known: Made | None) -> Checked:
-    path = from_root(utterance.wav)
+def _check(folder: Path, utterance: Utterance, known: Made | None) -> Checked:
+    path, copy = from_root(utterance.wav), folder / f"{utterance.utt}.wav"
     part = (utterance.channel, utterance.start, utterance.end)
-    copy = folder / f"{utterance.utt}.wav" if folder else None
-    if known and copy and known.part == part and copy.is_file() and path.is_file():
+    made = None
+    if known and known.part == part and copy.is_file() and path.is_file():
         content = Content.of(path, known.content)
         if content.sha256 == known.content.sha256:
-            return _listed(utterance, copy, path, Made(content, part, known.kinds))
-    samples, changes = audio.convert(path, SAMPLE_RATE, *part)
-    kinds = tuple(changes) + ((SILENT,) if samples.min() == samples.max() else ())
-    made = Made(Content.of(path), part, kinds)
-    if not changes.keys() - {audio.UNFINISHED}:
-        return Checked(replace(utterance, wav=portable(path), content=made.content), made)
-    if copy is None or folder is None:
-        raise UserError(f"{path}: {', '.join(changes.values())}. Convert it to 16 kHz mono 16-bit wav first.")
-    if "/" in utterance.utt:
-        raise UserError(f"{utterance.utt}: an id names files and may not contain '/'. Rename it.")
-    owned.claim(folder.parent)
-    owned.claim(folder)
-    audio.write(copy, samples, SAMPLE_RATE)
-    return _listed(utterance, copy, path, made)
-
-
-def _listed(utterance: Utterance, copy: Path, path: Path, made: Made) -> Checked:
+            made = Made(content, part, known.kinds)
+    if made is None:
+        samples, changes = audio.convert(path, SAMPLE_RATE, *part)
+        kinds = tuple(changes) + ((SILENT,) if samples.min() == samples.max() else ())
+        made = Made(Content.of(path), part, kinds)
+        if not changes.keys() - {audio.UNFINISHED}:
+            return Checked(replace(utterance, wav=portable(path), content=made.content), made)
+        if "/" in utterance.utt:
+            raise UserError(f"{utterance.utt}: an id names files and may not contain '/'. Rename it.")
+        owned.claim(folder.parent)
+        owned.claim(folder)
+        audio.write(copy, samples, SAMPLE_RATE)
     return Checked(replace(utterance, wav=portable(copy), content=made.content, source=portable(path)), made)
 
 
@@ -145,7 +125,7 @@ def _tidy(folder: Path, found: Sequence[Checked]) -> None:
     files.write_text(folder / LOG, "".join(map(_line, copied)))
 
 
-def _report(subset: str, folder: Path | None, found: Sequence[Checked], say: Callable[[str], None]) -> None:
+def _report(subset: str, folder: Path, found: Sequence[Checked], say: Say) -> None:
     kinds = Counter(kind for checked in found for kind in checked.made.kinds)
     silent = kinds.pop(SILENT, 0)
     if copied := sum(checked.utterance.source is not None for checked in found):
@@ -162,9 +142,8 @@ def _report(subset: str, folder: Path | None, found: Sequence[Checked], say: Cal
 
 
 def _line(checked: Checked) -> str:
-    made = checked.made
-    part = ("-" if value is None else repr(value) for value in made.part)
-    return " ".join((checked.utterance.utt, *map(str, made.content), *part, ", ".join(made.kinds))) + "\n"
+    u, made = checked
+    return " ".join((u.utt, *map(str, made.content), datadir.part_text(u), ", ".join(made.kinds))) + "\n"
 
 
 def _log(folder: Path) -> dict[str, Made]:

@@ -7,15 +7,11 @@ from afn.common.errors import UserError
 
 
 def by_speaker(groups: Mapping[str, Sequence[str]], shares: Mapping[str, float], seed: int) -> dict[str, str]:
-    """The subset of every speaker.
+    """The subset of every speaker; UserError if a subset with a share gets no speaker.
 
-    Args:
-        groups: speakers by what is to be balanced, for example their language; every subset gets speakers of every
-            group in the same proportion, as far as whole speakers allow.
-        shares: subset -> its share of the speakers; the shares need not add up to one.
-        seed: another seed gives another division; the order of speakers does not matter.
-
-    Raises UserError if a subset with a share gets no speaker.
+    `groups` are speakers by what is to be balanced, for example their language: every subset gets speakers of every
+    group in the same proportion, as far as whole speakers allow. `shares` (subset -> its share of the speakers) need
+    not add up to one. Another seed gives another division; the order of speakers does not matter.
     """
     places = []  # of a speaker within its group, 0 to 1: groups alternate in this order
     for group, speakers in sorted(groups.items()):

@@ -102,16 +102,14 @@ def convert(
         path: the recording.
         sample_rate: Hz.
         channel: which channel of several, 1 for the first.
-        start: where the wanted part begins, in seconds; None: at the beginning.
-        end: where it ends, in seconds; None: at the end.
+        start, end: the wanted part in seconds; None: from the beginning, to the end.
 
     Returns:
         int16[N], and what was done to the recording, the kind of change to a description; empty for a mono wav or flac
         file of 16-bit samples at `sample_rate` Hz, whose samples are those of the file.
 
-    Raises:
-        UserError: for an unreadable, truncated, empty or very long file, for NaN, infinity or another scale than
-            -1 ... 1, for several channels if none is chosen, and for a channel or a part that does not exist.
+    Raises UserError for an unreadable, truncated, empty or very long file, for NaN, infinity or another scale than
+    -1 ... 1, for several channels if none is chosen, and for a channel or a part that does not exist.
     """
     with _opened(path) as recording:
         chosen = _channel(path, recording, channel)

@@ -41,13 +41,9 @@ class CqccOptions(cqt.CqtOptions):
             raise ValueError(f"coefficients: {self.coefficients} must be fewer than the {bins} bins")
         return self
 
-    @property
-    def dims(self) -> int:
-        return (self.coefficients + 1) * (self.deltas + 1)
-
 
 def cqcc(samples: np.ndarray, options: CqccOptions) -> np.ndarray:
-    """The constant-Q cepstral coefficients of one recording, float64[T × dims]; T as `cqt.frames` tells, at least 4.
+    """The constant-Q cepstral coefficients of one recording, float64[T × D]; T as `cqt.frames` tells, at least 4.
 
     First dimension and cepstra, then their deltas, then delta-deltas; natural logarithms throughout. `samples` and
     errors as for `unit_scale`.

@@ -62,17 +62,13 @@ class LfccOptions(Settings):
         """Samples from frame to frame."""
         return self.length - self.length // 2
 
-    @property
-    def dims(self) -> int:
-        return self.coefficients * (self.deltas + 1)
-
     def frames(self, samples: int) -> int:
         """The number of frames of a recording of `samples` samples; the last is filled up with zeros."""
         return max(-((self.length // 2 - samples) // self.shift), 1)
 
 
 def lfcc(samples: np.ndarray, options: LfccOptions) -> np.ndarray:
-    """The linear-frequency cepstral coefficients of one recording, float64[T × dims]; T ≥ 1.
+    """The linear-frequency cepstral coefficients of one recording, float64[T × D]; T ≥ 1.
 
     Cepstra of the decadic logarithm from c0 on, then their deltas, then delta-deltas. `samples` and errors as for
     `unit_scale`.

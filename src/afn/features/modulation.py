@@ -114,13 +114,9 @@ class ModulationOptions(Settings):
         frequencies = scipy.fft.rfftfreq(self.modulation_fft_size, 1 / self.envelope_rate)
         return frequencies[frequencies <= self.modulation_limit]
 
-    @property
-    def dims(self) -> int:
-        return self.coefficients * (self.deltas + 1)
-
 
 def modulation_cepstra(samples: np.ndarray, options: ModulationOptions) -> np.ndarray:
-    """The cepstra over the bands of what `statistic` takes from every modulation spectrum, float64[M × dims]; M ≥ 1.
+    """The cepstra over the bands of what `statistic` takes from every modulation spectrum, float64[M × D]; M ≥ 1.
 
     centroid: Σ f |E(f)| / Σ |E(f)| over 0 < f ≤ limit, Hz; 0 for a band that does not move, and as a natural logarithm
     at least that of the first bin. energy: ln |E(0)|². Of these the orthonormal DCT-II from c0 on, then deltas and

@@ -123,8 +123,7 @@ def extract(
     utterances, content = archives.write_lists(directory, _entries(directory, parts))
     if utterances != count:
         raise UserError(f"{directory}: {utterances} of {count} utterances. Run stage -1 again.")
-    kept = {archive(directory, number) for number in range(1, parts + 1)}
-    kept |= {_index(directory, number) for number in range(1, parts + 1)}
+    kept = {path(directory, number) for number in range(1, parts + 1) for path in (archive, _index)}
     for path in (*directory.glob("feats*.ark"), *directory.glob("feats.*.index")):
         if path not in kept:
             path.unlink()

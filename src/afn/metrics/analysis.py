@@ -110,15 +110,10 @@ def analyse(
     resamples: int = bootstrap.RESAMPLES,
     verifier: Verifier | None = None,
 ) -> Analysis:
-    """Calibrate and fuse on dev; compute intervals, differences, the breakdown and the t-DCF.
+    """Calibrate and fuse on dev; compute intervals, differences, the breakdown and the t-DCF (with a `verifier`).
 
-    Args:
-        trials: subset (dev, eval) -> its trials; a subset may be absent, or hold one class only.
-        systems: those that have scores.
-        fusions: name -> title and settings.
-        conditions: the meaning of the codes of replay conditions in this corpus.
-        resamples: of the bootstrap.
-        verifier: the ASV of the minimum t-DCF.
+    `trials` maps a subset (dev, eval) to its trials; a subset may be absent, or hold one class only. `fusions` maps a
+    name to title and settings. `conditions` are the meaning of the codes of replay conditions in this corpus.
 
     Nothing is chosen on eval: regressions are trained on dev, and the system that the others are compared to is the
     best on dev.

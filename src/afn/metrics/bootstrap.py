@@ -82,14 +82,9 @@ def bootstrap(
     Source: Owen, "The pigeonhole bootstrap" (Annals of Applied Statistics 1(2), 2007), for two crossed factors; Bisani
     and Ney, "Bootstrap estimates for confidence intervals in ASR performance evaluation" (ICASSP 2004), for pairing.
 
-    Args:
-        trials: N utterances.
-        systems: name -> float[N], higher = more genuine.
-        resamples: number of resamples; 2.5 % of them are beyond either end of an interval.
-        seed: the same seed, trials and number give the same intervals.
-        label: of the progress.
-
-    Raises UserError if a class is missing or a score is NaN or infinite.
+    `systems` maps names to scores, float[N], higher = more genuine. The same seed, trials and number of resamples give
+    the same intervals. `label` is that of the progress. Raises UserError if a class is missing or a score is NaN or
+    infinite.
     """
     sampler = _Sampler(trials, seed)
     curves = {name: _Curve(scores, trials.genuine, sampler) for name, scores in systems.items()}

@@ -58,11 +58,8 @@ def breakdown(
     Liu et al., "ASVspoof 2021: towards spoofed and deepfake speech detection in the wild" (IEEE/ACM TASLP 31, 2023),
     for the analysis by factor.
 
-    Args:
-        trials: N utterances.
-        systems: name -> float[N], higher = more genuine.
-        conditions: the meaning of the corpus' codes; without it there are no explanations and no threat groups.
-        compute: the definition of the EER.
+    `systems` maps names to scores, float[N], higher = more genuine. `conditions` are the meaning of the corpus' codes;
+    without it there are no explanations and no threat groups. `compute` is the definition of the EER.
 
     Conditions of which the replays have one code only, or more than 60, are left out. EERs of groups with few
     utterances are rough. Raises UserError if a class is missing or a score is NaN or infinite.

@@ -31,7 +31,7 @@ def cllr(genuine: ArrayLike, spoof: ArrayLike) -> float:
     Ratios with a cost above 1 mislead. Arguments are vectors of both classes. Raises UserError for an empty class, NaN
     and infinity. Source: Brümmer and du Preez (2006), the definition of C_llr.
     """
-    return _cost(*checked(genuine, spoof))
+    return _cost(*checked(genuine=genuine, spoof=spoof))
 
 
 def min_cllr(genuine: ArrayLike, spoof: ArrayLike) -> float:
@@ -46,7 +46,7 @@ def min_cllr(genuine: ArrayLike, spoof: ArrayLike) -> float:
 
 def optimal_llrs(genuine: ArrayLike, spoof: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """The log-likelihood ratios of `min_cllr` of both classes, in the order given; infinite where only one class is."""
-    genuine, spoof = checked(genuine, spoof)
+    genuine, spoof = checked(genuine=genuine, spoof=spoof)
     values, place = np.unique(np.concatenate([genuine, spoof]), return_inverse=True)
     counts = np.bincount(place, minlength=values.size)
     of_genuine = np.bincount(place[: genuine.size], minlength=values.size)

@@ -68,7 +68,7 @@ def act_dcf(genuine: ArrayLike, spoof: ArrayLike, costs: DetectionCosts = ASVSPO
 
     Above 1, a system that looks at nothing is better. Arguments and errors as in `min_dcf`.
     """
-    genuine, spoof = roc.checked(genuine, spoof)
+    genuine, spoof = roc.checked(genuine=genuine, spoof=spoof)
     return float(normalised(np.mean(genuine < costs.threshold), np.mean(spoof >= costs.threshold), costs))
 
 
@@ -84,9 +84,7 @@ def min_a_dcf(
     Arguments are vectors of its scores, higher = more like the genuine speaker. Also returns it for `resamples` of the
     trials of each kind, float64[resamples]; always the same ones. Raises UserError as `min_dcf` does.
     """
-    kinds = [np.asarray(kind, dtype=np.float64).ravel() for kind in (target, nontarget, spoof)]
-    for kind, name in zip(kinds, ("target", "nontarget", "spoof"), strict=True):
-        roc.checked(kind, kind, (name, name))
+    kinds = roc.checked(target=target, nontarget=nontarget, spoof=spoof)
     thresholds, places = np.unique(np.concatenate(kinds), return_inverse=True)
     of_kinds = np.split(places, np.cumsum([kind.size for kind in kinds])[:-1])
     reject = costs.target * costs.miss

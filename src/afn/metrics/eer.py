@@ -78,7 +78,7 @@ def official_threshold(genuine: ArrayLike, spoof: ArrayLike) -> float:
 
 
 def _official(genuine: ArrayLike, spoof: ArrayLike) -> tuple[float, float]:
-    genuine, spoof = checked(genuine, spoof)
+    genuine, spoof = checked(genuine=genuine, spoof=spoof)
     scores = np.concatenate([genuine, spoof])
     order = np.argsort(scores, kind="stable")  # stable: among equal scores genuine comes first
     is_genuine = order < genuine.size

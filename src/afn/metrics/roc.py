@@ -6,23 +6,18 @@ from numpy.typing import ArrayLike
 from afn.common.errors import UserError
 
 
-def checked(
-    genuine: ArrayLike, spoof: ArrayLike, names: tuple[str, str] = ("genuine", "spoof")
-) -> tuple[np.ndarray, np.ndarray]:
-    """Both classes as float64 vectors; raises UserError where one is empty or holds a score that is NaN or infinite.
-
-    `names` are those of the classes in messages.
-    """
-    classes = []
-    for name, values in zip(names, (genuine, spoof), strict=True):
-        values = np.asarray(values, dtype=np.float64).ravel()
+def checked(**classes: ArrayLike) -> list[np.ndarray]:
+    """The scores of each class as float64 vectors; UserError, with its name, for one that is empty or not finite."""
+    found = []
+    for name, scores in classes.items():
+        values = np.asarray(scores, dtype=np.float64).ravel()
         if not values.size:
             raise UserError(f"no {name} scores. Give scores of both classes.")
         finite = np.isfinite(values)
         if not finite.all():
             raise UserError(f"a {name} score is {values[~finite][0]}. Give finite scores.")
-        classes.append(values)
-    return classes[0], classes[1]
+        found.append(values)
+    return found
 
 
 def roc(genuine: ArrayLike, spoof: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -32,7 +27,7 @@ def roc(genuine: ArrayLike, spoof: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     falling: the spoof and the genuine utterances accepted (false and true positives). Equal scores pass together, so
     that a tie between the classes is a slanted step. Raises UserError for an empty class, NaN or infinity.
     """
-    genuine, spoof = (np.sort(values) for values in checked(genuine, spoof))
+    genuine, spoof = (np.sort(values) for values in checked(genuine=genuine, spoof=spoof))
     thresholds = np.unique(np.concatenate([genuine, spoof]))[::-1]
     false, true = (values.size - np.searchsorted(values, thresholds, side="left") for values in (spoof, genuine))
     return np.concatenate([[0], false]), np.concatenate([[0], true])

@@ -24,7 +24,9 @@ def write(path: Path | str, scores: Mapping[str, float]) -> None:
     for utt in sorted(scores, key=str.encode):
         score = float(scores[utt])
         if not math.isfinite(score):
-            raise UserError(f"{path}: the score of {utt} is {score}. Score with a model whose training did not diverge.")
+            raise UserError(
+                f"{path}: the score of {utt} is {score}. Score with a model whose training did not diverge."
+            )
         if utt.split() != [utt]:
             raise UserError(f"{path}: {utt!r} is no utterance id. Remove the white space.")
         lines.append(f"{utt} {score!r}\n")

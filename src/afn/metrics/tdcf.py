@@ -51,8 +51,7 @@ def verifier(target: ArrayLike, nontarget: ArrayLike, spoof: ArrayLike) -> Verif
     Arguments are vectors of ASV scores, higher = more like the speaker; scores at or above the threshold are accepted.
     Raises UserError if a kind of trial is missing or a score is NaN or infinite.
     """
-    target, nontarget = roc.checked(target, nontarget, KINDS[:2])
-    _, spoof = roc.checked(target, spoof)
+    target, nontarget, spoof = roc.checked(target=target, nontarget=nontarget, spoof=spoof)
     threshold = eer.official_threshold(target, nontarget)
     accepted = [float(np.mean(kind >= threshold)) for kind in (nontarget, spoof)]
     return Verifier(threshold, accepted[0], float(np.mean(target < threshold)), accepted[1])

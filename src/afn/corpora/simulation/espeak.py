@@ -19,8 +19,7 @@ import scipy
 from afn.common.errors import UserError
 
 NATIVE_RATE = 22050  # Hz
-RETRIEVAL = 1  # AUDIO_OUTPUT_RETRIEVAL: the samples go to the callback, and nowhere else
-SYNCHRONOUS = 2  # AUDIO_OUTPUT_SYNCHRONOUS: as RETRIEVAL, and espeak_Synth returns when all is said
+SYNCHRONOUS = 2  # AUDIO_OUTPUT_SYNCHRONOUS: samples go to the callback only; espeak_Synth returns when all is said
 DONT_EXIT = 0x8000  # espeakINITIALIZE_DONT_EXIT: report missing data instead of ending the process
 CHARS_UTF8, POS_CHARACTER = 1, 1
 RATE, PITCH = 1, 3  # espeak_PARAMETER

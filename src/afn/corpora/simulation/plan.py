@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-import numpy as np
 from pydantic import Field, PositiveInt
 
 from afn.augment.random_streams import deal, stream
 from afn.common.config import Settings
 from afn.common.labels import GENUINE, SPOOF
+
+T = TypeVar("T")
 
 Configuration = Annotated[str, Field(pattern="^E[0-9]{2}P[0-9]{2}R[0-9]{2}$")]
 LETTERS = {"train": "T", "dev": "D", "eval": "E"}  # of the file names: T_1000001 ...
@@ -65,25 +66,22 @@ def plan(subset: str, sizes: SubsetPlan, first_speaker: int, microphones: int, s
     Within either class every speaker, phrase, configuration and microphone comes equally often (once more at most), and
     both classes take their rooms and microphones from the same lists: none of these distinguishes the classes.
     """
-    fields = []
+    configurations = [parts(configuration) for configuration in sizes.configurations]
+    rooms = sorted({environment for environment, _, _ in configurations})
+    speakers = range(first_speaker, first_speaker + sizes.speakers)
+    lists: tuple[Sequence[Any], ...] = (speakers, range(PHRASES), configurations, range(microphones), rooms)
+    listed = []
     for label, count in ((GENUINE, sizes.genuine), (SPOOF, sizes.spoof)):
         rng = stream(seed, "plan", subset, label)
-
-        def dealt(items: Sequence[Any], rng: np.random.Generator = rng, count: int = count) -> list[Any]:
-            return deal(rng, items, count)
-
-        configurations = [parts(configuration) for configuration in sizes.configurations]
-        rooms = sorted({environment for environment, _, _ in configurations})
-        columns = (
-            dealt(range(first_speaker, first_speaker + sizes.speakers)),
-            dealt(range(PHRASES)),
-            dealt(configurations),
-            dealt(range(microphones)),
-            dealt(rooms),
-        )
-        for speaker, phrase, (environment, playback, recorder), microphone, hideout in zip(*columns, strict=True):
+        dealt = [deal(rng, items, count) for items in lists]
+        for speaker, phrase, (room, playback, recorder), microphone, hideout in zip(*dealt, strict=True):
             replay = (hideout, playback, recorder) if label == SPOOF else ()
-            fields.append((label, speaker, phrase, environment, microphone, *replay))
+            listed.append((label, speaker, phrase, room, microphone, *replay))
+    return [Trial(utt, *of) for utt, of in numbered(subset, listed, seed)]
+
+
+def numbered(subset: str, listed: list[T], seed: int) -> list[tuple[str, T]]:
+    """The utterances of a subset with their ids, in the order of its protocol: T_1000001, …"""
     if subset in SHUFFLED:
-        fields = [fields[k] for k in stream(seed, "plan", subset, "order").permutation(len(fields))]
-    return [Trial(f"{LETTERS[subset]}_{1000001 + k}", *values) for k, values in enumerate(fields)]
+        listed = [listed[k] for k in stream(seed, "plan", subset, "order").permutation(len(listed))]
+    return [(f"{LETTERS[subset]}_{1000001 + k}", of) for k, of in enumerate(listed)]

@@ -26,7 +26,7 @@ from afn.corpora.datadir import UNKNOWN, Utterance
 from afn.corpora.recordings import SAMPLE_RATE
 from afn.corpora.simulation import rooms
 from afn.corpora.simulation.generation import Generated
-from afn.corpora.simulation.plan import LETTERS, SHUFFLED
+from afn.corpora.simulation.plan import numbered
 from afn.corpora.simulation.rooms import Rooms
 from afn.corpora.simulation.speech import Synthetic, Voices, recording, speakers_below
 
@@ -170,16 +170,14 @@ def _plan(corpus: Randomised, subset: str) -> list[RandomisedTrial]:
     part, synthetic = corpus.subsets[subset], _synthetic_speakers(corpus)
     voices = divided(range(synthetic), corpus)[subset]
     people = divided(range(synthetic, synthetic + len(_real_speakers(corpus))), corpus)[subset]
-    fields = []
+    listed: list[tuple[str, str, int]] = []
     for label, count in ((GENUINE, part.genuine), (SPOOF, part.spoof)):
         rng = stream(corpus.seed, "plan", subset, label)
         speakers = deal(rng, voices, round(count * corpus.synthetic) if people else count)
         if people:
             speakers += deal(rng, people, count - len(speakers))
-        fields += [(label, subset, speaker) for speaker in speakers]
-    if subset in SHUFFLED:
-        fields = [fields[k] for k in stream(corpus.seed, "plan", subset, "order").permutation(len(fields))]
-    return [RandomisedTrial(f"{LETTERS[subset]}_{1000001 + k}", *values) for k, values in enumerate(fields)]
+        listed += [(label, subset, speaker) for speaker in speakers]
+    return [RandomisedTrial(utt, *of) for utt, of in numbered(subset, listed, corpus.seed)]
 
 
 def _synthetic_speakers(corpus: Randomised) -> int:
