@@ -119,8 +119,7 @@ def test_of_several_channels_one_is_chosen(speech, written):
 
 
 @pytest.mark.parametrize(
-    ("name", "subtype"),
-    [("a.wav", "PCM_16"), ("a.flac", "PCM_16"), ("a.ogg", "VORBIS"), ("a.mp3", "MPEG_LAYER_III")],
+    ("name", "subtype"), [("a.wav", "PCM_16"), ("a.flac", "PCM_16"), ("a.ogg", "VORBIS"), ("a.mp3", "MPEG_LAYER_III")]
 )
 def test_a_segment_is_that_part_of_the_whole(written, name, subtype):
     path = written(0.1 * np.random.default_rng(0).normal(size=10 * RATE), name=name, subtype=subtype)

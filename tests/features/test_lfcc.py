@@ -4,20 +4,13 @@ import numpy as np
 import pytest
 
 from afn.features import audio
-from afn.features.lfcc import LfccOptions, filterbank, lfcc
+from afn.features.lfcc import LfccOptions, lfcc
 
-BASELINE_2021 = {
-    "frame_length": 30.0,
-    "fft_size": 1024,
-    "filters": 70,
-    "coefficients": 19,
-    "preemphasis": 0.0,
-    "normalised_deltas": True,
-}
+BASELINE_2021 = {"frame_length": 30.0, "fft_size": 1024, "filters": 70, "coefficients": 19, "preemphasis": 0.0}
 BASELINES = {
     "lfcc2019": LfccOptions(),
-    "lfcc2021_LA_DF": LfccOptions(**BASELINE_2021, high_frequency=4000.0),
-    "lfcc2021_PA": LfccOptions(**BASELINE_2021),
+    "lfcc2021_LA_DF": LfccOptions(**BASELINE_2021, normalised_deltas=True, high_frequency=4000.0),
+    "lfcc2021_PA": LfccOptions(**BASELINE_2021, normalised_deltas=True),
 }
 
 
@@ -30,11 +23,3 @@ def test_agrees_with_the_baselines_program(golden, baseline, utt):
     ours = lfcc(audio.read(golden / f"cqcc_{utt}.wav", 16000), options)
     assert ours.shape == (count, 3 * options.coefficients)
     np.testing.assert_allclose(ours[frames], expected.T, rtol=0, atol=1e-10)
-
-
-def test_filters_are_triangles_that_sum_to_one_between_the_outermost_centres():
-    weights = filterbank(LfccOptions(fft_size=1024, filters=9, coefficients=9, high_frequency=5000.0))
-    frequencies = np.arange(513) * 15.625
-    inside = (frequencies >= 500) & (frequencies <= 4500)
-    np.testing.assert_allclose(weights[inside].sum(axis=1), 1, atol=1e-12)
-    assert not weights[frequencies >= 5000].any() and not weights[0].any()

@@ -34,14 +34,7 @@ def extract(folder, recordings, jobs=1, made_by="x", since=0, done=lambda count:
 
 @pytest.mark.parametrize(
     ("count", "sizes"),
-    [
-        (1, [1]),
-        (8, [8]),
-        (9, [8, 1]),
-        (160, [8] * 20),
-        (3014, [95] * 31 + [69]),
-        (10_000, [256] * 39 + [16]),
-    ],
+    [(1, [1]), (8, [8]), (9, [8, 1]), (160, [8] * 20), (3014, [95] * 31 + [69]), (10_000, [256] * 39 + [16])],
 )
 def test_parts_depend_on_the_number_of_recordings_alone(count, sizes):
     recordings = [(f"u{n:06}", f"{n}.wav") for n in range(count)]

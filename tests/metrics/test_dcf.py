@@ -43,7 +43,7 @@ def test_by_hand():
     assert dcf.act_dcf([costs.threshold, 0.0], [costs.threshold, 0.0], costs) == pytest.approx(0.5 + 1.5)
 
 
-def test_error_rates_of_a_threshold_that_was_learnt_elsewhere():
+def test_error_rates_of_a_threshold_from_other_scores():
     """As for another corpus: the scores at the threshold are rejected, those of dev's own EER included."""
     genuine, spoof = np.array([1.0, 2.0, 2.0, 3.0]), np.array([2.0, 4.0])
     assert roc.rates_at(genuine, spoof, 2.0) == (0.5, 0.75)

@@ -15,7 +15,7 @@ CLASSES = json.loads((GOLDEN / "eer_official_and_hull.json").read_text())
 
 
 def classes(name):
-    if "rng" in CLASSES[name]:  # too many scores to store; the golden file says how they are drawn
+    if "rng" in CLASSES[name]:  # too many scores to store; the golden file says how they are sampled
         rng = np.random.default_rng(2)
         return rng.normal(2.4, 1, 2548), rng.normal(0, 1.3, 22296)
     return CLASSES[name]["bona"], CLASSES[name]["spoof"]

@@ -90,11 +90,7 @@ def read(path: Path | str, sample_rate: int) -> np.ndarray:
 
 
 def convert(
-    path: Path | str,
-    sample_rate: int,
-    channel: int | None = None,
-    start: float | None = None,
-    end: float | None = None,
+    path: Path | str, sample_rate: int, channel: int | None = None, start: float | None = None, end: float | None = None
 ) -> tuple[np.ndarray, dict[str, str]]:
     """A recording of any form as 16-bit samples at `sample_rate` Hz.
 

@@ -23,7 +23,7 @@ def sliding_cmvn(features: np.ndarray, window: int = 300, norm_vars: bool = Fals
         variance = _window_sums(np.square(features, dtype=np.float64), width) / width - mean**2
         deviation = np.sqrt(np.maximum(variance, VARIANCE_FLOOR))
     normalised = np.empty(features.shape, dtype=np.float32)
-    moves = count - width + 1  # places of the window; it stands still before the first and after the last
+    moves = count - width + 1  # places of the window; it does not move before the first and after the last
     for frames, places in (
         (slice(0, half), slice(0, 1)),
         (slice(half, half + moves), slice(None)),

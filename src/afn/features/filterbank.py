@@ -29,6 +29,13 @@ def gaussians(sample_rate: float, fft_size: int, bands: int, low: float, high: f
     return _read_only(np.exp2(-4 * np.square(distance)))
 
 
+def check_edges(low: float, high: float, sample_rate: float) -> None:
+    """ValueError unless the bank's edges rise within 0 … sample_rate / 2 (Hz)."""
+    if not low < high <= sample_rate / 2:
+        edges = f"low_frequency: {low} and high_frequency: {high}"
+        raise ValueError(f"{edges} must rise between 0 and half of sample_rate: {sample_rate}")
+
+
 def _frequencies(sample_rate: float, fft_size: int) -> np.ndarray:
     return scipy.fft.rfftfreq(fft_size, 1 / sample_rate)[:, None]
 

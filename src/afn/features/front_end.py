@@ -59,41 +59,41 @@ class FrontEnd(Protocol):
         ...
 
 
-def describe(settings: Features, conf: Path = CONF, backend: str | None = None) -> dict[str, Any]:
+def describe(settings: Features, backend: str | None = None) -> dict[str, Any]:
     """The description of the features that `settings` mean on this machine.
 
-    `conf` is the folder of Kaldi's option files. `backend: auto` is resolved: to `backend`, the one that has made
-    existing features, else to Kaldi where all its programs are found. Raises UserError for a bad option file and,
-    unless `backend` is given, where Kaldi is asked for but not installed.
+    `backend: auto` is resolved: to `backend`, the one that has made existing features, else to Kaldi where all its
+    programs are found. Raises UserError for a bad option file and, unless `backend` is given, where Kaldi is asked for
+    but not installed.
     """
     found = config.plain(settings)
     del found["name"]
     option_file = found.pop("conf", None)
     if backend is None:
-        backend = _backend(settings, conf)
+        backend = _backend(settings)
     elif isinstance(settings, Spectrogram) and settings.backend != "auto":
         backend = settings.backend
     found["backend"] = backend
-    if found["backend"] == "native":
+    if backend == "native":
         found["extractor"] = VERSION
-    if isinstance(settings, Spectrogram) and found["backend"] == "native":
-        found["options"] = asdict(kaldi_options.read(conf / option_file))
+    if isinstance(settings, Spectrogram) and backend == "native":
+        found["options"] = asdict(kaldi_options.read(CONF / option_file))
     elif option_file is not None:
-        found["options"] = kaldi_options.lines(conf / option_file)
+        found["options"] = kaldi_options.lines(CONF / option_file)
     return found
 
 
-def _backend(settings: Features, conf: Path) -> str:
+def _backend(settings: Features) -> str:
     if isinstance(settings, Mfcc):
-        kaldi.require(kaldi.commands_for(config.plain(settings), conf / settings.conf))
+        kaldi.require(kaldi.commands_for(config.plain(settings), CONF / settings.conf))
         return "kaldi"
     if not isinstance(settings, Spectrogram):
         return "native"  # Kaldi has no such features
+    if settings.backend == "auto":
+        return "kaldi" if len(kaldi.find()) == len(kaldi.PROGRAMS) else "native"
     if settings.backend == "kaldi":
         kaldi.require()
-    if settings.backend != "auto":
-        return settings.backend
-    return "kaldi" if len(kaldi.find()) == len(kaldi.PROGRAMS) else "native"
+    return settings.backend
 
 
 def from_description(description: Mapping[str, Any]) -> FrontEnd:

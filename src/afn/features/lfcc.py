@@ -12,7 +12,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model
 
 from afn.common.config import Settings
 from afn.features.deltas import with_deltas
-from afn.features.filterbank import triangles
+from afn.features.filterbank import check_edges, triangles
 from afn.features.framing import of_frames, power_spectra
 from afn.features.utterance_cmvn import utterance_cmvn
 
@@ -45,11 +45,7 @@ class LfccOptions(Settings):
             raise ValueError(f"coefficients: {self.coefficients} must be at most the {self.filters} filters")
         if not 2 <= self.length <= self.fft_size:
             raise ValueError(f"frame_length: {self.length} samples must be 2 to fft_size: {self.fft_size}")
-        if not self.low_frequency < self.high_frequency <= self.sample_rate / 2:
-            raise ValueError(
-                f"low_frequency: {self.low_frequency} and high_frequency: {self.high_frequency} must rise between 0 "
-                f"and half of sample_rate: {self.sample_rate}"
-            )
+        check_edges(self.low_frequency, self.high_frequency, self.sample_rate)
         return self
 
     @property
@@ -73,7 +69,8 @@ def lfcc(samples: np.ndarray, options: LfccOptions) -> np.ndarray:
     Cepstra of the decadic logarithm from c0 on, then their deltas, then delta-deltas. `samples` and errors as for
     `unit_scale`.
     """
-    window, bank = np.hamming(options.length), filterbank(options)
+    window, edges = np.hamming(options.length), (options.low_frequency, options.high_frequency)
+    bank = triangles(options.sample_rate, options.fft_size, options.filters, *edges)
 
     def cepstra(frames: np.ndarray) -> np.ndarray:
         energies = power_spectra(frames * window, options.fft_size) @ bank
@@ -82,10 +79,3 @@ def lfcc(samples: np.ndarray, options: LfccOptions) -> np.ndarray:
     statics = of_frames(cepstra, samples, options)
     features = with_deltas(statics, options.deltas, options.delta_window, options.normalised_deltas)
     return utterance_cmvn(features) if options.cmvn else features
-
-
-def filterbank(options: LfccOptions) -> np.ndarray:
-    """float64[(fft_size / 2 + 1) × filters]: triangles of height 1, half overlapping, on a linear scale (read-only)."""
-    return triangles(
-        options.sample_rate, options.fft_size, options.filters, options.low_frequency, options.high_frequency
-    )

@@ -17,7 +17,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model
 
 from afn.common.config import Settings
 from afn.features.deltas import with_deltas
-from afn.features.filterbank import gaussians, triangles
+from afn.features.filterbank import check_edges, gaussians, triangles
 from afn.features.framing import FRAME_BLOCK, framed, power_spectra
 from afn.features.utterance_cmvn import utterance_cmvn
 from afn.features.waveform import unit_scale
@@ -69,11 +69,7 @@ class ModulationOptions(Settings):
             raise ValueError(f"coefficients: {self.coefficients} must be at most the {self.bands} bands")
         if self.length > self.fft_size:
             raise ValueError(f"length: {self.length} must be at most fft_size: {self.fft_size}")
-        if not self.low_frequency < self.high_frequency <= self.sample_rate / 2:
-            raise ValueError(
-                f"low_frequency: {self.low_frequency} and high_frequency: {self.high_frequency} must rise between 0 "
-                f"and half of sample_rate: {self.sample_rate}"
-            )
+        check_edges(self.low_frequency, self.high_frequency, self.sample_rate)
         spacing = (self.high_frequency - self.low_frequency) / (self.bands + 1)
         resolution = self.sample_rate / self.fft_size
         if spacing < resolution:
@@ -171,14 +167,11 @@ def envelopes(samples: np.ndarray, options: ModulationOptions) -> np.ndarray:
     signal = np.pad(signal, (0, max(least - len(signal), 0)), mode="symmetric")
     frames = framed(signal, options.length, options.shift, 1 + (len(signal) - options.length) // options.shift)
     window = scipy.signal.get_window("hann", options.length)
-    bank = _bank(options)
+    shape = triangles if options.shape == "triangular" else gaussians
+    edges = options.low_frequency, options.high_frequency
+    bank = shape(options.sample_rate, options.fft_size, options.bands, *edges)
     energies = np.empty((len(frames), options.bands))
     for start in range(0, len(frames), FRAME_BLOCK):
         block = slice(start, start + FRAME_BLOCK)
         np.matmul(power_spectra(frames[block] * window, options.fft_size), bank, out=energies[block])
     return np.sqrt(energies, out=energies) if options.envelope == "sqrt" else energies
-
-
-def _bank(options: ModulationOptions) -> np.ndarray:
-    shape = triangles if options.shape == "triangular" else gaussians
-    return shape(options.sample_rate, options.fft_size, options.bands, options.low_frequency, options.high_frequency)

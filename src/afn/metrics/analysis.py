@@ -200,8 +200,8 @@ def fuse(
     found = {s.name: s.averaged for s in systems if s.usable_on_dev}
     members, missing = settings.chosen(found)
     made = Fused(name, title, settings.paper, members)
-    if learnt := [s.name for s in systems if s.name in missing and "dev" in s.averaged]:
-        return replace(made, reason=f"trained on dev, as a fusion is: {', '.join(learnt)}")
+    if unusable := [s.name for s in systems if s.name in missing and "dev" in s.averaged]:
+        return replace(made, reason=f"trained on dev, as a fusion is: {', '.join(unusable)}")
     if missing:
         return replace(made, reason=f"no averaged dev scores of {', '.join(missing)}")
     if len(members) < 2:

@@ -65,22 +65,13 @@ ASVSPOOF_2017 = TrialConditions(
     ),
     threats={
         "environment": _grouped(
-            "E",
-            low="2 3 6",
-            medium="4 5 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22",
-            high="1 23 24 25 26",
+            "E", low="2 3 6", medium="4 5 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22", high="1 23 24 25 26"
         ),
         "playback": _grouped(
-            "P",
-            low="6 8 10 11 16 17 18 20 21",
-            medium="1 2 12 14 19",
-            high="3 4 5 7 9 13 15 22 23 24 25 26",
+            "P", low="6 8 10 11 16 17 18 20 21", medium="1 2 12 14 19", high="3 4 5 7 9 13 15 22 23 24 25 26"
         ),
         "recorder": _grouped(
-            "R",
-            low="2 4 7 12 13 14 17 18 19 20",
-            medium="3 15",
-            high="1 5 6 8 9 10 11 16 21 22 23 24 25",
+            "R", low="2 4 7 12 13 14 17 18 19 20", medium="3 15", high="1 5 6 8 9 10 11 16 21 22 23 24 25"
         ),
     },
     numbers={configuration: number for number, configuration in enumerate(_RC.split(), 1)},

@@ -73,11 +73,7 @@ def act_dcf(genuine: ArrayLike, spoof: ArrayLike, costs: DetectionCosts = ASVSPO
 
 
 def min_a_dcf(
-    target: ArrayLike,
-    nontarget: ArrayLike,
-    spoof: ArrayLike,
-    costs: TandemCosts = ASVSPOOF,
-    resamples: int = 0,
+    target: ArrayLike, nontarget: ArrayLike, spoof: ArrayLike, costs: TandemCosts = ASVSPOOF, resamples: int = 0
 ) -> tuple[float, np.ndarray]:
     """The lowest normalised a-DCF (0..1) over all thresholds of a verifier that also rejects replays (SASV).
 

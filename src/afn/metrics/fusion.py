@@ -195,10 +195,10 @@ def cross_validate(
     Arguments as in `train`, `scores` in the order of `trials`. The grouping is the same every time.
     """
     spoof = ~trials.genuine
-    speakers = deal(trials.speakers, groups)
+    speakers = balanced_groups(trials.speakers, groups)
     configurations = np.full(len(trials.utts), -1)  # genuine speech without a configuration is in no group
     configured = spoof | (trials.configurations != UNKNOWN)
-    configurations[configured] = deal(trials.configurations[configured], groups)
+    configurations[configured] = balanced_groups(trials.configurations[configured], groups)
     counts = speakers.max(initial=-1) + 1, configurations.max(initial=-1) + 1
     for count, what in zip(counts, ("speaker", "replay configuration"), strict=True):
         if count < 2:
@@ -222,7 +222,7 @@ def cross_validate(
     return CrossValidated(np.concatenate(judged[True]), np.concatenate(judged[False]), remark)
 
 
-def deal(levels: np.ndarray, groups: int) -> np.ndarray:
+def balanced_groups(levels: np.ndarray, groups: int) -> np.ndarray:
     """The group (0, 1, …) of each trial: trials of one level share theirs; at most `groups`, of about equal size.
 
     Levels are assigned from the largest to the smallest, each to the smallest group so far; ties go by name.

@@ -45,7 +45,7 @@ def rates(genuine: ArrayLike, spoof: ArrayLike) -> tuple[np.ndarray, np.ndarray]
 def rates_at(genuine: np.ndarray, spoof: np.ndarray, threshold: float) -> tuple[float | None, float | None]:
     """False acceptance and false rejection rate (0..1) of a threshold; scores above it are accepted as genuine.
 
-    The threshold may be learnt elsewhere: `afn.metrics.eer.official_threshold` of dev scores. A missing class has None.
+    The threshold may be that of other scores, as `afn.metrics.eer.official_threshold` of dev. A missing class has None.
     """
     accepted = float(np.mean(spoof > threshold)) if spoof.size else None
     return accepted, float(np.mean(genuine <= threshold)) if genuine.size else None

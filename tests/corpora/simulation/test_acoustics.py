@@ -11,8 +11,8 @@ from afn.augment.random_streams import stream
 from afn.augment.signals import coloured_noise
 from afn.common import config
 from afn.common.errors import UserError
-from afn.corpora.simulation import devices, impulse_responses, rooms
-from afn.corpora.simulation.acoustics import RecordingChain
+from afn.corpora.simulation import devices, rooms
+from afn.corpora.simulation.acoustics import RecordingChain, assigned
 from afn.corpora.simulation.plan import Trial
 from afn.corpora.simulation.simulated import Simulated
 
@@ -44,17 +44,17 @@ def magnitude(device, frequencies):
 def test_the_reverberation_time_is_the_rooms(settings):
     long = settings.rooms.replace(order=30)
     for asked in (0.3, 0.6):
-        response = rooms.response(long, asked, 1, "E01", 0, RATE)
+        response = rooms.response(long, asked, 1, "E01", 0)
         decay = 10 * np.log10(np.cumsum(response[::-1] ** 2)[::-1])
         early, late = np.argmax(decay < -5), np.argmax(decay < -25)  # Schroeder's integral, T20
         assert 3 * (late - early) / RATE == pytest.approx(asked, rel=0.4)
 
 
 def test_poor_loudspeakers_have_narrower_bands_and_rougher_responses(settings):
-    good, poor = (devices.draw(settings.loudspeaker.replace(scatter=0), q, 1, "P01", RATE) for q in (0, 1))
+    good, poor = (devices.sampled(settings.loudspeaker.replace(scatter=0), q, 1, "P01") for q in (0, 1))
     smooth = settings.loudspeaker.replace(resonances=0, scatter=0)
     for quality, device in ((0, good), (1, poor)):
-        plain = devices.draw(smooth, quality, 1, "P01", RATE)
+        plain = devices.sampled(smooth, quality, 1, "P01")
         edges = np.array([smooth.low_cut[quality], smooth.high_cut[quality]])
         assert magnitude(plain, edges) == pytest.approx([-3, -3], abs=0.5)
         assert plain.drive == device.drive == smooth.drive[quality]
@@ -73,7 +73,7 @@ def test_saturation_bends_loud_samples_and_depends_on_the_drive_alone():
 
 
 def test_genuine_and_replayed_recordings_end_alike_but_for_the_hop(settings, speech):
-    chain = RecordingChain(settings, 1, RATE)
+    chain = RecordingChain(settings, 1)
     genuine, spoof = (chain.record(speech, SPEECH, trial).astype(float) for trial in (GENUINE, SPOOF))
     assert len(genuine) == len(spoof) == len(speech)
     level = [np.sqrt((x[SPEECH] ** 2).mean()) for x in (genuine, spoof)]
@@ -86,7 +86,7 @@ def test_genuine_and_replayed_recordings_end_alike_but_for_the_hop(settings, spe
 
 def test_the_signal_to_noise_ratio_is_the_one_asked_for(settings, speech):
     quiet = settings.replace(noise=settings.noise.replace(snr=(20.0, 20.0)))
-    recording = RecordingChain(quiet, 1, RATE).record(speech, SPEECH, GENUINE).astype(float)
+    recording = RecordingChain(quiet, 1).record(speech, SPEECH, GENUINE).astype(float)
     signal, noise = recording[SPEECH], recording[:3900]
     assert 20 * np.log10(np.std(signal) / np.std(noise)) == pytest.approx(20, abs=1)
 
@@ -121,7 +121,7 @@ def measured(tmp_path):
 
 def test_measured_responses_are_dealt_by_the_words_in_their_names_each_once(measured):
     codes = {"room": ["E01", "E02"], "loudspeaker": ["P01", "P02"], "microphone": ["R01", "R02", "microphone 1"]}
-    responses = impulse_responses.assign(measured, codes, 1, RATE)
+    responses = assigned(measured, codes, 1)
     assert set(responses) == {"E01", "E02", "P01", "R01"}  # "Room-less" is a room by its own name
     echoes = {}
     for code, response in responses.items():
@@ -134,20 +134,18 @@ def test_measured_responses_are_dealt_by_the_words_in_their_names_each_once(meas
 
 def test_measured_responses_take_the_place_of_simulated_ones(settings, speech, measured):
     trial = replace(GENUINE, room="E01")
-    made, real = (
-        RecordingChain(settings, 1, RATE, folder).record(speech, SPEECH, trial) for folder in (None, measured)
-    )
+    made, real = (RecordingChain(settings, 1, folder).record(speech, SPEECH, trial) for folder in (None, measured))
     assert not np.array_equal(made, real)
 
 
 def test_responses_that_cannot_be_used_are_named(tmp_path, settings):
     with pytest.raises(UserError, match="absent: no such folder"):
-        RecordingChain(settings, 1, RATE, tmp_path / "absent")
+        RecordingChain(settings, 1, tmp_path / "absent")
     with pytest.raises(UserError, match=f"{tmp_path.name}: holds no usable impulse response"):
-        RecordingChain(settings, 1, RATE, tmp_path)
+        RecordingChain(settings, 1, tmp_path)
     (tmp_path / "rir.wav").write_bytes(b"no audio")
     with pytest.raises(UserError, match=r"rir\.wav: not a readable recording"):
-        RecordingChain(settings, 1, RATE, tmp_path)
+        RecordingChain(settings, 1, tmp_path)
     soundfile.write(tmp_path / "rir.wav", np.zeros(100), RATE)
     with pytest.raises(UserError, match=r"rir\.wav: holds only zeros"):
-        RecordingChain(settings, 1, RATE, tmp_path)
+        RecordingChain(settings, 1, tmp_path)

@@ -31,14 +31,14 @@ def folder(tmp_path):
 
 
 def test_every_synthetic_speaker_is_another_voice_and_variants_come_once_before_any_comes_again():
-    cast = Synthetic(VOICES, 1, 6, 16000).cast
+    cast = Synthetic(VOICES, 1, 6).cast
     assert len({(voice.accent, voice.variant) for voice in cast}) == 6
     assert len({voice.variant for voice in cast[:3]}) == 3
-    assert cast == Synthetic(VOICES, 1, 6, 16000).cast != Synthetic(VOICES, 2, 6, 16000).cast
+    assert cast == Synthetic(VOICES, 1, 6).cast != Synthetic(VOICES, 2, 6).cast
 
 
 def test_a_synthetic_speaker_does_not_say_a_phrase_twice_alike():
-    source = Synthetic(VOICES, 1, 2, 16000)
+    source = Synthetic(VOICES, 1, 2)
     one, two, three = (source.utter(0, 3, stream(1, name)) for name in ("a", "b", "a"))
     assert np.array_equal(one, three)
     assert len(one) != len(two) or not np.allclose(one, two)
@@ -46,7 +46,7 @@ def test_a_synthetic_speaker_does_not_say_a_phrase_twice_alike():
 
 
 def test_recorded_speakers_of_any_rate_and_suffix_are_cut_to_the_durations_asked_for(folder):
-    source = Recorded(folder, (1.0, 1.5), 1, 4, 16000)
+    source = Recorded(folder, (1.0, 1.5), 1, 4)
     lengths, pitches = [], []
     for speaker in range(4):
         samples = source.utter(speaker, 0, stream(1, speaker))
@@ -58,7 +58,7 @@ def test_recorded_speakers_of_any_rate_and_suffix_are_cut_to_the_durations_asked
 
 def test_silence_around_speech_is_cut_off():
     samples = np.concatenate([np.zeros(8000), tone(1, 16000), np.zeros(4000)])
-    assert len(spoken_part(samples, 16000, "x")) == pytest.approx(16000, abs=160)
+    assert len(spoken_part(samples, "x")) == pytest.approx(16000, abs=160)
 
 
 @pytest.mark.parametrize(
@@ -76,6 +76,6 @@ def test_speech_that_cannot_be_used_is_named(tmp_path, samples, count, complaint
     if samples is not None:
         soundfile.write(tmp_path / "one/bad.wav", samples, 16000)
     with pytest.raises(UserError, match=complaint):
-        Recorded(tmp_path, (1.0, 1.5), 1, count, 16000).utter(0, 0, stream(1))
+        Recorded(tmp_path, (1.0, 1.5), 1, count).utter(0, 0, stream(1))
     with pytest.raises(UserError, match="nowhere: no such folder"):
-        Recorded(tmp_path / "nowhere", (1.0, 1.5), 1, 1, 16000)
+        Recorded(tmp_path / "nowhere", (1.0, 1.5), 1, 1)

@@ -10,17 +10,16 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field, PositiveInt
 
+from afn.augment import responses
 from afn.augment.random_streams import between, stream
-from afn.augment.signals import coloured_noise, convolved, rms
+from afn.augment.signals import FULL_SCALE, coloured_noise, convolved, rms
 from afn.common.config import Ends, Range, Settings
 from afn.common.labels import SPOOF
-from afn.corpora.simulation import devices, impulse_responses, rooms
+from afn.corpora.recordings import SAMPLE_RATE
+from afn.corpora.simulation import devices, rooms
 from afn.corpora.simulation.devices import Kind
 from afn.corpora.simulation.plan import Trial
 from afn.corpora.simulation.rooms import Rooms
-
-FULL_SCALE = 0.98  # of 16 bits; louder peaks turn the whole utterance down
-
 
 Quality = Annotated[float, Field(ge=0, le=1)]
 
@@ -64,15 +63,15 @@ class Acoustics(Settings):
 class RecordingChain:
     """From speech to recordings: devices and rooms as sampled from the seed, or measured ones if there are some."""
 
-    def __init__(self, settings: Acoustics, seed: int, sample_rate: int, measured: Path | None = None):
-        self.settings, self.seed, self.sample_rate = settings, seed, sample_rate
+    def __init__(self, settings: Acoustics, seed: int, measured: Path | None = None):
+        self.settings, self.seed = settings, seed
         microphones = [f"microphone {k + 1}" for k in range(settings.microphones)]
         codes = {
             "room": sorted(settings.environments),
             "loudspeaker": sorted(settings.playback),
             "microphone": sorted(settings.recorders) + microphones,
         }
-        self.measured = {} if measured is None else impulse_responses.assign(measured, codes, seed, sample_rate)
+        self.measured = {} if measured is None else assigned(measured, codes, seed)
         self.playback = {code: self._device(settings.loudspeaker, q, code) for code, q in settings.playback.items()}
         self.recorders = {code: self._device(settings.recorder, q, code) for code, q in settings.recorders.items()}
         qualities = np.linspace(0, 1, settings.microphones)
@@ -111,14 +110,29 @@ class RecordingChain:
         response = self.measured.get(room)
         if response is None:
             reverberation = self.settings.environments[room]
-            response = rooms.response(self.settings.rooms, reverberation, self.seed, room, place, self.sample_rate)
+            response = rooms.response(self.settings.rooms, reverberation, self.seed, room, place)
         return convolved(samples, response)
 
     def _place(self, rng: np.random.Generator) -> int:
         return int(rng.integers(self.settings.rooms.places))
 
     def _noise(self, rng: np.random.Generator, count: int) -> np.ndarray:
-        return coloured_noise(rng, count, between(rng, self.settings.noise.tilt), self.sample_rate)
+        return coloured_noise(rng, count, between(rng, self.settings.noise.tilt), SAMPLE_RATE)
 
     def _device(self, kind: Kind, quality: float, code: str) -> devices.Device:
-        return devices.draw(kind, quality, self.seed, code, self.sample_rate, self.measured.get(code))
+        return devices.sampled(kind, quality, self.seed, code, self.measured.get(code))
+
+
+def assigned(folder: Path, codes: dict[str, list[str]], seed: int) -> dict[str, np.ndarray]:
+    """Measured responses by code, float64[N], from the peak on, of unit energy; `codes` maps a role to its codes.
+
+    Every file below `folder` goes to one code of its role at most, in random order. Codes beyond the number of files
+    are left out: their response stays the simulated one. Raises UserError as `responses.files` and `responses.read` do.
+    """
+    found = responses.files(folder)
+    chosen: dict[str, np.ndarray] = {}
+    for role, names in codes.items():
+        paths = found.get(role, [])
+        order = stream(seed, "impulse responses", role).permutation(len(paths))
+        chosen |= {code: responses.read(paths[k], SAMPLE_RATE) for code, k in zip(names, order, strict=False)}
+    return chosen

@@ -10,6 +10,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from afn.augment import signals
 from afn.augment.random_streams import between, stream
 from afn.common.config import Ends, Settings
+from afn.corpora.recordings import SAMPLE_RATE
 
 
 class Kind(Settings):
@@ -51,9 +52,7 @@ class Device:
         return scipy.signal.sosfilt(self.sections, samples)
 
 
-def draw(
-    kind: Kind, quality: float, seed: int, code: str, sample_rate: int, measured: np.ndarray | None = None
-) -> Device:
+def sampled(kind: Kind, quality: float, seed: int, code: str, measured: np.ndarray | None = None) -> Device:
     """The device of that code: its band edges and resonances, the same wherever it occurs.
 
     quality: 0 (transparent) to 1 (poor). `measured`, an impulse response, replaces the filters.
@@ -61,16 +60,16 @@ def draw(
     rng = stream(seed, "device", code)
     low = _geometric(kind.low_cut, quality) * (1 + between(rng, (-kind.scatter, kind.scatter)))
     high = _geometric(kind.high_cut, quality) * (1 + between(rng, (-kind.scatter, kind.scatter)))
-    high = min(high, 0.49 * sample_rate)
+    high = min(high, 0.49 * SAMPLE_RATE)
     filters = [
-        scipy.signal.butter(kind.low_order, low, "highpass", fs=sample_rate, output="sos"),
-        scipy.signal.butter(kind.high_order, high, "lowpass", fs=sample_rate, output="sos"),
+        scipy.signal.butter(kind.low_order, low, "highpass", fs=SAMPLE_RATE, output="sos"),
+        scipy.signal.butter(kind.high_order, high, "lowpass", fs=SAMPLE_RATE, output="sos"),
     ]
     most = _linear(kind.resonance_gain, quality)
     for _ in range(kind.resonances):
         centre = np.exp(between(rng, (np.log(1.2 * low), np.log(0.8 * high))))
         gain = between(rng, (0.4, 1.0)) * most * rng.choice((-1, 1))
-        filters.append(signals.resonance(centre, gain, between(rng, (1.5, 5.0)), sample_rate))
+        filters.append(signals.resonance(centre, gain, between(rng, (1.5, 5.0)), SAMPLE_RATE))
     return Device(_linear(kind.drive, quality), np.concatenate(filters), measured)
 
 

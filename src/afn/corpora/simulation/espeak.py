@@ -17,6 +17,7 @@ import numpy as np
 import scipy
 
 from afn.common.errors import UserError
+from afn.corpora.recordings import SAMPLE_RATE
 
 NATIVE_RATE = 22050  # Hz
 SYNCHRONOUS = 2  # AUDIO_OUTPUT_SYNCHRONOUS: samples go to the callback only; espeak_Synth returns when all is said
@@ -62,8 +63,8 @@ class Voice:
         return f"{self.accent}+{self.variant}"
 
 
-def speak(text: str, voice: Voice, sample_rate: int) -> np.ndarray:
-    """`text` as `voice` says it: float64[N] within [-1, 1] at `sample_rate` Hz, the same samples every time.
+def speak(text: str, voice: Voice) -> np.ndarray:
+    """`text` as `voice` says it: float64[N] within [-1, 1] at SAMPLE_RATE, the same samples every time.
 
     Raises UserError when the library cannot be used or does not know the voice.
     """
@@ -89,8 +90,8 @@ def speak(text: str, voice: Voice, sample_rate: int) -> np.ndarray:
         if status != EE_OK or library.espeak_Synchronize() != EE_OK or not pieces:
             raise UserError(f"voice {voice.name}: espeak-ng said nothing for {text!r}. {FIX}")
     # Part of the synthesis: another resampler than this one would give another simulated corpus.
-    common = math.gcd(NATIVE_RATE, sample_rate)
-    return scipy.signal.resample_poly(np.concatenate(pieces) / 32768, sample_rate // common, NATIVE_RATE // common)
+    common = math.gcd(NATIVE_RATE, SAMPLE_RATE)
+    return scipy.signal.resample_poly(np.concatenate(pieces) / 32768, SAMPLE_RATE // common, NATIVE_RATE // common)
 
 
 @contextmanager

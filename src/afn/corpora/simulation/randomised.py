@@ -32,7 +32,7 @@ from afn.corpora.simulation.speech import Synthetic, Voices, recording, speakers
 
 T = TypeVar("T")
 
-WORDS_PER_SECOND = 3  # at least; what is said too much is cut off
+WORDS_PER_SECOND = 3  # at least; longer speech is cut
 FADE = 0.01  # s at the ends of what is cut from speech
 STEP = 10  # dB that one value of a condition covers
 
@@ -133,7 +133,7 @@ class RandomisedStudio:
     def __init__(self, corpus: Randomised):
         self.corpus, self.real, self.text = corpus, _real_speakers(corpus), corpus.model_dump_json()
         self.channels = {subset: corpus.channel_of(subset) for subset in SUBSETS}
-        self.synthetic = Synthetic(corpus.voices, corpus.seed, _synthetic_speakers(corpus), SAMPLE_RATE)
+        self.synthetic = Synthetic(corpus.voices, corpus.seed, _synthetic_speakers(corpus))
         for folder in corpus.folders().get("impulse_responses", ()):
             responses.files(folder)
 
@@ -156,7 +156,7 @@ class RandomisedStudio:
             said = self.synthetic.say(speaker, " ".join(words), rng)
         else:
             paths = self.real[speaker - synthetic]
-            said = recording(paths[int(rng.integers(len(paths)))], SAMPLE_RATE)
+            said = recording(paths[int(rng.integers(len(paths)))])
         start = int(rng.integers(max(len(said) - count, 0) + 1))
         piece = said[start : start + count].copy()
         ramp = np.linspace(0, 1, min(round(FADE * SAMPLE_RATE), len(piece)))
@@ -222,7 +222,7 @@ def measured(text: str, subset: str) -> Responses:
     for k in range(corpus.subsets[subset].shoeboxes):
         name = f"{subset} {k}"
         reverberation = between(stream(corpus.seed, "reverberation", name), corpus.shoebox.reverberation)
-        room = rooms.response(corpus.shoebox.rooms, reverberation, corpus.seed, name, 0, SAMPLE_RATE)
+        room = rooms.response(corpus.shoebox.rooms, reverberation, corpus.seed, name, 0)
         found.setdefault("room", []).append(room)
     return found
 

@@ -8,6 +8,7 @@ from pydantic import Field, PositiveInt
 
 from afn.augment.random_streams import between, stream
 from afn.common.config import Range, Settings
+from afn.corpora.recordings import SAMPLE_RATE
 
 SOUND = 343.0  # m/s, as pyroomacoustics has it
 WALL = 0.4  # m that people and microphones keep from walls, floor and ceiling
@@ -29,7 +30,7 @@ class Rooms(Settings):
 
 
 @lru_cache(maxsize=512)
-def response(rooms: Rooms, reverberation: float, seed: int, room: str, place: int, sample_rate: int) -> np.ndarray:
+def response(rooms: Rooms, reverberation: float, seed: int, room: str, place: int) -> np.ndarray:
     """The impulse response of one place in the room of that code: float64[N] of unit energy, from the direct sound on.
 
     reverberation: the time in s in which sound falls by 60 dB (Sabine), or less where `order` ends it sooner. The
@@ -39,28 +40,22 @@ def response(rooms: Rooms, reverberation: float, seed: int, room: str, place: in
 
     rng = stream(seed, "room", room)
     size = np.array([between(rng, ends) for ends in (rooms.length, rooms.width, rooms.height)])
-    absorption, order = pyroomacoustics.inverse_sabine(attainable(size, reverberation), size)
+    # A room that absorbs everything has the shortest time that Sabine's formula allows for its size.
+    surface = 2 * (size[0] * size[1] + size[0] * size[2] + size[1] * size[2])
+    shortest = 24 * np.log(10) / SOUND * (size[0] * size[1] * size[2]) / surface
+    absorption, order = pyroomacoustics.inverse_sabine(max(reverberation, 1.01 * shortest), size)
     pyroomacoustics.constants.set("num_threads", 1)  # sums in the same order, hence the same bytes, on every machine
     shoebox = pyroomacoustics.ShoeBox(
-        size, fs=sample_rate, materials=pyroomacoustics.Material(absorption), max_order=min(order, rooms.order)
+        size, fs=SAMPLE_RATE, materials=pyroomacoustics.Material(absorption), max_order=min(order, rooms.order)
     )
     microphone, source = _positions(stream(seed, "room", room, place), size, rooms.distance)
     shoebox.add_source(source)
     shoebox.add_microphone(microphone)
     shoebox.compute_rir()
     # Every response begins with its time of flight; without it the two hops of a replay are no later than one.
-    flight = int(np.linalg.norm(source - microphone) / SOUND * sample_rate)
+    flight = int(np.linalg.norm(source - microphone) / SOUND * SAMPLE_RATE)
     rir = np.asarray(shoebox.rir[0][0], dtype=np.float64)[flight:]
     return rir / np.sqrt((rir**2).sum())
-
-
-def attainable(size: np.ndarray, reverberation: float) -> float:
-    """`reverberation`, or the shortest time Sabine's formula allows a room of that size (which absorbs everything)."""
-    length, width, height = size
-    surface = 2 * (length * width + length * height + width * height)
-    volume = length * width * height
-    fully_absorbing = 24 * np.log(10) / SOUND * volume / surface
-    return max(reverberation, 1.01 * fully_absorbing)
 
 
 def _positions(

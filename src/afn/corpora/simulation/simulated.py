@@ -73,11 +73,11 @@ class Studio:
         speakers = sum(subset.speakers for subset in corpus.subsets.values())
         self.speech: Synthetic | Recorded
         if corpus.speech is None:
-            self.speech = Synthetic(corpus.voices, corpus.seed, speakers, SAMPLE_RATE)
+            self.speech = Synthetic(corpus.voices, corpus.seed, speakers)
         else:
-            self.speech = Recorded(user_path(corpus.speech), corpus.durations, corpus.seed, speakers, SAMPLE_RATE)
+            self.speech = Recorded(user_path(corpus.speech), corpus.durations, corpus.seed, speakers)
         measured = None if corpus.impulse_responses is None else user_path(corpus.impulse_responses)
-        self.chain = RecordingChain(corpus.acoustics, corpus.seed, SAMPLE_RATE, measured)
+        self.chain = RecordingChain(corpus.acoustics, corpus.seed, measured)
 
     def __call__(self, trial: Trial) -> np.ndarray:
         """The recording of `trial`: int16[N]."""

@@ -12,6 +12,7 @@ from afn.augment import source_audio
 from afn.augment.random_streams import between, stream
 from afn.common.config import Range, Settings
 from afn.common.errors import UserError
+from afn.corpora.recordings import SAMPLE_RATE
 from afn.corpora.simulation.espeak import Voice, speak
 from afn.features import audio
 
@@ -62,8 +63,8 @@ class Synthetic:
     Raises UserError when there are fewer pairs of accent and variant than speakers.
     """
 
-    def __init__(self, voices: Voices, seed: int, speakers: int, sample_rate: int):
-        self.sample_rate, self.variation = sample_rate, voices.variation
+    def __init__(self, voices: Voices, seed: int, speakers: int):
+        self.variation = voices.variation
         accents, variants = sorted(set(voices.accents)), sorted(set(voices.variants))
         if speakers > len(accents) * len(variants):
             raise UserError(
@@ -89,7 +90,7 @@ class Synthetic:
         voice = self.cast[speaker]
         pitch, rate = (v * (1 + between(rng, (-self.variation, self.variation))) for v in (voice.pitch, voice.rate))
         voice = dataclasses.replace(voice, pitch=round(min(pitch, 99)), rate=round(rate))
-        return spoken_part(speak(text, voice, self.sample_rate), self.sample_rate, voice.name)
+        return spoken_part(speak(text, voice), voice.name)
 
 
 class Recorded:
@@ -99,8 +100,8 @@ class Recorded:
     missing or holds too few speakers.
     """
 
-    def __init__(self, folder: Path, durations: tuple[float, float], seed: int, speakers: int, sample_rate: int):
-        self.durations, self.sample_rate = durations, sample_rate
+    def __init__(self, folder: Path, durations: tuple[float, float], seed: int, speakers: int):
+        self.durations = durations
         found = speakers_below(folder)
         names = sorted(found, key=str.encode)
         if len(names) < speakers:
@@ -115,10 +116,10 @@ class Recorded:
         """A piece of the speaker's recording number `phrase` (cyclic): float64[N], ends without silence, unit RMS."""
         files = self.cast[speaker]
         path = files[phrase % len(files)]
-        samples = recording(path, self.sample_rate)
-        length = min(len(samples), round(between(rng, self.durations) * self.sample_rate))
+        samples = recording(path)
+        length = min(len(samples), round(between(rng, self.durations) * SAMPLE_RATE))
         start = int(rng.integers(len(samples) - length + 1))
-        return spoken_part(samples[start : start + length], self.sample_rate, str(path))
+        return spoken_part(samples[start : start + length], str(path))
 
 
 def speakers_below(folder: Path) -> dict[str, list[Path]]:
@@ -131,17 +132,17 @@ def speakers_below(folder: Path) -> dict[str, list[Path]]:
 
 
 @lru_cache(maxsize=16)
-def recording(path: Path, sample_rate: int) -> np.ndarray:
+def recording(path: Path) -> np.ndarray:
     """The spoken part of a recording: float64[N] of unit RMS."""
-    return spoken_part(audio.source(path, sample_rate), sample_rate, str(path))
+    return spoken_part(audio.source(path, SAMPLE_RATE), str(path))
 
 
-def spoken_part(samples: np.ndarray, sample_rate: int, where: str) -> np.ndarray:
+def spoken_part(samples: np.ndarray, where: str) -> np.ndarray:
     """`samples` from the first to the last audible frame, faded over one frame at either end, at unit RMS.
 
     Raises UserError, naming `where`, when nothing is audible or the audible part is shorter than ten frames.
     """
-    frame = round(FRAME * sample_rate)
+    frame = round(FRAME * SAMPLE_RATE)
     whole = len(samples) // frame
     loudness = np.sqrt((samples[: whole * frame].reshape(whole, frame) ** 2).mean(axis=1))
     audible = np.flatnonzero(loudness > AUDIBLE * loudness.max()) if whole else np.array([])
