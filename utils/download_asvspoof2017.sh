@@ -28,11 +28,8 @@ download resumes. Archives that are in DIR already, such as ASVspoof2017_V2_trai
 HELP
 }
 
-folder="" agreed=false
-options "$@"
-folder=${folder:-$root/data/asvspoof2017/corpus}
-
-cat <<LICENCE
+licence() {
+  cat <<LICENCE
 ASVspoof 2017 Version 2.0 is not part of this repository. The University of Edinburgh publishes it under
   Creative Commons Attribution-NonCommercial 4.0 (https://creativecommons.org/licenses/by-nc/4.0/):
   use it for non-commercial purposes only, and credit its authors when you share it or what you make of it:
@@ -40,7 +37,9 @@ ASVspoof 2017 Version 2.0 is not part of this repository. The University of Edin
   Verification Spoofing and Countermeasures Challenge (ASVspoof 2017) Database, Version 2. https://doi.org/10.7488/ds/2332
 It will be downloaded from $home into $folder.
 LICENCE
-agree "$agreed"
+}
+
+begin "$root/data/asvspoof2017/corpus" "$@"
 
 complete() { # NAME PROTOCOL: fail unless the folder has every recording of the protocol
   [[ -n $2 ]] || return 0

@@ -22,17 +22,16 @@ An archive that is in DIR already, digits.tar.gz, is used.
 HELP
 }
 
-folder="" agreed=false
-options "$@"
-folder=${folder:-$root/data/digits/corpus}
-
-cat <<LICENCE
+licence() {
+  cat <<LICENCE
 The spoken digits are not part of this repository. São Paulo State University (UNESP) publishes them with the program of
   a dissertation under the GNU General Public License, version 3, free for non-commercial use:
   $home
 They will be downloaded into $folder.
 LICENCE
-agree "$agreed"
+}
+
+begin "$root/data/digits/corpus" "$@"
 
 samples=$folder/soundSamples
 if [[ ! -d $samples ]]; then

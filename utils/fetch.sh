@@ -1,10 +1,13 @@
-# Sourced by the download scripts: `fail`, `options`, `agree`, `fetch` and `unpack`. Needs curl, and python3 to unpack zip files.
+# Sourced by the download scripts: `fail`, `begin`, `fetch` and `unpack`. Needs `usage`, `licence` and home, the address;
+# curl, and python3 to unpack zip files.
 # shellcheck shell=bash disable=SC2034
 
 fail() { echo "${0##*/}: error: $*" >&2; exit 2; }
 
-options() { # ARGUMENTS...: sets folder, agreed and home, the address; --help prints the `usage` of the script
-  while (($#)); do
+begin() { # FOLDER ARGUMENTS...: set folder (by default FOLDER) and home, show the licence, and end unless the user agrees
+  local agreed=false answer="" default=$1
+  folder=""
+  while shift && (($#)); do
     case $1 in
       --help | -h) usage; exit ;;
       --yes) agreed=true ;;
@@ -14,17 +17,13 @@ options() { # ARGUMENTS...: sets folder, agreed and home, the address; --help pr
       "") fail "an empty folder name. Is a variable unset?" ;;
       *) [[ -z $folder ]] || fail "two folders: $folder and $1. Give one."; folder=$1 ;;
     esac
-    shift
   done
-}
-
-agree() { # ANSWERED: end the script unless the user types yes; ANSWERED is true if --yes was given
-  local answer=""
-  if ! $1; then
-    [[ -t 0 ]] || fail "nobody is here to agree to the licence. Read it and add --yes."
-    read -r -p "Do you agree to the licence? Type yes: " answer || true
-    [[ $answer == [yY][eE][sS] ]] || fail "the licence was not agreed to; nothing was downloaded. Type yes to agree."
-  fi
+  folder=${folder:-$default}
+  licence
+  ! $agreed || return 0
+  [[ -t 0 ]] || fail "nobody is here to agree to the licence. Read it and add --yes."
+  read -r -p "Do you agree to the licence? Type yes: " answer || true
+  [[ $answer == [yY][eE][sS] ]] || fail "the licence was not agreed to; nothing was downloaded. Type yes to agree."
 }
 
 fetch() { # FILE URL...: download FILE from the first URL that has it, or continue FILE.part
