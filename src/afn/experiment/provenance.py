@@ -151,7 +151,7 @@ def words(odd: Mapping[str, tuple[Any, Any]], now: str = "now") -> str:
     found = []
     for name, (then, today) in odd.items():
         parts = name.removeprefix("settings.").split(".")
-        if parts[0] == "data":
+        if parts[0] == "data" and len(parts) == 3:  # an imported training has no data of subsets
             what = {"features": "features", "utt2label": "labels", "utt2spk": "speakers"}.get(parts[2], parts[2])
             found.append(f"the {what} of {parts[1]} have changed")
         elif parts[0] == "files":
