@@ -1,16 +1,12 @@
-"""Write docs/settings.md and conf/schema/*.json: every key that a YAML in conf/ may have, as the models define it.
+"""Write docs/settings.md and conf/schema/*.json: every key that a YAML in conf/ may have, as the models define it."""
 
-python utils/document_settings.py             write the page and the schemas
-python utils/document_settings.py --check     fail if one of them is out of date
-"""
-
-import argparse
 import inspect
 import json
 import re
 import types
 import typing
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic.fields import FieldInfo
@@ -18,7 +14,6 @@ from pydantic.fields import FieldInfo
 from afn import corpora
 from afn.common import config, errors, files
 from afn.common.config import KIND, Settings
-from afn.common.errors import UserError
 from afn.common.paths import ROOT, portable
 from afn.experiment import command_line, tune
 from afn.metrics import fusion
@@ -27,19 +22,17 @@ from afn.systems import registry
 PAGE = ROOT / "docs" / "settings.md"
 SCHEMAS = ROOT / "conf" / "schema"
 COMMAND = "python utils/document_settings.py"
-FILES = {  # folder of conf/ -> name of its schema, type of its YAMLs, and their purpose
-    "systems": (
-        "system",
-        registry.settings_type(),
-        "A row of the results table: features, a model, and how it is trained.",
-    ),
-    "corpora": (
-        "corpus",
-        corpora.Corpus,
-        "A corpus: where recordings come from, and what systems do differently on it.",
-    ),
-    "fusion": ("fusion", fusion.FusionSettings, "A fusion of several systems' scores."),
-    "tuning": ("tuning", tune.Tuning, "What `./run.sh --tune` tries for the system of the same name."),
+FILES = {  # folder of conf/ -> name of its schema, type of its YAMLs
+    "systems": ("system", registry.settings_type()),
+    "corpora": ("corpus", corpora.Corpus),
+    "fusion": ("fusion", fusion.FusionSettings),
+    "tuning": ("tuning", tune.Tuning),
+}
+PURPOSES = {
+    "systems": "A row of the results table: features, a model, and how it is trained.",
+    "corpora": "A corpus: where recordings come from, and what systems do differently on it.",
+    "fusion": "A fusion of several systems' scores.",
+    "tuning": "What `./run.sh --tune` tries for the system of the same name.",
 }
 INTRODUCTION = f"""# Settings
 
@@ -66,18 +59,16 @@ IN_PART = "InPart"  # name of a schema without required keys: for YAMLs that ext
 
 
 def main() -> None:
-    parser = command_line.Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if a file is out of date")
-    options = parser.parse_args()
-    texts = {PAGE: page()}
-    for name, kind, _ in FILES.values():
-        texts[SCHEMAS / f"{name}.json"] = json.dumps(schema(kind), indent=1, ensure_ascii=False) + "\n"
-    for path, text in texts.items():
-        if not options.check:
-            files.write_text(path, text)
-            print(f"document_settings: wrote {portable(path)}")
-        elif not path.is_file() or path.read_text(encoding="utf-8") != text:
-            raise UserError(f"{portable(path)}: out of date. Write it with: {COMMAND}")
+    command_line.Parser(description=__doc__).parse_args()
+    for path, text in texts().items():
+        files.write_text(path, text)
+        print(f"document_settings: wrote {portable(path)}")
+
+
+def texts() -> dict[Path, str]:
+    """The content of every file."""
+    schemas = {name: json.dumps(schema(kind), indent=1, ensure_ascii=False) for name, kind in FILES.values()}
+    return {PAGE: page()} | {SCHEMAS / f"{name}.json": f"{text}\n" for name, text in schemas.items()}
 
 
 def schema(kind: Any) -> dict[str, Any]:
@@ -87,11 +78,9 @@ def schema(kind: Any) -> dict[str, Any]:
     parts = {f"{name}{IN_PART}": in_part(definition) for name, definition in definitions.items()}
     part = in_part(top)
     roots = [parts[ref["$ref"].rpartition("/")[2]] for ref in part.get("anyOf", ())] or [part]
+    extends = {"description": "the YAML to inherit from", "type": "string"}
     for root in roots:
-        root["properties"] = {
-            "extends": {"description": "the YAML to inherit from", "type": "string"},
-            **root["properties"],
-        }
+        root["properties"] = {"extends": extends, **root["properties"]}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$comment": f"written by {COMMAND}",
@@ -122,8 +111,8 @@ def page() -> str:
     """The text of docs/settings.md."""
     parts = [INTRODUCTION]
     seen: set[type] = set()
-    for folder, (_, kind, purpose) in FILES.items():
-        parts.append(f"## conf/{folder}/*.yaml\n\n{purpose}\n")
+    for folder, (_, kind) in FILES.items():
+        parts.append(f"## conf/{folder}/*.yaml\n\n{PURPOSES[folder]}\n")
         for cls in classes(kind):
             parts += sections(cls, seen)
     return "\n".join(parts)
@@ -178,13 +167,11 @@ def shown(kind: Any) -> str:
     """A type in words: the possible values of a key."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is Annotated:
-        marks = [
-            mark for item in kind.__metadata__ for mark in (item.metadata if isinstance(item, FieldInfo) else [item])
-        ]
+        marks = [mark for item in kind.__metadata__ for mark in getattr(item, "metadata", [item])]
         bounds = [
-            words.format(getattr(mark, key)) for mark in marks for key, words in BOUNDS.items() if hasattr(mark, key)
+            text.format(getattr(mark, key)) for mark in marks for key, text in BOUNDS.items() if hasattr(mark, key)
         ]
-        return ", ".join([shown(arguments[0]), *bounds]).replace(", ", " ", 1) if bounds else shown(arguments[0])
+        return f"{shown(arguments[0])} {', '.join(bounds)}".rstrip()
     if isinstance(kind, type) and issubclass(kind, Settings):
         return f"[{kind_of(kind) or 'its keys'}]({anchor(kind)})"
     if origin is Literal:

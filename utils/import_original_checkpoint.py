@@ -47,7 +47,22 @@ NUMBERS = [
     *((np._core.multiarray.scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
     codecs.encode,
 ]
-UNIT = (0, 2, 3, 5)  # batch norm, layer, batch norm, layer of a residual unit here
+# The layers of the original classes, in the order in which the networks here define theirs.
+ATTENTION = """pre.0 pre.1 pre.3 pre.4
+    att1.0 att1.1 att2.0 att2.1 att3.0 att3.1 att4.0 att4.1 att5.0 att5.1
+    skip1.0 skip1.1 skip2.0 skip2.1 skip3.0 skip3.1 skip4.0 skip4.1 att5.3 att5.4
+    att6.0 att6.1 att7.0 att7.1 att8.0 att8.1 att9.0 att9.1 conv1.0 conv1.2 conv1.3 conv1.5"""
+CLASSIFIER = """cnn1 bn1 cnn2 bn2 cnn3 cnn4 bn3 cnn5 bn4 cnn6 cnn7 bn5 cnn8 bn6 cnn9 cnn10
+    bn12 cnn11 bn13 cnn12 cnn13 bn14 cnn14 bn15 cnn15 cnn16
+    ln1 bn7 ln2 bn8 ln3 bn9 ln4 bn10 ln5 bn11 ln6"""
+LIGHT = """features.0.filter features.2.conv_a.filter features.2.conv.filter features.4.conv_a.filter
+    features.4.conv.filter features.6.conv_a.filter features.6.conv.filter features.8.conv_a.filter
+    features.8.conv.filter fc1.filter fc2"""
+ORIGINAL = {
+    AttentiveFilteringNetwork: f"{ATTENTION} {CLASSIFIER}",  # AttenResNet2, 4 and 5, simple_attention_network.py
+    DilatedResNet: CLASSIFIER,  # ResNet, v5_neuro.py
+    LightCNN: LIGHT,  # network_9layers, v3_neuro.py
+}
 
 
 def main() -> None:
@@ -93,9 +108,13 @@ def weights(path: Path, model: nn.Module) -> dict[str, Tensor]:
     Raises UserError, with the weight, unless the checkpoint holds exactly the model's weights, by name and shape.
     """
     given = _given(path)
-    names = original_names(model)
     state = model.state_dict()
-    wanted = {f"{original}.{key}": f"{ours}.{key}" for original, ours in names.items() for key in _keys(state, ours)}
+    wanted = {  # its names there -> here
+        f"{original}.{name.removeprefix(f'{ours}.')}": name
+        for original, ours in original_names(model).items()
+        for name in state
+        if name.rpartition(".")[0] == ours
+    }
     missing = [name for name in wanted if name not in given and not name.endswith(COUNTER)]
     if missing:
         raise UserError(f"{path}: {_some(missing)} missing. Choose the --system that it was trained as.")
@@ -138,55 +157,15 @@ def _given(path: Path) -> dict[str, Tensor]:
 
 
 def original_names(model: nn.Module) -> dict[str, str]:
-    """The layers of a network: their names in the original repository -> their names here, in the order of use.
+    """The layers of a network: their names in the original repository -> their names here.
 
-    Original classes: AttenResNet2, AttenResNet4 and AttenResNet5 (simple_attention_network.py), ResNet (v5_neuro.py)
-    and network_9layers (v3_neuro.py). Raises UserError for a network that the repository does not have.
+    Raises UserError for a network that the repository does not have.
     """
-    if isinstance(model, AttentiveFilteringNetwork):
-        classifier = {original: f"classifier.{ours}" for original, ours in _residual_network().items()}
-        return {original: f"branch.{ours}" for original, ours in _attention().items()} | classifier
-    if isinstance(model, DilatedResNet):
-        return _residual_network()
-    if isinstance(model, LightCNN):
-        return _light_cnn()
-    raise UserError(f"{type(model).__name__}: the original repository has no such network. Choose another --system.")
-
-
-def _attention() -> dict[str, str]:
-    names = {f"pre.{i}": f"pre.{i}" for i in (0, 1, 3, 4)}
-    for level in range(4):  # steps down, each after a pooling, with the skip from it
-        names |= {f"att{level + 1}.{i}": f"down.{level}.{i + 1}" for i in (0, 1)}
-        names |= {f"skip{level + 1}.{i}": f"skip.{level}.{i}" for i in (0, 1)}
-    names |= {"att5.0": "down.4.1", "att5.1": "down.4.2", "att5.3": "bottom.0", "att5.4": "bottom.1"}
-    names |= {f"att{level + 6}.{i}": f"up.{level}.{i}" for level in range(4) for i in (0, 1)}
-    return names | {f"conv1.{i}": f"output.{i}" for i in (0, 2, 3, 5)}
-
-
-def _residual_network() -> dict[str, str]:
-    names = {"cnn1": "conv"}
-    for block, norm in enumerate((1, 3, 5, 12, 14)):  # the first of two batch norms
-        first = 3 * block + 2  # of three convolutions
-        unit = (f"bn{norm}", f"cnn{first}", f"bn{norm + 1}", f"cnn{first + 1}")
-        names |= {name: f"blocks.{block}.0.body.{i}" for name, i in zip(unit, UNIT, strict=True)}
-        names[f"cnn{first + 2}"] = f"blocks.{block}.2"
-    names["ln1"] = "embed"
-    for unit, layers in enumerate((("bn7", "ln2", "bn8", "ln3"), ("bn9", "ln4", "bn10", "ln5"))):
-        names |= {name: f"hidden.{unit}.body.{i}" for name, i in zip(layers, UNIT, strict=True)}
-    return names | {"bn11": "head.0", "ln6": "head.2"}
-
-
-def _light_cnn() -> dict[str, str]:
-    names = {"features.0.filter": "body.0.layer"}
-    for group in range(4):  # two convolutions after each pooling
-        original, ours = 2 * group + 2, 3 * group + 2
-        names[f"features.{original}.conv_a.filter"] = f"body.{ours}.layer"
-        names[f"features.{original}.conv.filter"] = f"body.{ours + 1}.layer"
-    return names | {"fc1.filter": "embed.layer", "fc2": "head"}
-
-
-def _keys(state: Mapping[str, Tensor], layer: str) -> list[str]:
-    return [name.removeprefix(f"{layer}.") for name in state if name.rpartition(".")[0] == layer]
+    kind = type(model)
+    if kind not in ORIGINAL:
+        raise UserError(f"{kind.__name__}: the original repository has no such network. Choose another --system.")
+    ours = [name for name, layer in model.named_modules() if next(layer.parameters(recurse=False), None) is not None]
+    return dict(zip(ORIGINAL[kind].split(), ours, strict=True))
 
 
 def _some(names: list[str]) -> str:

@@ -10,11 +10,16 @@ import ship_detector
 from afn.common import record
 from afn.common.errors import UserError
 from afn.experiment import finished, score_recordings
+from afn.features import nuisance
+from afn.features.nuisance import NUISANCES
 from afn.systems import checkpoints, registry
 from trained_corpus import record_training
 
 DEV = {"threshold": 0.1, "eer": 0.02, "calibration": {"slope": 2.0, "offset": -0.5, "log_odds": False}}
-TABLE = "utt,duration,level,snr,bandwidth\n" + "".join(f"u{i},{i},-{20 + i},{30 + i},8000\n" for i in range(1, 4))
+TABLE = [
+    (f"u{i}", dict.fromkeys(NUISANCES, 0) | {"duration": i, "level": -20 - i, "snr": 30 + i, "bandwidth": 8000})
+    for i in range(1, 4)
+]
 
 
 @pytest.fixture
@@ -34,7 +39,7 @@ def test_the_shipped_detector_scores_as_the_training_without_its_folders(
     out, path = tmp_path / "detector", golden / "g03_short030.wav"
     with pytest.raises(UserError, match=r"no nuisance\.csv\. Run stage -2"):
         ship_detector.ship(experiment, out)
-    (tmp_path / "data" / "mine" / "train" / "nuisance.csv").write_text(TABLE)
+    nuisance.write(tmp_path / "data" / "mine" / "train" / nuisance.FILE, TABLE)
     ship_detector.ship(experiment, out)
     assert (out / checkpoints.SHIPPED).stat().st_size <= 1e6
     expected = afn.load(experiment.first.directory).answer(path)
