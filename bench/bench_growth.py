@@ -87,18 +87,15 @@ def timed(run: Callable[[int], None], count: int, device: torch.device) -> float
 
 
 def measure() -> list[Row]:
-    """Seconds of each size beside proportional growth, and stage 3 beside its goals."""
-    content, rows = measured(), []
-    for what, seconds in content["seconds"].items():
-        before = None
-        for count, taken in seconds.items():
-            beside = "in proportion" if before else ""
-            rows.append(Row(f"{what}: {count} utterances", "core s", taken, before and 2 * before, beside))
-            before = taken
-        rows.append(Row(f"{what}: exponent of growth", "", exponent(list(seconds.values()))))
-    for count, taken in content["stage_3"].items():
-        rows.append(Row(f"stage 3: {count} scores, {RESAMPLES} resamples", "core s", taken, goal=GOALS[int(count)]))
-    return rows
+    """The exponents of growth, and stage 3 beside its goals; `tables` has the seconds at each size."""
+    content = measured()
+    return [
+        *(Row(f"{what}: exponent of growth", "", exponent(list(s.values()))) for what, s in content["seconds"].items()),
+        *(
+            Row(f"stage 3: {count} scores, {RESAMPLES} resamples", "core s", taken, goal=GOALS[int(count)])
+            for count, taken in content["stage_3"].items()
+        ),
+    ]
 
 
 def exponent(seconds: list[float]) -> float:

@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from afn.common.paths import ROOT
+from afn.corpora import datadir
+from afn.corpora.datadir import Utterance
 from afn.features import audio
 from measuring import Row
 
@@ -66,12 +68,9 @@ def write(folder: Path, sizes: dict[str, int]) -> Path:
     audio.write(folder / "noise.wav", samples, RATE)
     lines = ["kind: datadir", "name: noise"]
     for subset, size in sizes.items():
-        (folder / subset).mkdir()
-        utts = [f"{subset}_{number:06d}" for number in range(size)]
-        (folder / subset / "wav.scp").write_text("".join(f"{utt} {folder / 'noise.wav'}\n" for utt in utts))
-        labels = (("genuine", "spoof")[number % 2] for number in range(size))
-        table = "".join(f"{utt} {label}\n" for utt, label in zip(utts, labels, strict=True))
-        (folder / subset / "utt2label").write_text(table)
+        wav, labels = str(folder / "noise.wav"), ("genuine", "spoof")
+        listed = [Utterance(f"{subset}_{number:06d}", wav, "speaker", labels[number % 2]) for number in range(size)]
+        datadir.write(folder / subset, listed)
         lines.append(f"{subset}: {folder / subset}")
     (folder / "noise.yaml").write_text("\n".join(lines) + "\n")
     return folder / "noise.yaml"

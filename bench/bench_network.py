@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -57,36 +58,30 @@ def measure(repeats: int = 3) -> list[Row]:
 
 def rounds(work: str, sides: tuple[str, ...], repeats: int) -> tuple[dict[str, float], dict[str, float]]:
     """The median seconds and the peak GB of each side, each a process."""
-    workers = {side: Worker(side, work) for side in sides}
-    try:
-        seconds = side_by_side({side: worker.run for side, worker in workers.items()}, repeats)
-        return seconds, {side: worker.ask("peak") for side, worker in workers.items()}
-    finally:
-        for worker in workers.values():
-            worker.process.kill()
-            worker.process.wait()
-
-
-class Worker:
-    """A process that does one kind of work for one side, one round per request."""
-
-    def __init__(self, side: str, work: str):
-        self.process = subprocess.Popen(
+    workers = {
+        side: subprocess.Popen(
             [sys.executable, str(Path(__file__).resolve()), side, work],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             env=os.environ | {"CUDA_VISIBLE_DEVICES": ""},
         )
+        for side in sides
+    }
+    try:
+        seconds = side_by_side({side: partial(ask, worker, "run") for side, worker in workers.items()}, repeats)
+        return seconds, {side: ask(worker, "peak") for side, worker in workers.items()}
+    finally:
+        for worker in workers.values():
+            worker.kill()
+            worker.wait()
 
-    def ask(self, what: str) -> float:
-        """Send a line, return the number of the answer."""
-        self.process.stdin.write(f"{what}\n")
-        self.process.stdin.flush()
-        return float(self.process.stdout.readline())
 
-    def run(self) -> float:
-        return self.ask("run")
+def ask(worker: subprocess.Popen, what: str) -> float:
+    """Send a line to a worker, return the number of its answer."""
+    worker.stdin.write(f"{what}\n")
+    worker.stdin.flush()
+    return float(worker.stdout.readline())
 
 
 def main(side: str, kind: str) -> None:
@@ -129,9 +124,11 @@ def training(side: str) -> tuple[Callable[[], object], int]:
 def scoring(side: str) -> tuple[Callable[[], object], int]:
     """Scores of a batch, and its size."""
     if side == OURS:
-        model, batch = for_scoring(devices.placed(AttentiveFilteringNetwork(), devices.choose())), scoring_batch(CPU)
+        model = for_scoring(devices.placed(AttentiveFilteringNetwork(), devices.choose()))
+        batch = scoring_batch(CPU, FRAMES)
     else:
-        model, batch = Reference().eval(), BATCH if side == REFERENCE else 1
+        model = Reference().eval()
+        batch = BATCH if side == REFERENCE else 1
     x = torch.randn(batch, 1, BINS, FRAMES)
 
     def score() -> list[float]:

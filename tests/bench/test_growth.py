@@ -8,14 +8,11 @@ import torch
 import bench_growth
 
 CONTENT = {
-    "environment": {},
     "seconds": {
         "features": {"400": 1.4, "800": 1.8, "1600": 2.6},  # 1 ms each, after a second
         "training": {"4": 2.8, "8": 5.6, "16": 11.2},
         "scoring": {"4": 0.8, "8": 1.6, "16": 3.2},
-        "stage 3": {"100": 1.0, "200": 4.0, "400": 16.0},
     },
-    "stage_3": {"13306": 6.0, "134730": 90.0},
     "feature_bytes": 360_000,
 }
 

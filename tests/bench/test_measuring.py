@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+import bench_network
 import golden_weights
 import measuring
 import reference_model
@@ -20,6 +21,13 @@ def test_the_reference_is_the_network():
     with torch.no_grad():
         torch.testing.assert_close(reference(x), ours(x), rtol=1e-5, atol=1e-6)
     assert sum(p.numel() for p in reference.parameters()) == 185_762
+
+
+@pytest.mark.slow
+def test_every_side_of_the_networks_has_its_work():
+    sizes = {side: bench_network.scoring(side)[1] for side in (bench_network.REFERENCE, bench_network.SINGLE)}
+    assert list(sizes.values()) == [4, 1] and bench_network.scoring(bench_network.OURS)[1] >= 1
+    assert all(bench_network.training(side)[1] == 1 for side in (bench_network.OURS, bench_network.REFERENCE))
 
 
 def test_a_ratio_above_one_is_better():
