@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from afn import corpora
-from afn.common import config, labels
+from afn.common import config, labels, record
 from afn.common.errors import UserError
 from afn.corpora import asvspoof2017, datadir, label_table, pipes
 from afn.corpora.datadir import Utterance
@@ -125,17 +125,10 @@ def test_yamls_of_corpora(folder, content):
     survives(lambda path: config.load(corpora.Corpus, path), folder / "corpus.yaml", content)
 
 
-def paths(settings, prefix=""):
-    for key, content in settings.items():
-        yield f"{prefix}{key}"
-        if isinstance(content, dict):
-            yield from paths(content, f"{prefix}{key}.")
-
-
 AFN = config.read(Path(__file__).parent.parent / "conf" / "systems" / "afn.yaml")
 
 
-@given(st.sampled_from(sorted(paths(AFN))), value)
+@given(st.sampled_from(sorted({*AFN, *record.flat(AFN)})), value)
 def test_settings_of_systems(name, content):
     for key in reversed(name.split(".")):
         content = {key: content}

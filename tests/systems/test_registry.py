@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from afn.common import config
+from afn.common import config, record
 from afn.common.errors import UserError
 from afn.common.paths import ROOT
 from afn.experiment import rows
@@ -45,7 +45,7 @@ def test_reading_settings_needs_no_pytorch():
 
 @pytest.mark.parametrize("name", ROWS)
 def test_an_identity_holds_neither_the_features_nor_what_changes_no_number(name):
-    found = flat(registry.system_class(settings(name)).identity(settings(name)))
+    found = record.flat(registry.system_class(settings(name)).identity(settings(name)))
     assert found
     for key in ("title", "paper", "features", "checkpoint_minutes"):
         assert not any(key in path.split(".") for path in found), key
@@ -65,11 +65,3 @@ def test_a_system_without_attention_refuses_to_attend(name):
     of = settings(name)
     with pytest.raises(UserError, match=f"{of.title.split('(')[0]}.*no attention mask"):
         registry.build(of, 1).attend(np.zeros((3, 3), np.float32))
-
-
-def flat(values, prefix=""):
-    """The dotted names of nested mappings."""
-    names = []
-    for key, value in values.items():
-        names += flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [f"{prefix}{key}"]
-    return names
