@@ -18,11 +18,6 @@ LINES = {
     "dev": ["D_1000001.wav genuine M0011 S01 - - -", "D_1000002.wav spoof M0011 S01 E16 P07 R06"],
     "eval": ["E_1000001.wav genuine M0021 S01 - - -", "E_1000002.wav spoof M0022 S01 E01 P15 R13"],
 }
-COUNTS = {
-    "train": {"genuine": 1507, "spoof": 1507},
-    "dev": {"genuine": 760, "spoof": 950},
-    "eval": {"genuine": 1298, "spoof": 12008},
-}
 
 
 def write_protocol(root: Path, subset: str, lines: list[str]) -> Path:
@@ -47,24 +42,20 @@ def root(tmp_path: Path) -> Path:
     return make(tmp_path / "corpus", LINES)
 
 
-@pytest.fixture
-def small(monkeypatch) -> None:
-    """As if the published protocols were those of LINES."""
-    of = {s: hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest() for s, lines in LINES.items()}
-    monkeypatch.setattr(asvspoof2017, "COUNTS", dict.fromkeys(LINES, {"genuine": 1, "spoof": 1}))
-    monkeypatch.setattr(asvspoof2017, "SHA256", of)
+@pytest.fixture(autouse=True)
+def small(request, monkeypatch) -> None:
+    """As if the published protocols were those of LINES, and Version 1 had four lines for train; not for real data."""
+    if "real_data" not in request.fixturenames:
+        texts = {subset: "".join(f"{line}\n" for line in lines) for subset, lines in LINES.items()}
+        hashes = {subset: hashlib.sha256(text.encode()).hexdigest() for subset, text in texts.items()}
+        monkeypatch.setattr(asvspoof2017, "COUNTS", dict.fromkeys(LINES, {"genuine": 1, "spoof": 1}))
+        monkeypatch.setattr(asvspoof2017, "SHA256", hashes)
+        monkeypatch.setattr(asvspoof2017, "VERSION_1_COUNTS", {"train": 4})
 
 
 @pytest.fixture
 def said() -> list[str]:
     return []
-
-
-def official_lines(subset: str, genuine: int, spoof: int) -> list[str]:
-    return [
-        f"{subset[0].upper()}_{number:07d}.wav {'genuine M1 S01 - - -' if number < genuine else 'spoof M1 S01 E P R'}"
-        for number in range(genuine + spoof)
-    ]
 
 
 def read(root: Path, said: list[str], allow_missing: bool = False) -> dict[str, list[Utterance]]:
@@ -79,7 +70,6 @@ def refusal(root: Path, allow_missing: bool = False) -> str:
     return str(error.value)
 
 
-@pytest.mark.usefixtures("small")
 def test_a_tree_is_read_in_the_order_of_its_protocols_even_beside_version_1(root, said):
     (root / "ASVspoof2017_train.trn").write_text("T_1000001.wav genuine M0001 S01\n")
     found = read(root, said)
@@ -95,7 +85,6 @@ def test_a_tree_is_read_in_the_order_of_its_protocols_even_beside_version_1(root
     assert said == []
 
 
-@pytest.mark.usefixtures("small")
 def test_a_recording_that_no_protocol_lists_is_said_and_ignored(root, said):
     for name in ("T_9.wav", "notes.txt"):
         (root / "ASVspoof2017_V2_train" / name).touch()
@@ -130,7 +119,6 @@ def test_a_malformed_line_is_named(root, line, reason):
     assert message.startswith(f"{path}:4: ") and reason in message
 
 
-@pytest.mark.usefixtures("small")
 def test_missing_recordings_are_counted_and_the_first_is_named(tmp_path):
     root = make(tmp_path / "bare", LINES, present=0)
     message = refusal(root)
@@ -138,7 +126,6 @@ def test_missing_recordings_are_counted_and_the_first_is_named(tmp_path):
     assert "none of the recordings" in refusal(root, allow_missing=True)
 
 
-@pytest.mark.usefixtures("small")
 def test_allow_missing_takes_what_is_there_and_says_how_much(root, said):
     (root / "ASVspoof2017_V2_train" / "T_1000001.wav").unlink()
     (root / "protocol_V2" / PROTOCOLS["dev"]).unlink()
@@ -152,26 +139,29 @@ def test_allow_missing_takes_what_is_there_and_says_how_much(root, said):
     ]
 
 
-def test_the_published_counts_with_another_hash_are_a_warning_each(tmp_path, said):
-    make(tmp_path, {subset: official_lines(subset, **counts) for subset, counts in COUNTS.items()}, present=1)
-    found = read(tmp_path, said, allow_missing=True)
-    assert {subset: len(utterances) for subset, utterances in found.items()} == {"train": 1, "dev": 1, "eval": 1}
-    warnings = [text for text in said if text.startswith("warning: ")]
-    assert all(PROTOCOLS[subset] in text and "sha256" in text for subset, text in zip(PROTOCOLS, warnings, strict=True))
+def test_the_published_counts_with_another_hash_are_a_warning_each(root, said):
+    for subset, lines in LINES.items():
+        write_protocol(root, subset, lines[::-1])
+    assert list(read(root, said)) == list(LINES)
+    for subset, text in zip(PROTOCOLS, said, strict=True):
+        assert text.startswith("warning: ") and PROTOCOLS[subset] in text and "sha256" in text
 
 
 @pytest.mark.parametrize(
-    ("genuine", "spoof", "reason"),
+    ("labels", "reason"),
     [
-        (1506, 1507, "3013 lines (1506 genuine, 1507 spoof) instead of Version 2.0's 3014 lines (1507 genuine, 1507 "),
-        (1508, 1506, "3014 lines (1508 genuine, 1506 spoof) instead of "),
-        (1508, 1508, "3016 lines (1508 genuine, 1508 spoof) instead of Version 2.0's 3014 lines (1507 genuine, 1507 "
-                     "spoof). This is Version 1. "),
+        (["genuine"], "1 lines (1 genuine, 0 spoof) instead of Version 2.0's 2 lines (1 genuine, 1 spoof). Download"),
+        (["genuine"] * 2, "2 lines (2 genuine, 0 spoof) instead of "),
+        (
+            ["genuine", "spoof"] * 2,
+            "4 lines (2 genuine, 2 spoof) instead of Version 2.0's 2 lines (1 genuine, 1 spoof)",
+        ),
     ],
-)  # fmt: skip
-def test_other_counts_are_an_error(root, genuine, spoof, reason):
-    path = write_protocol(root, "train", official_lines("train", genuine, spoof))
-    assert refusal(root, allow_missing=True).startswith(f"{path}: {reason}")
+)
+def test_other_counts_are_an_error(root, labels, reason):
+    path = write_protocol(root, "train", [f"T_{k}.wav {label} M1 S01 - - -" for k, label in enumerate(labels)])
+    message = refusal(root, allow_missing=True)
+    assert message.startswith(f"{path}: {reason}") and ("This is Version 1. " in message) == (len(labels) == 4)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +193,9 @@ def test_a_missing_tree_is_named_with_the_fix(root, tmp_path):
 def test_the_published_protocols_and_the_part_that_is_there_are_read(real_data, said, tmp_path):
     root = real_data / "asvspoof2017"
     listed = {s: asvspoof2017.read_protocol(path) for s, path in asvspoof2017.protocols(root).items()}
-    assert {subset: Counter(utterance.label for utterance in of) for subset, of in listed.items()} == COUNTS
+    assert {
+        subset: Counter(utterance.label for utterance in of) for subset, of in listed.items()
+    } == asvspoof2017.COUNTS
     found = {
         subset: recordings.check(subset, of, copies=tmp_path, say=said.append)
         for subset, of in read(root, said, allow_missing=True).items()

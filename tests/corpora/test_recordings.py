@@ -166,11 +166,3 @@ def test_recordings_of_asvspoof_2017_keep_their_samples(real_data):
         samples, changes = audio.convert(wav, 16000)
         assert changes.keys() <= {audio.EXACT}
         np.testing.assert_array_equal(samples / 2**15, soundfile.read(wav)[0])
-
-
-@pytest.mark.slow
-def test_flac_files_at_44100_hz_are_all_resampled(real_data, tmp_path):
-    paths = sorted((real_data / "real_replays" / "digits").rglob("*.flac"))
-    listed = [Utterance(f"u{k}", str(path), "s", "spoof") for k, path in enumerate(paths)]
-    assert len(recordings.check("all", listed, copies=tmp_path / "audio", jobs=2)) == len(paths) == 820
-    assert recordings.counts(tmp_path / "audio")["all"]["resampled"] == 820

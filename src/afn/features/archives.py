@@ -14,7 +14,7 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
-from afn.common import files
+from afn.common import files, tables
 from afn.common.errors import UserError
 
 # kaldi_io prints a banner when KALDI_ROOT is unset and puts Kaldi's folders on PATH; this program needs neither.
@@ -120,25 +120,14 @@ class FeatureArchive(Mapping[str, np.ndarray]):
     def __init__(self, scp: Path, root: Path):
         self.scp = scp
         self.places: dict[str, tuple[Path, int]] = {}
-        try:
-            lines = scp.read_text(encoding="utf-8-sig").splitlines()
-        except FileNotFoundError:
-            raise UserError(f"{scp}: no such file. Run stage -1 first.") from None
-        except UnicodeDecodeError:
-            raise UserError(f"{scp}: not a text file. Run stage -1 again.") from None
         paths: dict[str, Path] = {}
-        for number, line in enumerate(lines, 1):
-            where = f"{scp}:{number}"
-            if line.rstrip().endswith("|"):
+        for where, (utt, place) in tables.rows(scp, "utterance file.ark:offset", fix="Run stage -1.", blanks=True):
+            if place.endswith("|"):
                 raise UserError(f"{where}: a pipe would run a program. Copy the features to an archive first.")
-            match = re.fullmatch(r"(\S+)\s+([^\0]+):(\d{1,18})\s*", line)
+            match = re.fullmatch(r"([^\0]+):(\d{1,18})", place)
             if not match:
-                raise UserError(
-                    f"{where}: {line!r} is not `utterance file.ark:offset`. Write the list with copy-feats."
-                )
-            utt, name, offset = match.groups()
-            if utt in self.places:
-                raise UserError(f"{where}: {utt} occurs twice. Remove one of the two lines.")
+                raise UserError(f"{where}: {place!r} is not `utterance file.ark:offset`. Write it with copy-feats.")
+            name, offset = match.groups()
             if name not in paths:
                 beside = scp.parent / Path(name).name
                 paths[name] = beside if beside.is_file() else root / name

@@ -8,10 +8,10 @@ import pytest
 import soundfile
 
 from afn.augment.random_streams import stream
-from afn.common import config, owned
+from afn.common import config
 from afn.common.errors import UserError
 from afn.corpora.simulation import randomised
-from afn.corpora.simulation.generation import generate, wav_path
+from afn.corpora.simulation.generation import wav_path
 from afn.corpora.simulation.randomised import Randomised
 
 YAML = Path(__file__).parents[3] / "conf/corpora/randomised.yaml"
@@ -22,11 +22,6 @@ FEW_ROOMS = ("dev.shoeboxes=2", "eval.shoeboxes=2")
 
 def corpus(*assignments):
     return config.load(Randomised, YAML, (*SMALL, *FEW_ROOMS, *assignments))
-
-
-def contents(root):
-    found = (path for path in root.rglob("*") if path.is_file() and path.name != owned.MARKER)
-    return {path.relative_to(root): path.read_bytes() for path in found}
 
 
 @pytest.fixture(scope="module")
@@ -78,16 +73,6 @@ def test_an_utterance_depends_on_seed_and_id_alone(made, tmp_path):
             assert np.array_equal(studio(trial), recorded)
     other = corpus("seed=1")
     assert not any(np.array_equal(other.studio()(t), studio(t)) for t in planned["dev"])
-
-
-@pytest.mark.slow
-def test_jobs_and_interruptions_change_no_byte(made, tmp_path):
-    generate(corpus(), tmp_path / "simulated", jobs=2)
-    assert contents(tmp_path) == contents(made[0])
-    for path in sorted((tmp_path / "simulated").rglob("*.wav"))[::2]:
-        path.unlink()
-    generate(corpus("name=other"), tmp_path / "simulated")
-    assert contents(tmp_path) == contents(made[0])
 
 
 def test_real_speakers_and_measured_responses_are_divided_among_the_subsets(real):
