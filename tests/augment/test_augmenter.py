@@ -1,5 +1,6 @@
 """Augmentation: every change does what its settings say, and the key decides everything."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from afn.augment import Augmentation, Augmenter, masked
 from afn.augment.random_streams import stream
 from afn.common import config
 from afn.common.errors import UserError
+from afn.common.paths import ROOT
 
 RATE = 16000
 NEVER = {"probability": 0.0}
@@ -152,7 +154,6 @@ def test_the_block_in_the_docs_can_be_used_with_the_channel_of_the_corpus(record
     root = Path(__file__).parents[2]
     block = (root / "docs/randomised.md").read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
     settings = yaml.safe_load(block)["train"]["augment"]
-    settings["channel"] = config.read(root / "conf/corpora/randomised.yaml")["channel"]
     assert {augmented(recording, settings, key=(1, k))[1] for k in range(20)} == {"genuine", "spoof"}
 
 
@@ -177,3 +178,15 @@ def test_unusable_settings_are_refused_in_one_line(settings, message):
     with pytest.raises(UserError, match=message) as error:
         config.build(Augmentation, settings, "augment")
     assert "\n" not in str(error.value)
+
+
+def test_a_channel_may_be_that_of_a_corpus(tmp_path):
+    block = config.read(ROOT / "conf" / "corpora" / "randomised.yaml")["channel"]
+    assert Augmentation(record=0.5, channel="randomised") == Augmentation(record=0.5, channel=block)
+    own = tmp_path / "own.yaml"
+    own.write_text(json.dumps({"channel": CHANNEL}))
+    assert Augmentation(channel=str(own)) == Augmentation(channel=CHANNEL)
+    with pytest.raises(ValueError, match="digits.yaml: has no channel. Name a corpus"):
+        Augmentation(channel="digits")
+    with pytest.raises(ValueError, match="other.yaml: no such file"):
+        Augmentation(channel="other")

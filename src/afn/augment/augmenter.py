@@ -2,21 +2,36 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import BeforeValidator, Field, PositiveInt, model_validator
 
 from afn.augment import effects, responses
 from afn.augment.channels import Channel, ChannelChain, ChannelDevice, ChannelNoise, Key, noisy, quantised, through
 from afn.augment.effects import Clipping, Codec, Gain, Silence, Stripes
 from afn.augment.random_streams import stream
 from afn.augment.signals import Probability
-from afn.common import paths
+from afn.common import config, paths
 from afn.common.config import Execution, Settings
+from afn.common.errors import UserError
 from afn.common.labels import GENUINE, SPOOF
 
+CORPORA = paths.ROOT / "conf" / "corpora"
 MASKS = ("frequency_masks", "time_masks")
+
+
+def _of_corpus(channel: Any) -> Any:
+    """The `channel` block of the corpus that a text names; anything else as it is."""
+    if not isinstance(channel, str):
+        return channel
+    path = paths.user_path(channel) if channel.endswith(".yaml") else CORPORA / f"{channel}.yaml"
+    try:
+        return config.read(path)["channel"]
+    except UserError as error:
+        raise ValueError(str(error)) from None
+    except KeyError:
+        raise ValueError(f"{path}: has no channel. Name a corpus that has one, such as randomised.") from None
 
 
 class Changes(Settings):
@@ -29,7 +44,9 @@ class Changes(Settings):
     record: Probability = Field(
         default=0.0, description="of another recording being recorded once more through `channel`; it keeps its class"
     )
-    channel: Channel | None = None
+    channel: Annotated[Channel | None, BeforeValidator(_of_corpus, json_schema_input_type=Channel | str | None)] = (
+        Field(default=None, description="or the name of the corpus that has it: randomised")
+    )
     impulse_responses: Execution[str | list[str] | None] = Field(
         default=None,
         description="folders of measured rooms and devices, for the shares `measured` of `channel`; their content is "
