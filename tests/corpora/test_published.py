@@ -9,7 +9,7 @@ import miniature_corpora
 from afn import corpora
 from afn.common import config
 from afn.common.errors import UserError
-from afn.corpora import official
+from afn.corpora import published
 
 OF_2019 = "PA/ASVspoof2019_PA_cm_protocols/ASVspoof2019.PA.cm"
 OF_2021 = "keys/PA/CM/trial_metadata.txt"
@@ -72,7 +72,7 @@ def test_other_counts_missing_recordings_and_a_missing_folder_are_named(corpus, 
     assert sum(map(len, corpus.read().values())) < whole
     if kind != "digits":  # no list says what there should be
         assert any(" recordings present" in text for text in corpus.said)
-        monkeypatch.setattr(official.PublishedCorpus, "check_counts", lambda *arguments, **options: None)
+        monkeypatch.setattr(published.PublishedCorpus, "check_counts", lambda *arguments, **options: None)
         message = corpus.refusal("allow_missing=false")
         assert missing in message and "no such recording (1 of the " in message
     shutil.rmtree(corpus.root)

@@ -15,7 +15,7 @@ from afn.common import files, labels, tables
 from afn.common.errors import UserError
 from afn.corpora.datadir import CONDITIONS, Conditions, Utterance
 from afn.corpora.kind import Say
-from afn.corpora.official import PublishedCorpus, counted, in_words
+from afn.corpora.published import PublishedCorpus, counted, in_words
 
 PROTOCOL_FOLDER = "protocol_V2"
 PROTOCOLS = {

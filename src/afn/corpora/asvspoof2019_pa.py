@@ -16,10 +16,10 @@ from pydantic import Field
 from afn.common import labels, tables
 from afn.common.errors import UserError
 from afn.common.labels import GENUINE
-from afn.corpora import official
+from afn.corpora import published
 from afn.corpora.datadir import UNKNOWN, Conditions, Utterance
 from afn.corpora.kind import Say
-from afn.corpora.official import PublishedCorpus
+from afn.corpora.published import PublishedCorpus
 
 PROTOCOLS = {
     "train": "ASVspoof2019.PA.cm.train.trn.txt",
@@ -83,7 +83,7 @@ class ASVspoof2019PA(PublishedCorpus):
         found = {}
         for subset, path in self.existing(self.protocols, say, of_la + self.FIX).items():
             listed = read_protocol(path)
-            counts = official.in_words(official.counted(listed)), official.in_words(COUNTS[subset])
+            counts = published.in_words(published.counted(listed)), published.in_words(COUNTS[subset])
             self.check_counts(path, *counts, say)
             found[subset] = self.present(subset, listed, [self.recordings(subset)], say)
         return self.kept(found)

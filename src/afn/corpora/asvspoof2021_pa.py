@@ -19,7 +19,7 @@ from afn.common.errors import UserError
 from afn.common.paths import user_path
 from afn.corpora.datadir import Conditions, Utterance
 from afn.corpora.kind import Say
-from afn.corpora.official import PublishedCorpus
+from afn.corpora.published import PublishedCorpus
 
 LINE = "speaker file room microphone distance room microphone device distance bonafide|spoof notrim|trim subset"
 COLUMNS = (

@@ -20,7 +20,7 @@ from afn.common.labels import GENUINE, SPOOF
 from afn.corpora import splits
 from afn.corpora.datadir import Conditions, Utterance
 from afn.corpora.kind import Say
-from afn.corpora.official import PublishedCorpus
+from afn.corpora.published import PublishedCorpus
 
 FORMS = (  # a recording below one of the folders of each form
     (

@@ -17,10 +17,10 @@ from pydantic import Field, model_validator
 from afn.common.config import Share
 from afn.common.errors import UserError
 from afn.common.labels import GENUINE, SPOOF
-from afn.corpora import official, splits
+from afn.corpora import published, splits
 from afn.corpora.datadir import UNKNOWN, Conditions, Utterance
 from afn.corpora.kind import Say
-from afn.corpora.official import PublishedCorpus
+from afn.corpora.published import PublishedCorpus
 
 COLUMNS = ("id", "type", "speaker", "environment", "position", "source", "playback", "recorder", "seconds")
 TYPES = {"1": None, "2": GENUINE, "3": SPOOF}
@@ -68,8 +68,8 @@ class ReMASC(PublishedCorpus):
 
     def utterances(self, directory: Path, *, say: Say = print, **options: Any) -> dict[str, list[Utterance]]:
         listed = {part: list(self._read(part, path)) for part, path in self.existing(self.lists, say).items()}
-        counts = official.counted(u for part in listed.values() for u in part), COUNTS[self.recorder]
-        found, wanted = map(official.in_words, counts)
+        counts = published.counted(u for part in listed.values() for u in part), COUNTS[self.recorder]
+        found, wanted = map(published.in_words, counts)
         self.check_counts(f"{self.folder}: recorder {self.recorder}", found, wanted, say)
         folders = {part: [path.parent / "data"] for part, path in self.lists.items()}
         present = self.kept({part: self.present(part, of, folders[part], say) for part, of in listed.items()})

@@ -7,7 +7,6 @@ its output would depend on earlier utterances. Each utterance therefore gets a f
 import _ctypes
 import ctypes
 import math
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,11 +25,6 @@ CHARS_UTF8, POS_CHARACTER = 1, 1
 RATE, PITCH = 1, 3  # espeak_PARAMETER
 EE_OK = 0
 FIX = "Install the pinned packages again (pip install --force-reinstall espeakng-loader)."
-
-if sys.platform == "win32":  # ctypes itself never unloads a library
-    unload = _ctypes.FreeLibrary
-else:
-    unload = _ctypes.dlclose
 
 Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 SIGNATURES = {
@@ -117,4 +111,4 @@ def _fresh_library() -> Iterator[tuple[ctypes.CDLL, Path]]:
     except (AttributeError, RuntimeError) as error:  # another library of that name; no data folder
         raise UserError(f"espeak-ng cannot be used ({' '.join(str(error).split())}). {FIX}") from None
     finally:
-        unload(library._handle)
+        _ctypes.dlclose(library._handle)  # ctypes itself never unloads a library
