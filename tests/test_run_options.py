@@ -3,10 +3,8 @@
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -150,6 +148,7 @@ def test_tuning_takes_the_place_of_training(run):
         (["--system", "AFN"], ["Did you mean afn?"]),
         (["score", ""], ["score: an empty file name"]),
         (["--force", "score", "a.wav"], ["score comes before its options"]),
+        (["--force", "--exp", "python"], ["/python: cannot be written", "--exp"]),  # it is a file
     ],
 )
 def test_a_mistake_is_one_line_and_runs_nothing(run, arguments, words):
@@ -157,11 +156,11 @@ def test_a_mistake_is_one_line_and_runs_nothing(run, arguments, words):
     assert run.lines() == []
 
 
-def test_help_names_every_option_that_is_taken():
+def test_help_names_every_option_that_is_taken(run):
     labels = re.findall(r"^ +(--[a-z][^)]*)\)(.*)", (ROOT / "utils" / "options.sh").read_text(), re.MULTILINE)
     options = {option for label, action in labels if "fail" not in action for option in label.split(" | ")} - {"-h"}
     assert {"--force", "--system", "--cluster", "--exp"} <= options
-    shown = subprocess.run([ROOT / "run.sh", "--help"], capture_output=True, text=True, check=True).stdout
+    shown = succeeded(run("--help")).stdout
     for word in (*options, "-2", "-1", "0", "1", "2", "3", "score", "export", "bench", "test"):
         assert re.search(rf"(?<![\w-]){word}\b", shown), word
 
@@ -327,23 +326,6 @@ def test_a_forced_run_is_the_same_with_other_workers_and_another_one_with_other_
         assert forced(run) != marker
 
 
-def test_an_interrupted_forced_run_keeps_its_marker(run, tmp_path):
-    command = [str(ROOT / "run.sh"), "--exp", "e", "--force", "0"]
-    with subprocess.Popen(
-        command,
-        cwd=tmp_path,
-        env=run.environment | {"SLEEPING": "train.py"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        deadline = time.monotonic() + 300
-        while not run.record.exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(300) == 143
+def test_an_interrupted_forced_run_keeps_its_marker(run):
+    assert run("--exp", "e", "--force", "0", INTERRUPTED="train.py").returncode == 143
     assert forced(run).is_file()
-
-
-def test_a_folder_that_cannot_be_written_is_one_line(run, tmp_path):
-    (tmp_path / "e").touch()
-    refused(run("--exp", "e", "--force", "0"), str(tmp_path / "e"), "--exp")

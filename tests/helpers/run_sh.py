@@ -7,7 +7,7 @@ from pathlib import Path
 from afn.common.paths import ROOT
 
 # Writes AFN_FORCED, its folder, name and arguments to $RECORD, one call a line. --system a+b means two systems.
-# $LACKING: packages that it says are missing. $FAILING, $SLEEPING: part of the command that fails, or waits.
+# $LACKING: packages it says are missing. $FAILING, $INTERRUPTED: part of the command that fails or interrupts run.sh.
 STUB = r"""#!/bin/sh
 case $* in
   -c*) [ -z "$LACKING" ] || echo "$LACKING"; exit 0 ;;
@@ -16,7 +16,7 @@ esac
 { printf '%s\037' "${AFN_FORCED-}" "$(pwd)" "$0" "$@"; echo; } >> "$RECORD"
 case $*/ in
   *"${FAILING:-/none/}"*) exit 1 ;;
-  *"${SLEEPING:-/none/}"*) exec sleep 60 ;;
+  *"${INTERRUPTED:-/none/}"*) kill -TERM "$PPID"; exec sleep 60 ;;
   *-m\ venv*) mkdir -p .venv/bin; rm -f .venv/bin/python; cp "$0" .venv/bin/python ;;
 esac
 """

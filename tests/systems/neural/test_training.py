@@ -9,28 +9,20 @@ import torch
 from torch import nn
 
 from afn.augment import Augmentation
-from afn.common import files
+from afn.common import config, files
 from afn.common.errors import UserError
+from afn.common.paths import ROOT
 from afn.systems import checkpoints
 from afn.systems.neural import training
 from afn.systems.neural.batches import Tiled, shuffled, tile
-from afn.systems.neural.settings import Training
+from afn.systems.neural.settings import Neural
 from afn.systems.neural.training import BEST, LAST, Trainer
 from afn.systems.protocol import METRICS
 from afn.systems.subset import Subset, in_order
 
 CPU = torch.device("cpu")
-RECIPE = Training(
-    epochs=4,
-    patience=5,
-    batch_size=4,
-    learning_rate=0.01,
-    amsgrad=True,
-    lr_factor=0.5,
-    lr_patience=1,
-    precision="float32",
-    checkpoint_minutes=60.0,
-)
+PAPERS = config.load(Neural, ROOT / "conf" / "systems" / "afn.yaml").train
+RECIPE = PAPERS.replace(epochs=4, learning_rate=0.01, precision="float32", checkpoint_minutes=60.0)
 VARIED = RECIPE.replace(
     weight_decay=0.1,
     one_cycle=0.3,
