@@ -93,35 +93,38 @@ def read(path: Path | str) -> dict[str, Any]:
 
 def layers(path: Path | str) -> list[tuple[Path, dict[str, Any]]]:
     """The files of a YAML's chain of `extends` and what each states, the first one extended by the next, and so on."""
-    return _layers(Path(path), ())
+    found: dict[Path, dict[str, Any]] = {}
+    while True:
+        path = _file(Path(path))
+        if path in found:
+            chain = " -> ".join(p.name for p in (*found, path))
+            raise UserError(f"{path}: `extends` runs in a circle ({chain}). Remove one of these lines.")
+        try:
+            content = _parse(path.read_text(encoding="utf-8"))
+        except UnicodeDecodeError:
+            raise UserError(f"{path}: not a text file in UTF-8. Save it as UTF-8, or name another file.") from None
+        except ValueError as error:
+            raise UserError(f"{path}: not a YAML file: {error}. Correct that line.") from None
+        found[path] = {} if content is None else content
+        if not isinstance(found[path], dict):
+            raise UserError(f"{path}: the file must have `key: value` lines")
+        base = found[path].pop("extends", None)
+        if base is None:
+            return list(reversed(found.items()))
+        if not isinstance(base, str):
+            raise UserError(f"{path}: extends: {base!r} must be the name of a file")
+        path = path.parent / base
 
 
-def _layers(path: Path, below: tuple[Path, ...]) -> list[tuple[Path, dict[str, Any]]]:
+def _file(path: Path) -> Path:
     try:
         path = path.resolve()
-        if not path.is_file():
-            raise UserError(f"{path}: no such file{_neighbours(path)}")
+        if path.is_file():
+            return path
     except ValueError:  # a NUL in the name
         raise UserError(f"{str(path)!r}: not the name of a file") from None
-    if path in below:
-        chain = " -> ".join(p.name for p in (*below, path))
-        raise UserError(f"{path}: `extends` runs in a circle ({chain}). Remove one of these lines.")
-    try:
-        content = _parse(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not a text file in UTF-8. Save it as UTF-8, or name another file.") from None
-    except ValueError as error:
-        raise UserError(f"{path}: not a YAML file: {error}. Correct that line.") from None
-    if content is None:
-        content = {}
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: the file must have `key: value` lines")
-    base = content.pop("extends", None)
-    if base is None:
-        return [(path, content)]
-    if not isinstance(base, str):
-        raise UserError(f"{path}: extends: {base!r} must be the name of a file")
-    return [*_layers(path.parent / base, (*below, path)), (path, content)]
+    names = sorted(p.name for p in path.parent.glob("*.yaml"))
+    raise UserError(f"{path}: no such file" + (f"; choose one of: {', '.join(names)}" if names else ""))
 
 
 # Plain scalars that are not text: those that YAML 1.1, YAML 1.2 and people read alike. PyYAML has YAML 1.1, in which
@@ -172,11 +175,6 @@ def _value(node: yaml.Node, seen: set[int]) -> Any:
     if FLOAT.fullmatch(node.value):
         return float(node.value.lower().replace(".inf", "inf").replace(".nan", "nan"))
     return node.value
-
-
-def _neighbours(path: Path) -> str:
-    names = sorted(p.name for p in path.parent.glob("*.yaml"))
-    return f"; choose one of: {', '.join(names)}" if names else ""
 
 
 def merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
@@ -254,14 +252,19 @@ def groups(settings: Settings) -> dict[str, dict[str, Any]]:
                 if part or name == "identity":
                     found[name][key] = part
         else:
-            found[group][key] = plain(value) if isinstance(value, Settings) else _plain(value)
+            found[group][key] = plain(value)
     return found
 
 
-def plain(settings: Settings) -> dict[str, Any]:
-    """Settings as plain mappings, lists and values, ready for YAML."""
-    found: dict[str, Any] = _plain(settings.model_dump())
-    return found
+def plain(value: Any) -> Any:
+    """Settings and all that is in them as plain mappings, lists and values, ready for YAML."""
+    if isinstance(value, Settings):
+        value = value.model_dump()
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
 
 
 class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
@@ -273,16 +276,8 @@ _Dumper.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(f"({FLOAT.pa
 
 def dump(settings: Mapping[str, Any]) -> str:
     """YAML text of plain `settings`, in their own order; the same settings give the same text."""
-    text: str = yaml.dump(_plain(settings), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    text: str = yaml.dump(plain(settings), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
     return text
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
 
 
 # What a value must be, by pydantic's type of error.

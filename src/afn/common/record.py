@@ -82,8 +82,4 @@ def flat(value: Any, name: str = "") -> dict[str, Any]:
         for key, item in value.items():
             found |= flat(item, f"{name}.{key}" if name else str(key))
         return found
-    return {name: [_plain(item) for item in value] if isinstance(value, list | tuple) else value}
-
-
-def _plain(value: Any) -> Any:
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+    return {name: config.plain(value)}
