@@ -16,34 +16,24 @@ def folder(tmp_path):
     return tmp_path / "data" / "mine" / "train"
 
 
-def test_a_new_or_empty_folder_is_claimed_and_may_be_claimed_again(tmp_path, folder):
-    (tmp_path / "empty").mkdir()
-    for path in (folder, folder, tmp_path / "empty"):
+def test_a_new_or_empty_folder_is_claimed_also_again_and_after_an_interrupted_claim(tmp_path, folder):
+    for name in ("empty", "interrupted"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "interrupted" / f"{owned.TEMPORARY}1").write_text("afn out")
+    for path in (folder, folder, tmp_path / "empty", tmp_path / "interrupted"):
         owned.claim(path)
         assert owned.is_ours(path)
+    assert owned.remove(tmp_path / "interrupted") == [] and not (tmp_path / "interrupted").exists()
 
 
-def test_a_folder_with_files_of_others_is_refused_and_left_alone(tmp_path):
+def test_a_folder_with_files_of_others_and_a_file_are_refused_and_left_alone(tmp_path):
     (tmp_path / "wav.scp").write_text("mine")
     (tmp_path / "notes").mkdir()
     with pytest.raises(UserError, match=r"contains notes and 1 more, which this project did not make.*another name:"):
         owned.claim(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes", "wav.scp"]
-
-
-def test_a_file_in_the_place_of_a_folder_is_refused(tmp_path):
-    (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="a file is where a folder belongs"):
-        owned.claim(tmp_path / "file")
-
-
-def test_a_claim_that_was_interrupted_is_completed_and_its_remains_are_removed_with_the_folder(tmp_path):
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / f"{owned.TEMPORARY}1").write_text("afn out")
-    owned.claim(tmp_path / "mine")
-    assert owned.is_ours(tmp_path / "mine")
-    assert owned.remove(tmp_path / "mine") == []
-    assert not (tmp_path / "mine").exists()
+        owned.claim(tmp_path / "wav.scp")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes", "wav.scp"]
 
 
 def test_several_may_claim_a_folder_at_once(tmp_path):
