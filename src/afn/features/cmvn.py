@@ -1,18 +1,16 @@
-"""Sliding-window mean and variance normalisation, as Kaldi's apply-cmvn-sliding --center=true does it.
-
-Source: Kaldi, feat/feature-functions.cc, SlidingWindowCmn.
-"""
+"""Mean and variance normalisation: over a sliding window, as Kaldi does it, and over the utterance."""
 
 import numpy as np
 
 VARIANCE_FLOOR = 1e-10
+CONSTANT = 1e-8  # a dimension whose deviation is below this holds rounding errors only (digital silence)
 
 
 def sliding_cmvn(features: np.ndarray, window: int = 300, norm_vars: bool = False) -> np.ndarray:
     """float[T × D] less the mean of the `window` frames around each, float32[T × D]; `norm_vars`: over their deviation.
 
-    Near the ends the window is shifted inwards, so that it keeps its width. Shorter utterances are normalised as a
-    whole.
+    As Kaldi's apply-cmvn-sliding --center=true: near the ends the window is shifted inwards, so that it keeps its
+    width. Shorter utterances are normalised as a whole. Source: Kaldi, feat/feature-functions.cc, SlidingWindowCmn.
     """
     count, width, half = len(features), min(window, len(features)), window // 2
     mean = _window_sums(features, width)
@@ -42,3 +40,14 @@ def _window_sums(features: np.ndarray, width: int) -> np.ndarray:
     features[:width].sum(axis=0, dtype=np.float64, out=sums[0])
     np.subtract(features[width:], features[: len(features) - width], out=sums[1:], dtype=np.float64)
     return np.cumsum(sums, axis=0, out=sums)
+
+
+def utterance_cmvn(features: np.ndarray) -> np.ndarray:
+    """Every dimension of float[T × D] less its mean, divided by its standard deviation (divisor T - 1): float64[T × D].
+
+    A dimension that does not vary, or a single frame, becomes zeros.
+    """
+    centred = features - features.mean(axis=0, dtype=np.float64)
+    deviation = np.sqrt(np.square(centred).sum(axis=0) / max(len(features) - 1, 1))
+    varies = deviation >= CONSTANT
+    return np.where(varies, centred / np.where(varies, deviation, 1.0), 0.0)

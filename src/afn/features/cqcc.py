@@ -13,8 +13,8 @@ import scipy
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from afn.features import cqt
+from afn.features.cmvn import utterance_cmvn
 from afn.features.deltas import with_deltas
-from afn.features.utterance_cmvn import utterance_cmvn
 
 EPS = np.finfo(np.float64).eps  # added to the power before the logarithm, as in the toolbox
 GRID_BLOCK = 1024  # points of the uniform grid at a time

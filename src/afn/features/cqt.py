@@ -82,12 +82,11 @@ def transform(samples: np.ndarray, options: CqtOptions) -> np.ndarray:
     magnitude a there. Phases are "global" in the toolbox's word: they advance with the bin's centre in the DFT, modulo
     M. `samples` and errors as for `unit_scale`.
     """
-    signal = unit_scale(samples)
-    centres, lengths = _geometry(options, len(signal))
+    centres, lengths = _geometry(options, len(samples))
     moments = np.arange(lengths[-1])
     roots = np.exp(2j * np.pi / len(moments) * moments)
     coefficients = np.empty((len(centres), len(moments)), dtype=np.complex128)
-    for bins, block in _blocks(signal, options):
+    for bins, block in blocks(samples, options):
         coefficients[bins] = block.T * roots[np.outer(centres[bins], moments) % len(moments)]
     return coefficients
 
@@ -98,10 +97,7 @@ def blocks(samples: np.ndarray, options: CqtOptions) -> Iterator[tuple[slice, np
     Ten minutes of speech are 1 GB as a whole and 1 MB a block. Phases are "local": each bin is shifted down to 0 Hz,
     which saves a multiplication and leaves the power as it is.
     """
-    return _blocks(unit_scale(samples), options)
-
-
-def _blocks(signal: np.ndarray, options: CqtOptions) -> Iterator[tuple[slice, np.ndarray]]:
+    signal = unit_scale(samples)
     centres, lengths = _geometry(options, len(signal))
     count = int(lengths[-1])
     reaches = (lengths - 1) // 2

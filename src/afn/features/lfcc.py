@@ -11,10 +11,10 @@ import scipy.fft
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 
 from afn.common.config import Settings
+from afn.features.cmvn import utterance_cmvn
 from afn.features.deltas import with_deltas
 from afn.features.filterbank import check_edges, triangles
 from afn.features.framing import of_frames, power_spectra
-from afn.features.utterance_cmvn import utterance_cmvn
 
 EPS = np.finfo(np.float64).eps  # added to the energies before the logarithm, as in the baselines
 

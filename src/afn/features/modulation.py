@@ -16,10 +16,10 @@ import scipy
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 
 from afn.common.config import Settings
+from afn.features.cmvn import utterance_cmvn
 from afn.features.deltas import with_deltas
 from afn.features.filterbank import check_edges, gaussians, triangles
 from afn.features.framing import FRAME_BLOCK, framed, power_spectra
-from afn.features.utterance_cmvn import utterance_cmvn
 from afn.features.waveform import unit_scale
 
 # Beside the sums of modulation magnitudes and the energies. It is far below what the rounding to 16 bits leaves in a

@@ -15,8 +15,8 @@ import scipy.fft
 from pydantic import Field
 
 from afn.common.config import Share
+from afn.features.cmvn import utterance_cmvn
 from afn.features.framing import FrameOptions, of_frames, power_spectra
-from afn.features.utterance_cmvn import utterance_cmvn
 
 # Power beside the mean power it is divided by, below which a bin counts as digital silence: 100 dB down. The rounding
 # to 16 bits alone leaves more in all bins of speech at an ordinary level.

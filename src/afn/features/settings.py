@@ -27,29 +27,20 @@ class Named(Settings):
         return FILE
 
 
-class ByKaldi(Named):
-    """What features of Kaldi's programs have."""
+class Spectrogram(Named):
+    """Kaldi's log power spectrogram, less its sliding mean (features/spectrogram.py, features/kaldi.py)."""
 
-    conf: Execution[str] = Field(description="Kaldi's option file, relative to conf/; its content is recorded")
+    kind: Literal["spectrogram"]
+    conf: Execution[str] = Field(description="Kaldi options, relative to conf/; their content is recorded")
+    backend: Execution[Literal["auto", "kaldi", "native"]] = Field(
+        description="auto: Kaldi where it is installed, else our extractor; the one that was used is recorded"
+    )
     cmn_window: PositiveInt | None = Field(description="frames of the sliding mean; null: it is not subtracted")
     norm_vars: bool = Field(description="divide by the sliding deviation as well")
 
     @property
     def removes(self) -> frozenset[str]:
-        return FILE | (GAIN if self.cmn_window else set())
-
-
-class Spectrogram(ByKaldi):
-    """Kaldi's log power spectrogram, less its sliding mean (features/spectrogram.py, features/kaldi.py)."""
-
-    kind: Literal["spectrogram"]
-    backend: Execution[Literal["auto", "kaldi", "native"]] = Field(
-        description="auto: Kaldi where it is installed, else our extractor; the one that was used is recorded"
-    )
-
-    @property
-    def removes(self) -> frozenset[str]:
-        return super().removes | {"offset"}  # Kaldi removes the mean of every frame
+        return FILE | {"offset"} | (GAIN if self.cmn_window else set())  # Kaldi removes the mean of every frame
 
 
 class LogMagnitude(Named, LogMagnitudeOptions):
@@ -98,12 +89,21 @@ class Modulation(Named, ModulationOptions):
         return FILE | (GAIN if self.cmvn or self.statistic == "centroid" else set())
 
 
-class Mfcc(ByKaldi):
+class Mfcc(Named):
     """Mel-frequency cepstra, which only Kaldi's programs compute (features/kaldi.py)."""
 
     kind: Literal["mfcc"]
+    conf: Execution[str] = Field(
+        description="options of compute-mfcc-feats, relative to conf/; their content is recorded"
+    )
     deltas: NonNegativeInt = Field(description="0: none, 1: deltas, 2: deltas and delta-deltas")
     delta_window: PositiveInt = Field(description="frames to each side")
+    cmn_window: PositiveInt | None = Field(description="frames of the sliding mean; null: it is not subtracted")
+    norm_vars: bool = Field(description="divide by the sliding deviation as well")
+
+    @property
+    def removes(self) -> frozenset[str]:
+        return FILE | (GAIN if self.cmn_window else set())
 
 
 class Waveform(Named):

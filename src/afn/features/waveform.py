@@ -3,7 +3,7 @@
 import numpy as np
 
 from afn.common.errors import UserError
-from afn.features.utterance_cmvn import utterance_cmvn
+from afn.features.cmvn import utterance_cmvn
 
 FULL_SCALE = 32768.0  # 16-bit steps
 

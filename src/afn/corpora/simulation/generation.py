@@ -13,6 +13,7 @@ from afn.augment import source_audio
 from afn.common import config, files, owned, paths
 from afn.common.labels import SUBSETS
 from afn.common.parallel import ordered_map
+from afn.common.paths import user_path
 from afn.common.progress import Progress
 from afn.corpora import asvspoof2017
 from afn.corpora.asvspoof2017 import PROTOCOL_FOLDER, PROTOCOLS, RECORDINGS
@@ -24,6 +25,7 @@ from afn.features import audio
 
 TREE = "simulated"  # the folder below data/<corpus> for the recordings and protocols
 SETTINGS = "settings.yaml"  # beside the recordings: the settings they were made with
+SOURCES = ("speech", "impulse_responses")  # settings that name folders of real source audio
 UNIT = 8  # recordings that a worker generates at a time
 
 
@@ -52,9 +54,11 @@ class Generated(CorpusKind):
         """The settings of each subset."""
         return {name: getattr(self, name) for name in SUBSETS}
 
-    @abstractmethod
     def folders(self) -> dict[str, list[Path]]:
         """The folders of real source audio that are given, by the name of their setting."""
+        given = {name: paths for name in SOURCES if (paths := getattr(self, name))}
+        lists = {name: [paths] if isinstance(paths, str) else paths for name, paths in given.items()}
+        return {name: [user_path(path) for path in paths] for name, paths in lists.items()}
 
     @abstractmethod
     def trials(self) -> Mapping[str, Sequence[AnyTrial]]:
@@ -77,7 +81,7 @@ class Generated(CorpusKind):
     def recipe(self) -> dict[str, Any]:
         """The settings that the recordings depend on, and the files of real source audio by name and size."""
         recipe = {key: value for key, value in config.plain(self).items() if key not in ("name", "systems")}
-        for name in ("speech", "impulse_responses"):
+        for name in SOURCES:
             listed = [
                 {str(path.relative_to(folder)): path.stat().st_size for path in source_audio.below(folder)}
                 for folder in self.folders().get(name, ())

@@ -21,7 +21,6 @@ from afn.common import config
 from afn.common.config import Range, Settings
 from afn.common.errors import UserError
 from afn.common.labels import GENUINE, SPOOF, SUBSETS
-from afn.common.paths import user_path
 from afn.corpora.datadir import UNKNOWN, Utterance
 from afn.corpora.recordings import SAMPLE_RATE
 from afn.corpora.simulation import rooms
@@ -92,11 +91,6 @@ class Randomised(Generated):
         changes = self.subsets[subset].changes
         changed: Channel = config.build(Channel, config.merge(config.plain(self.channel), changes), "channel")
         return changed
-
-    def folders(self) -> dict[str, list[Path]]:
-        given = {"speech": self.speech, "impulse_responses": self.impulse_responses}
-        lists = {name: [paths] if isinstance(paths, str) else paths for name, paths in given.items() if paths}
-        return {name: [user_path(path) for path in paths] for name, paths in lists.items()}
 
     def trials(self) -> dict[str, list["RandomisedTrial"]]:
         return {subset: _plan(self, subset) for subset in SUBSETS}

@@ -4,7 +4,6 @@ It lets everything run without the real recordings. Results on it say nothing ab
 """
 
 from itertools import accumulate
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import numpy as np
@@ -49,10 +48,6 @@ class Simulated(Generated):
                     if code not in known:
                         raise ValueError(f"{name}.configurations: {configuration}: acoustics does not describe {code}")
         return self
-
-    def folders(self) -> dict[str, list[Path]]:
-        given = {"speech": self.speech, "impulse_responses": self.impulse_responses}
-        return {name: [user_path(path)] for name, path in given.items() if path}
 
     def trials(self) -> dict[str, list[Trial]]:
         firsts = accumulate((subset.speakers for subset in self.subsets.values()), initial=0)
