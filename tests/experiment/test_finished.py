@@ -30,31 +30,24 @@ def find(tmp_path, **given):
     return finished.find(SimpleNamespace(data=tmp_path / "data", exp=tmp_path / "exp", **options))
 
 
-def test_the_newest_training_of_the_default_system_is_taken(tmp_path, exp):
+def test_the_newest_training_of_the_default_system_is_taken_and_options_choose_another(tmp_path, exp):
     exp("old", "afn", 1, 300)
     exp("new", "afn", 2, 100)
     exp("new", "afn", 10, 200)
-    exp("newest", "drn", 1)  # another system
-    found = find(tmp_path)
-    assert (found.layout.corpus, found.name, found.seeds) == ("new", "afn", [2, 10])
-    assert found.trained[10].directory == tmp_path / "exp" / "new" / "afn" / "seed10"
-
-
-def test_options_choose_another(tmp_path, exp):
-    exp("old", "afn", 1, 300)
-    exp("new", "afn", 2, 100)
-    exp("new", "drn", 3, 100)
-    exp("new", "drn", 4, 100)
-    folder = tmp_path / "exp" / "new" / "drn"
+    exp("newest", "drn", 3)
+    exp("newest", "drn", 4)
+    folder = tmp_path / "exp" / "newest" / "drn"
     for given, wanted in (
+        ({}, ("new", "afn", [2, 10])),
         ({"corpus": "old"}, ("old", "afn", [1])),
-        ({"system": "drn"}, ("new", "drn", [3, 4])),
-        ({"system": "conf/systems/drn.yaml", "seed": 4}, ("new", "drn", [4])),
-        ({"experiment": folder}, ("new", "drn", [3, 4])),
-        ({"experiment": folder / "seed3"}, ("new", "drn", [3])),
+        ({"system": "drn"}, ("newest", "drn", [3, 4])),
+        ({"system": "conf/systems/drn.yaml", "seed": 4}, ("newest", "drn", [4])),
+        ({"experiment": folder}, ("newest", "drn", [3, 4])),
+        ({"experiment": folder / "seed3"}, ("newest", "drn", [3])),
     ):
         found = find(tmp_path, **given)
         assert (found.layout.corpus, found.name, found.seeds) == wanted
+        assert [of.directory.name for of in found.trained.values()] == [f"seed{seed}" for seed in found.seeds]
 
 
 def test_a_missing_experiment_is_named_with_those_that_exist(tmp_path, exp):

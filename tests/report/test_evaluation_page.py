@@ -36,13 +36,15 @@ def test_every_yaml_is_a_row_run_or_not(main, tree):
         assert "the height is ours" not in page
 
 
-def test_a_fusion_is_that_of_its_members_averaged_scores(main, tree):
+def test_a_fusion_is_that_of_its_members_averaged_scores(main, tree, read_page):
     tree.fusion("pair", "[afn, drn]", "{dev: 6.37, eval: 8.80}")
     tree.fusion("lacking", "[afn, lcnn]")
     tree.fusion("everything", "all")
     printed = main(*tree.arguments)
     found = {fused["name"]: fused for fused in tree.json["fusions"]}
-    assert found["lacking"]["run"] is False and "lcnn" in found["lacking"]["reason"]
+    page = read_page(tree.report)
+    assert found["lacking"]["run"] is False and "not run: fusion lacking\n" in printed
+    assert page.row("fusion lacking")[1:] == ["no averaged dev scores of lcnn", "–", "–"]
     trials = {subset: tree.trials(subset) for subset in ("dev", "eval")}
     dev, test = (
         np.column_stack([of.vector(score_files.read(tree.exp / m / f"scores/{subset}.txt")) for m in ("afn", "drn")])
@@ -61,12 +63,18 @@ def test_a_fusion_is_that_of_its_members_averaged_scores(main, tree):
     expected = 100 * eer.linear_roc_eer(validated.genuine, validated.spoof)
     assert found["pair"]["dev"]["trained_on"] and found["pair"]["dev"]["cross_validated"]["linear_roc"] == expected
     assert row(tree.page, "fusion pair")[3] == f"{expected:.2f}"
+    cost = found["pair"]["cost"]["eval"]
+    shown = [*row(tree.page, "fusion pair")[1:], f"{cost['cllr']:.3f} (min {cost['min_cllr']:.3f})"]
+    assert page.row("fusion pair")[1:6] == shown and page.row("fusion pair")[-2:] == ["6.37", "8.80"]
     best, *others = sorted(tree.json["systems"], key=lambda system: system["dev"]["averaged"]["linear_roc"])
     differences, summary = tree.json["differences"], tree.json["summary"][0]
     assert (differences["subset"], differences["to"]) == ("eval", best["title"])
     for of in others:
         between = of["eval"]["averaged"]["linear_roc"] - best["eval"]["averaged"]["linear_roc"]
-        assert differences["systems"][of["title"]]["value"] == pytest.approx(between, abs=1e-12)
+        found = differences["systems"][of["title"]]
+        assert found["value"] == pytest.approx(between, abs=1e-12)
+        shown = f"{found['value']:+.2f} [{found['low']:+.2f}, {found['high']:+.2f}]"
+        assert [of["title"], shown] in [row[:2] for row in page.rows]
     for page in (tree.page, printed, unescape(tree.report)):
         assert best["title"] in summary and summary in page and tree.json["remark"] in page
 
@@ -100,7 +108,7 @@ def test_the_worst_recordings_are_those_of_the_averaged_scores(main, tree):
     assert "<audio" not in tree.report  # no file exists
 
 
-def test_calibration_breakdown_and_minimum_tdcf_are_those_of_the_averaged_scores(main, tmp_path):
+def test_calibration_breakdown_and_minimum_tdcf_are_those_of_the_averaged_scores(main, tmp_path, read_page):
     tree = Tree(tmp_path)
     tree.system("afn", 1.5, title=AFN)
     tree.fusion("everything", "all")
@@ -126,6 +134,9 @@ def test_calibration_breakdown_and_minimum_tdcf_are_those_of_the_averaged_scores
     replays = trials.conditions["recorder"] == "R02"
     assert chosen["eer"][AFN] == 100 * eer.linear_roc_eer(vector[trials.genuine], vector[replays])
     assert chosen["replays"] == np.sum(replays)
+    page = read_page(tree.report)
+    assert page.row(chosen["label"]) == [chosen["label"], str(chosen["replays"]), f"{chosen['eer'][AFN]:.1f}"]
+    assert page.row(AFN)[7] == f"{cost['cllr']:.3f} (min {cost['min_cllr']:.3f})"
 
 
 @pytest.mark.slow

@@ -1,10 +1,7 @@
-import statistics
+"""The rows of the results: seeds in words, and where the paper's figures are beside ours."""
 
-import numpy as np
 import pytest
 
-from afn.metrics import eer
-from afn.metrics.analysis import Analysis, Fused
 from afn.metrics.eer import Measured
 from afn.report import results, results_markdown
 from afn.report.results import Results, SystemRow
@@ -14,15 +11,6 @@ OFFICIAL = {"train": (1507, 1507), "dev": (760, 950), "eval": (1298, 12008)}
 
 def measured(eer):
     return Measured({"linear_roc": eer, "convex_hull": eer - 0.01, "official": eer + 0.01}, 0.5)
-
-
-def test_spread_is_mean_and_standard_deviation_with_n_minus_1():
-    eers = [0.1, 0.13, 0.2]
-    mean, deviation = eer.spread(map(measured, eers), "linear_roc")
-    assert mean == pytest.approx(statistics.mean(eers))
-    assert deviation == pytest.approx(statistics.stdev(eers))
-    assert eer.spread([measured(0.1)], "linear_roc") == (0.1, None)
-    assert eer.spread([eer.measure(np.array([1.0]), np.array([]))], "linear_roc") is None  # one class only
 
 
 @pytest.mark.parametrize(
@@ -49,15 +37,3 @@ def test_the_papers_figures_are_beside_ours_where_they_may_be_compared():
     page = results_markdown.page(Results("c", "simulated", {"dev": (1, 1)}, rows, allowed, reason))
     assert "| B \\| b b | train | 1 | 10.00 ± – | – | – | – |\n" in page and "6.00" not in page and "8.99" not in page
     assert "say nothing about ASVspoof and cannot be compared with the paper" in reason and reason in page
-
-
-def test_what_is_not_run_takes_one_line():
-    rows = [SystemRow("a", "A"), SystemRow("b", "B", {}, {"dev": {1: measured(0.1)}}), SystemRow("c", "C")]
-    fused = [Fused("pair", "A and C", {}, ["a", "c"], reason="no averaged dev scores of a, c")]
-    found = Results("c", "simulated", {"dev": (1, 1)}, rows, False, "", Analysis(fusions=fused))
-    lines = results_markdown.text(found).splitlines()
-    assert lines[-1] == "not run: a, c; fusion pair" and len(lines) == 3
-    page = results_markdown.page(found)
-    assert "\n\nNot run: a, c; fusion pair\n\n" in page and page.lower().count("not run") == 1
-    every = Results("c", "simulated", {"dev": (1, 1)}, rows[1:2], False, "")
-    assert "not run" not in results_markdown.text(every)

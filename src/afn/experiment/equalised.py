@@ -5,7 +5,7 @@ writes  data/<corpus>_equalised/{eval,equalised}/                   the data dir
         exp/<corpus>/on_<corpus>_equalised/<system>/                scores, as those of any other corpus
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -78,7 +78,7 @@ def current(layout: Layout) -> bool:
     return record.current(layout.data / name(layout.corpus), _corpus(layout).identity())
 
 
-def score(here: Stage, experiments: Iterable[Experiment], jobs: int, say: Callable[[str], None] = print) -> None:
+def score(here: Stage, experiments: Iterable[Experiment], jobs: int) -> None:
     """Score the equalised recordings with every system whose scores are averaged; says which could not be scored.
 
     Raises UserError if the corpus has no eval set, or its recordings cannot be read.
@@ -86,7 +86,7 @@ def score(here: Stage, experiments: Iterable[Experiment], jobs: int, say: Callab
     if not here.layout.subset(SUBSET).is_dir():
         raise UserError(f"{here.layout.subset(SUBSET)}: no such folder. --audit needs a corpus with an eval set.")
     corpus = _corpus(here.layout)
-    preparation.prepare(corpus, replace(here.layout, corpus=corpus.name), jobs=jobs, force=here.force, say=say)
+    preparation.prepare(corpus, replace(here.layout, corpus=corpus.name), jobs=jobs, force=here.force)
     for experiment in experiments:
         if not experiment.averaged_seeds:
             continue
@@ -96,4 +96,4 @@ def score(here: Stage, experiments: Iterable[Experiment], jobs: int, say: Callab
             system = replace(here, system_name=experiment.name, system=settings, seeds=(seed,))
             other_corpora.score(system, corpus.name, jobs)
         except UserError as error:
-            say(f"audit: {experiment.title}: {error}")
+            print(f"audit: {experiment.title}: {error}")

@@ -1,7 +1,6 @@
 """Finds finished trainings under exp/, what dev says of them, and the detector that comes with the package."""
 
 import argparse
-import csv
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -17,17 +16,13 @@ from afn.experiment import answers, command_line, provenance, scoring
 from afn.experiment.answers import OnDev
 from afn.experiment.layout import TRAINED, Layout, seeds
 from afn.experiment.provenance import Trained
+from afn.features import nuisance
 from afn.metrics import score_files
 
 DEFAULT = "afn"
 DETECTOR = Path(__file__).parents[1] / "detector"  # weights and a record, as of a seed, with the group CARD
 CARD = "detector"  # corpus, dev, typical
-JUDGED = (
-    "duration",
-    "level",
-    "snr",
-    "bandwidth",
-)  # columns of nuisance.csv in which a recording may be unlike training
+JUDGED = ("duration", "level", "snr", "bandwidth")  # nuisances in which a recording may be unlike training
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -89,19 +84,18 @@ class TrainedSystem:
         if self.card:
             return OnDev.recorded(self.card["dev"])
         folders = [of.directory for of in self.trained.values()]
-        found = None
-        for folder in (folders[0] if len(folders) == 1 else self.directory,):
-            content = record.read(folder / "scores") if record.exists(folder / "scores") else {}
-            averaged = content.get("identity", {}).get("seeds", {}).keys()
-            if "dev" in content and (len(folders) == 1 or averaged == {str(seed) for seed in self.seeds}):
-                found = OnDev.recorded(content["dev"])
+        single, found = len(folders) == 1, None
+        kept = (folders[0] if single else self.directory) / "scores"
+        content = record.read(kept) if record.exists(kept) else {}
+        averaged = content.get("identity", {}).get("seeds", {}).keys()
+        if "dev" in content and (single or averaged == {str(seed) for seed in self.seeds}):
+            found = OnDev.recorded(content["dev"])
         labels = self.layout.subset("dev") / "utt2label"
         if found and (found.calibration or not labels.is_file()):
             return found
         if not labels.is_file():
             raise UserError(f"{labels}: no labels of dev to set a threshold. Run stage -2, or give --threshold.")
         runs = [score_files.read(folder / "scores" / "dev.txt") for folder in folders]
-        single = len(runs) == 1
         scores = runs[0] if single else scoring.averaged(runs, averages, self.directory)
         computed = answers.on_dev(scores, labels, not single and averages == "sigmoids", f"{self.directory}: dev")
         if not computed:
@@ -113,17 +107,13 @@ class TrainedSystem:
         """The 1st and 99th percentile of properties of the recordings it was trained on; empty if they are unknown."""
         if self.card:
             return {name: (low, high) for name, (low, high) in self.card["typical"].items()}
-        table = self.layout.subset("train") / "nuisance.csv"
-        return typical(table) if table.is_file() else {}
-
-
-def typical(table: Path) -> dict[str, tuple[float, float]]:
-    """The 1st and 99th percentile of those columns of a nuisance.csv by which recordings are judged."""
-    with table.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    columns = {name: np.array([float(row[name]) for row in rows]) for name in JUDGED}
-    ranges = {name: np.percentile(values[np.isfinite(values)], (1, 99)) for name, values in columns.items()}
-    return {name: (float(low), float(high)) for name, (low, high) in ranges.items()}
+        table = self.layout.subset("train") / nuisance.FILE
+        if not table.is_file():
+            return {}
+        _, values = nuisance.read(table)
+        columns = {name: values[:, list(nuisance.NUISANCES).index(name)] for name in JUDGED}
+        ranges = {name: np.percentile(of[np.isfinite(of)], (1, 99)) for name, of in columns.items()}
+        return {name: (float(low), float(high)) for name, (low, high) in ranges.items()}
 
 
 def chosen(options: argparse.Namespace) -> TrainedSystem:
@@ -139,15 +129,11 @@ def chosen(options: argparse.Namespace) -> TrainedSystem:
 
 def shipped() -> TrainedSystem:
     """The detector that comes with the package. UserError where its weights are missing."""
-    directory = DETECTOR
-    if not record.exists(directory):
-        raise UserError(
-            f"{portable(directory)}: no detector in this copy. Train one with ./run.sh and name its folder."
-        )
-    trained, card = provenance.read(directory), record.read(directory)[CARD]
-    return TrainedSystem(
-        Layout(directory, directory, card["corpus"]), trained.system, {trained.seed: trained}, (), card
-    )
+    if not record.exists(DETECTOR):
+        raise UserError(f"{portable(DETECTOR)}: no detector in this copy. Train one with ./run.sh and name its folder.")
+    trained, card = provenance.read(DETECTOR), record.read(DETECTOR)[CARD]
+    layout = Layout(DETECTOR, DETECTOR, card["corpus"])
+    return TrainedSystem(layout, trained.system, {trained.seed: trained}, (), card)
 
 
 def find(options: argparse.Namespace) -> TrainedSystem:
@@ -191,20 +177,5 @@ def at(folder: Path, data: Path = ROOT / "data", seed: int | None = None) -> Tra
     if seed is not None and seed not in found:
         raise UserError(f"--seed {seed}: {portable(folder)} has seeds {', '.join(map(str, found))}.")
     layout = Layout(data, folder.parent.parent, folder.parent.name)
-    chosen = {k: provenance.read(path) for k, path in found.items() if seed in (None, k)}
-    like, left_out, alike = _reference(folder, chosen), [], {}
-    for k, trained in chosen.items():
-        if odd := record.differences(like.shared, trained.shared):
-            left_out.append(f"seed {k} is left out: it was trained with {provenance.words(odd, 'there')}")
-        else:
-            alike[k] = trained
+    alike, left_out = provenance.alike(folder, {k: path for k, path in found.items() if seed in (None, k)})
     return TrainedSystem(layout, folder.name, alike, tuple(left_out))
-
-
-def _reference(folder: Path, chosen: Mapping[int, Trained]) -> Trained:
-    """The training whose identity counts: one of those that were averaged, else the first."""
-    averaged: dict[str, Any] = {}
-    if record.exists(folder / "scores"):
-        averaged = record.read(folder / "scores").get("identity", {}).get("trained", {})
-    alike = [trained for trained in chosen.values() if not record.differences(averaged, trained.shared)]
-    return alike[0] if alike else next(iter(chosen.values()))

@@ -50,14 +50,19 @@ def features_of(layout: Layout, subset: str, settings: Any) -> dict[str, Any]:
     Raises UserError if stage -1 has not finished, or made them with other settings.
     """
     directory = layout.features(subset, settings.features.name)
-    if not record.exists(directory):
-        raise UserError(f"{directory}: no complete features. Run stage -1 first.")
-    found = record.read(directory)
+    found = complete_features(directory)
     description = found["identity"]["features"]
     now = front_end.describe(settings.features, backend=description["backend"])
     if odd := record.differences(description, now):
         raise UserError(f"{directory}: extracted with other settings ({words(odd)}). Run stage -1 with these settings.")
     return found
+
+
+def complete_features(directory: Path) -> dict[str, Any]:
+    """The record of the features in `directory`; UserError if stage -1 has not finished."""
+    if not record.exists(directory):
+        raise UserError(f"{directory}: no complete features. Run stage -1 first.")
+    return record.read(directory)
 
 
 def asked(settings: Any, description: Mapping[str, Any]) -> dict[str, Any]:
@@ -137,13 +142,36 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any], settings: Any) 
     return {name: values for name, values in record.differences(then, now).items() if name not in auto}
 
 
-def check_features(trained: Trained, found: Mapping[str, Any], where: Path) -> None:
-    """Raise UserError unless the features of the record `found` are of the kind that the model was trained on."""
-    if odd := record.differences(trained.features, found["identity"]["features"]):
-        raise UserError(
-            f"{where}: extracted with other settings than the features that {trained.directory} was trained on "
-            f"({words(odd)}). Run stage -1 with those settings."
+def alike(
+    directory: Path, folders: Mapping[int, Path], like: Trained | None = None
+) -> tuple[dict[int, Trained], list[str]]:
+    """The trainings in `folders` that may be averaged and tabulated, by seed, and a sentence for each seed left out.
+
+    Their identity is the same but for the seed: that of `like`, else of the averaged scores in the system's
+    `directory`, else the one that most seeds have, of equals the first. UserError if no record can be read.
+    """
+    found: dict[int, Trained] = {}
+    left_out: dict[int, str] = {}
+    for seed, folder in folders.items():
+        try:
+            found[seed] = read(folder)
+        except UserError as error:
+            left_out[seed] = str(error)
+    if like is None and found:
+        scores = directory / "scores"
+        averaged = record.read(scores).get("identity", {}).get("trained", {}) if record.exists(scores) else {}
+        shared = [of.shared for of in found.values()]
+        like = max(
+            found.values(),
+            key=lambda of: (not record.differences(averaged, of.shared), shared.count(of.shared)),
         )
+    for seed, of in found.items():
+        if like and (odd := record.differences(like.shared, of.shared)):
+            left_out[seed] = f"it was trained with {words(odd, 'there')}"
+    if folders and not found and like is None:
+        raise UserError(next(iter(left_out.values())))
+    kept = {seed: of for seed, of in found.items() if seed not in left_out}
+    return kept, [f"seed {seed} is left out: {left_out[seed]}" for seed in sorted(left_out)]
 
 
 def words(odd: Mapping[str, tuple[Any, Any]], now: str = "now") -> str:

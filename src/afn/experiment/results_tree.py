@@ -11,15 +11,13 @@ import numpy as np
 
 from afn.common import config, owned, record
 from afn.common.errors import UserError
-from afn.common.files import sha256
 from afn.experiment import environment, provenance, scoring
-from afn.experiment.layout import FUSION, seeds
+from afn.experiment.layout import FUSION
 from afn.experiment.provenance import Trained
 from afn.metrics import score_files
 from afn.metrics.analysis import ScoredSystem
 from afn.metrics.trials import SCORED_SUBSETS, Trials
 from afn.systems.neural import maps
-from afn.systems.neural.maps import Maps
 from afn.systems.protocol import METRICS, Paper
 
 CURVES = ("epoch", "train_loss", "dev_loss", "dev_eer")  # columns of metrics.csv that make a training curve
@@ -64,11 +62,11 @@ def find(directory: Path, conf: Path) -> list[Experiment]:
 
 def _experiment(name: str, directory: Path, row: Path | None) -> Experiment:
     """One system: of seeds that were trained with different settings, those that were averaged, or most of them."""
-    alike, left_out = _alike(directory)
+    alike, left_out = provenance.alike(directory, scoring.scored(directory))
     title, paper, trained_on = _described(row, alike)
     averaged = directory / "scores"
     content = record.read(averaged).get("identity", {}) if record.exists(averaged) else {}
-    kept = {seed: _hashes(trained.directory / "scores") for seed, trained in alike.items()}
+    kept = {seed: scoring.contents(trained.directory, SCORED_SUBSETS) for seed, trained in alike.items()}
     then = content.get("seeds", {})
     if not alike or (content and record.differences(content.get("trained", {}), next(iter(alike.values())).shared)):
         then, content = {}, {}
@@ -90,47 +88,14 @@ def _experiment(name: str, directory: Path, row: Path | None) -> Experiment:
         trained_on,
         found,
         tuple(sorted(map(int, then))),
-        tuple(seed for seed in alike if _changed(then.get(str(seed), {}), kept[seed])),
+        tuple(seed for seed in alike if not then.get(str(seed), {}).items() <= kept[seed].items()),
         {seed: runs[-1] for seed, runs in environments.items() if runs},
         {seed: c for seed, trained in alike.items() if (c := _curves(trained.directory / METRICS))},
         arrays if arrays.is_file() and record.exists(arrays.parent) else None,
-        left_out,
+        tuple(left_out),
         content.get("averages") == "sigmoids",
         next(iter(alike.values())).settings.removes if alike else frozenset(),
     )
-
-
-def _alike(directory: Path) -> tuple[dict[int, Trained], tuple[str, ...]]:
-    """The scored seeds of a system that share one identity, and a sentence for each of the others.
-
-    It is the identity of the averaged scores, else the one that most seeds have, else that of the first.
-    """
-    scored = [folder for folder in seeds(directory).values() if record.exists(folder / "scores")]
-    groups: list[list[Trained]] = []
-    for folder in scored:
-        trained = provenance.read(folder)
-        for group in groups:
-            if not record.differences(group[0].shared, trained.shared):
-                group.append(trained)
-                break
-        else:
-            groups.append([trained])
-    if not groups:
-        return {}, ()
-    averaged = record.read(directory / "scores").get("identity", {}) if record.exists(directory / "scores") else {}
-    best = max(
-        groups, key=lambda group: (not record.differences(averaged.get("trained", {}), group[0].shared), len(group))
-    )
-    _, left_out = scoring.scored_alike(directory, best[0])
-    return {trained.seed: trained for trained in best}, tuple(left_out)
-
-
-def _changed(then: Mapping[str, str], now: Mapping[str, str]) -> bool:
-    return any(now.get(subset) != content for subset, content in then.items())
-
-
-def _hashes(folder: Path) -> dict[str, str]:
-    return {subset: sha256(path) for subset in SCORED_SUBSETS if (path := folder / f"{subset}.txt").is_file()}
 
 
 def _described(row: Path | None, alike: Mapping[int, Trained]) -> tuple[str, Paper, str]:
@@ -173,8 +138,3 @@ def load(experiment: Experiment, title: str, trials: Mapping[str, Trials]) -> Sc
     return ScoredSystem(
         experiment.name, title, averaged, by_seed, experiment.trained_on, probabilities=experiment.probabilities
     )
-
-
-def read_maps(found: Mapping[str, Experiment]) -> dict[str, Maps]:
-    """The attention arrays of every experiment (title -> experiment) that has some."""
-    return {title: maps.read(experiment.maps) for title, experiment in found.items() if experiment.maps}

@@ -1,9 +1,10 @@
 """Scores of dev and eval, for every seed and averaged over seeds: what stage 2 does."""
 
+import contextlib
 import functools
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ class Unit:
 
     layout: Layout
     trained: Path  # the folder of the training
+    weights: str  # SHA-256
     subset: str
     feature: str  # the folder of its features
     start: int  # of its utterances
@@ -65,13 +67,15 @@ def score_seed(here: Stage, seed: int, subsets: list[str]) -> None:
         print(f"score: {directory} is up to date; --force computes it again")
         return
     with locks.hold(directory):
-        before = record.read(directory)["identity"] if _usable(here, directory) else {}
-        new = {}
+        before, new = {}, {}
+        with contextlib.suppress(UserError):  # a damaged record: all is scored again
+            if record.exists(directory) and not here.redo(directory / record.NAME):
+                before = record.read(directory)["identity"]
         for name in subsets:
             same = before.get("weights") == weights and before["features"].get(name) == identity["features"][name]
             if not same or not (directory / f"{name}.txt").is_file():
                 parts = directory / PARTS / f"{weights[:16]}-{made[name]['content'][:16]}"
-                new[name] = _scored(here, trained, name, parts)
+                new[name] = _scored(here, trained, weights, name, parts)
         record.remove(directory)  # now that nothing but writing can fail
         for name, scores in new.items():
             score_files.write(directory / f"{name}.txt", scores)
@@ -92,21 +96,23 @@ def trained_seed(here: Stage, seed: int) -> Trained:
 
 
 def features(here: Stage, trained: Trained, name: str) -> dict[str, Any]:
-    """The record of the features of a subset; UserError unless they are those that the model was trained on."""
+    """The record of the features of a subset; UserError unless they are of the kind that the model was trained on."""
     directory = here.layout.features(name, here.system.features.name)
-    if not record.exists(directory):
-        raise UserError(f"{directory}: no complete features. Run stage -1 first.")
-    found = record.read(directory)
-    provenance.check_features(trained, found, directory)
+    found = provenance.complete_features(directory)
+    if odd := record.differences(trained.features, found["identity"]["features"]):
+        raise UserError(
+            f"{directory}: extracted with other settings than the features that {trained.directory} was trained on "
+            f"({provenance.words(odd)}). Run stage -1 with those settings."
+        )
     return found
 
 
-def _scored(here: Stage, trained: Trained, name: str, parts: Path) -> dict[str, float]:
+def _scored(here: Stage, trained: Trained, weights: str, name: str, parts: Path) -> dict[str, float]:
     """The scores of a whole subset, a unit at a time; finished units are kept in `parts` until all are."""
     feature = here.system.features.name
     count = len(subset(here.layout, name, feature).utterances)
     units = [
-        Unit(here.layout, trained.directory, name, feature, start, parts / f"{name}.{number}.txt")
+        Unit(here.layout, trained.directory, weights, name, feature, start, parts / f"{name}.{number}.txt")
         for number, start in enumerate(range(0, count, PART), 1)
     ]
     missing = [unit for unit in units if not unit.out.is_file() or here.redo(unit.out)]
@@ -121,24 +127,16 @@ def score_part(unit: Unit) -> None:
     chosen = whole.utterances[unit.start : unit.start + PART]
     assert isinstance(whole.features, FeatureArchive)
     part = Subset(whole.name, {utt: whole.labels[utt] for utt in chosen}, whole.features.only(chosen))
-    weights = registry.build(provenance.read(unit.trained).settings, 0).weights(unit.trained)
-    score_files.write(unit.out, _loaded(unit.trained, weights.stat().st_mtime_ns).score(part))
+    score_files.write(unit.out, _loaded(unit.trained, unit.weights).score(part))
 
 
 @functools.lru_cache(maxsize=1)
-def _loaded(directory: Path, _: int) -> System:
-    """The trained system in `directory`, kept for the next unit; the number is the time of its weights."""
+def _loaded(directory: Path, _: str) -> System:
+    """The trained system in `directory`, kept for the next unit; the text identifies its weights."""
     trained = provenance.read(directory)
     system = registry.build(trained.settings, trained.seed)
     system.load(directory)
     return system
-
-
-def _usable(here: Stage, directory: Path) -> bool:
-    try:
-        return record.exists(directory) and not here.redo(directory / record.NAME) and bool(record.read(directory))
-    except UserError:
-        return False
 
 
 def _finish(here: Stage, directory: Path, content: dict[str, Any], subsets: list[str], probabilities: bool) -> None:
@@ -156,46 +154,36 @@ def average(here: Stage, subsets: list[str]) -> None:
     directory = here.layout.system(here.system_name)
     with locks.hold(directory / "scores", PATIENCE):
         first = provenance.read(here.layout.seed(here.system_name, here.seeds[0]))
-        alike, others = scored_alike(directory, first)
+        alike, others = provenance.alike(directory, scored(directory), first)
         for sentence in others:
             print(f"score: {sentence}")
         averages = registry.build(first.settings, first.seed).averages
         identity = {
             "trained": first.shared,
             "averages": averages,
-            "seeds": {str(seed): _contents(folder / "scores", subsets) for seed, folder in alike.items()},
+            "seeds": {str(seed): contents(of.directory, subsets) for seed, of in alike.items()},
         }
         out = directory / "scores"
         if here.current(out, identity):
             return
         record.remove(out)
         for name in subsets:
-            runs = {seed: score_files.read(folder / "scores" / f"{name}.txt") for seed, folder in alike.items()}
-            score_files.write(out / f"{name}.txt", averaged(list(runs.values()), averages, out))
+            runs = [score_files.read(of.directory / "scores" / f"{name}.txt") for of in alike.values()]
+            score_files.write(out / f"{name}.txt", averaged(runs, averages, out))
         _finish(here, out, {"identity": identity}, subsets, averages == "sigmoids")
     of = f"seed{'s' if len(alike) > 1 else ''} {', '.join(map(str, alike))}"
     print(f"score: wrote {out}: averaged over {of}")
 
 
-def scored_alike(directory: Path, like: Trained) -> tuple[dict[int, Path], list[str]]:
-    """The scored seeds in a system's `directory` whose identity is that of `like` but for the seed.
+def scored(directory: Path) -> dict[int, Path]:
+    """The folders of the scored seeds in a system's `directory`, by seed."""
+    return {seed: folder for seed, folder in seeds(directory).items() if record.exists(folder / "scores")}
 
-    Returns their folders by seed, and a sentence for each of the others.
-    """
-    alike, others = {}, []
-    for seed, folder in seeds(directory).items():
-        if not record.exists(folder / "scores"):
-            continue
-        try:
-            odd = record.differences(like.shared, provenance.read(folder).shared)
-        except UserError as error:
-            others.append(f"seed {seed} is left out: {error}")
-            continue
-        if odd:
-            others.append(f"seed {seed} is left out: it was trained with {provenance.words(odd, 'there')}")
-        else:
-            alike[seed] = folder
-    return alike, others
+
+def contents(folder: Path, subsets: Sequence[str]) -> dict[str, str]:
+    """Subset -> SHA-256 of the scores of a seed in `folder`."""
+    paths = {name: folder / "scores" / f"{name}.txt" for name in subsets}
+    return {name: sha256(path) for name, path in paths.items() if path.is_file()}
 
 
 def averaged(runs: list[dict[str, float]], averages: str, where: Path) -> dict[str, float]:
@@ -208,10 +196,6 @@ def averaged(runs: list[dict[str, float]], averages: str, where: Path) -> dict[s
         if odd := run.keys() ^ runs[0].keys():
             raise UserError(f"{where}: {min(odd)} is not scored by every seed. Run stage 2 with --force.")
     return {utt: sum(output(run[utt]) for run in runs) / len(runs) for utt in runs[0]}
-
-
-def _contents(folder: Path, subsets: list[str]) -> dict[str, str]:
-    return {name: sha256(folder / f"{name}.txt") for name in subsets if (folder / f"{name}.txt").is_file()}
 
 
 def sigmoid(logit: float) -> float:

@@ -15,7 +15,6 @@ from sklearn.preprocessing import StandardScaler
 from afn.common import labels
 from afn.common.errors import UserError
 from afn.common.labels import GENUINE, SUBSETS
-from afn.experiment import equalised
 from afn.experiment.layout import Layout
 from afn.features import nuisance
 from afn.metrics import eer
@@ -70,17 +69,10 @@ def find(
     analysis: Analysis,
     tested: Found,
 ) -> Audit:
-    """The audit of a corpus whose nuisances stage -2 has measured.
+    """The audit of a corpus whose nuisances stage -2 has measured; `tested` are the scores of equalised recordings.
 
-    Args:
-        layout: of the corpus.
-        systems: title -> EERs of its averaged scores by subset, and the nuisances that its features remove.
-        analysis: their intervals, and the subset to judge on.
-        tested: what there is of the equalised corpus.
+    `systems`: title -> EERs of its averaged scores by subset, and the nuisances that its features remove.
     """
-    if tested.rows and not equalised.current(layout):
-        left_out = "scores of equalised recordings are left out, eval has changed since; run stage 3 with --audit"
-        tested = Found(remarks=[left_out])
     found = _measured(layout)
     if isinstance(found, str):
         return Audit(reason=found, equalised=tested)

@@ -48,7 +48,7 @@ def of_corpus(
     resamples: int,
     verifier: tdcf.Verifier | None,
     det: list[str] | None,
-    audit_jobs: int = 0,
+    audit_jobs: int,
 ) -> None:
     """Measure every system of the corpus; write and print the results. Raises UserError if stage 2 has not run.
 
@@ -109,16 +109,11 @@ def of_corpus(
     )
     print(f"EER in %, {eer.LINEAR_ROC.title}\n{results_markdown.text(of_all)}\n{of_all.remark}")
 
-    exhibits = html.Exhibits(
-        plots.det_png(chosen) if chosen else None,
-        every,
-        results_tree.read_maps(by_title),
-        {title: e.curves for title, e in by_title.items() if e.curves},
-        {title: e.environments for title, e in by_title.items() if e.environments},
-    )
+    det_png = plots.det_png(chosen) if chosen else None
+    page = html.page(of_all, det_png, every, by_title)
     with locks.hold(directory, PATIENCE):
         owned.claim(directory, OURS)
-        written = write(directory, of_all, exhibits)
+        written = write(directory, of_all, det_png, page)
         keep_ratios(directory, here.corpus.name, systems, deep, trials)
     print(f"evaluate: wrote {', '.join(map(str, written))} in {time.monotonic() - started:.1f} s")
 
@@ -167,22 +162,22 @@ def on_det(
     return {subset: listed for subset, listed in found.items() if listed}
 
 
-def write(directory: Path, of_all: Results, exhibits: html.Exhibits) -> list[Path]:
+def write(directory: Path, of_all: Results, det_png: bytes | None, page: str) -> list[Path]:
     """Write the files of the results and return their paths."""
     figure = directory / FIGURE
-    if exhibits.det:
+    if det_png:
         with files.whole(figure, "wb") as file:
-            file.write(exhibits.det)
+            file.write(det_png)
     else:
         figure.unlink(missing_ok=True)  # an old one would show other scores
     texts = {
         directory / "RESULTS.md": results_markdown.page(of_all),
         directory / "results.json": results_json.text(of_all),
-        directory / "report.html": html.page(of_all, exhibits),
+        directory / "report.html": page,
     }
     for path, text in texts.items():
         files.write_text(path, text)
-    return [*texts, *([figure] if exhibits.det else [])]
+    return [*texts, *([figure] if det_png else [])]
 
 
 def keep_ratios(

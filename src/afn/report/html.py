@@ -6,7 +6,7 @@ Recordings and their heatmaps are not in it but linked. The same results give th
 import base64
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +14,16 @@ import jinja2
 
 from afn.common.labels import LABELS
 from afn.experiment import environment
+from afn.experiment.results_tree import Experiment
 from afn.report import about, plots, results, summary, tables
 from afn.report.plots import Scores
 from afn.report.results import Results
 from afn.report.tables import ABSENT, Cell, Grid
-from afn.systems.neural import heatmaps
+from afn.systems.neural import heatmaps, maps
 from afn.systems.neural.maps import Maps
 
 PER_CLASS = 2  # utterances whose heatmaps are shown
 PACKAGES = ("numpy", "scipy", "scikit-learn", "matplotlib")  # on which the figures of this page depend
-
-
-@dataclass(frozen=True, eq=False)
-class Exhibits:
-    """What the page shows besides figures of scores; systems are named by their titles."""
-
-    det: bytes | None = None  # the PNG
-    panels: Mapping[str, Sequence[Scores]] = field(default_factory=dict)  # subset -> scores of the histograms
-    maps: Mapping[str, Maps] = field(default_factory=dict)
-    curves: Mapping[str, Mapping[int, Mapping[str, Sequence[float]]]] = field(default_factory=dict)  # by seed, column
-    environments: Mapping[str, Mapping[int, Mapping[str, Any]]] = field(default_factory=dict)  # by seed
 
 
 @dataclass(frozen=True)
@@ -48,8 +38,17 @@ class Picture:
     narrowest: int
 
 
-def page(of: Results, exhibits: Exhibits) -> str:
-    """The text of report.html."""
+def page(
+    of: Results, det: bytes | None, panels: Mapping[str, Sequence[Scores]], experiments: Mapping[str, Experiment]
+) -> str:
+    """The text of report.html.
+
+    Args:
+        of: the figures.
+        det: a PNG of the DET curves.
+        panels: subset -> scores of the histograms.
+        experiments: title -> what its trainings and stage 1 have left.
+    """
     templates = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -58,6 +57,7 @@ def page(of: Results, exhibits: Exhibits) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    drawn = {title: maps.read(one.maps) for title, one in experiments.items() if one.maps}
     return templates.get_template("report.html.j2").render(
         results=of,
         analysis=of.analysis,
@@ -65,13 +65,13 @@ def page(of: Results, exhibits: Exhibits) -> str:
         about=about,
         summary=summary.sentences(of),
         labels=LABELS,
-        scores=list(_scores(of, exhibits)),
-        masks=list(_masks(exhibits.maps)),
-        profiles=_profiles(exhibits.maps),
-        maps=exhibits.maps,
+        scores=list(_scores(of, det, panels)),
+        masks=list(_masks(drawn)),
+        profiles=_profiles(drawn),
+        maps=drawn,
         named=results.named,
-        curves=_curves(exhibits),
-        environments=_environments(exhibits),
+        curves=_curves(experiments),
+        environments=_environments(experiments),
         packages=", ".join(f"{package} {environment.version_of(package)}" for package in PACKAGES),
     )
 
@@ -83,10 +83,10 @@ def _picture(png: bytes, description: str, caption: str, scale: float = 1.5) -> 
     return Picture(base64.b64encode(png).decode(), description, caption, *sizes)
 
 
-def _scores(of: Results, exhibits: Exhibits) -> Iterator[Picture]:
-    if exhibits.det:
+def _scores(of: Results, det: bytes | None, panels: Mapping[str, Sequence[Scores]]) -> Iterator[Picture]:
+    if det:
         yield _picture(
-            exhibits.det,
+            det,
             "DET curves",
             "Misses against false alarms of the averaged scores on normal-deviate axes; the points are the EERs. "
             "Fusions are shown on eval only, because they are trained on dev.",
@@ -96,23 +96,23 @@ def _scores(of: Results, exhibits: Exhibits) -> Iterator[Picture]:
         (False, "Averaged scores of both classes; higher means more genuine."),
         (True, "Log-likelihood ratios of the fusions; values above 0 support genuine."),
     ):
-        panels = {s: [one for one in every if (one.title in fused) == wanted] for s, every in exhibits.panels.items()}
-        if panels := {subset: some for subset, some in panels.items() if some}:
-            yield _picture(plots.histograms_png(panels), "Histograms of the scores of both classes", caption)
+        found = {s: [one for one in every if (one.title in fused) == wanted] for s, every in panels.items()}
+        if found := {subset: some for subset, some in found.items() if some}:
+            yield _picture(plots.histograms_png(found), "Histograms of the scores of both classes", caption)
 
 
-def _masks(maps: Mapping[str, Maps]) -> Iterator[Picture]:
-    for utt in heatmaps.common(maps, PER_CLASS) if maps else ():
-        label = next(iter(maps.values())).labels[utt]
-        png = heatmaps.side_by_side_png(maps, utt)
+def _masks(drawn: Mapping[str, Maps]) -> Iterator[Picture]:
+    for utt in heatmaps.common(drawn, PER_CLASS) if drawn else ():
+        label = next(iter(drawn.values())).labels[utt]
+        png = heatmaps.side_by_side_png(drawn, utt)
         yield _picture(png, f"Attention on {utt}", f"{utt}, {label}.", scale=1.1)
 
 
-def _profiles(maps: Mapping[str, Maps]) -> Picture | None:
-    if not any(found.profiles for found in maps.values()):
+def _profiles(drawn: Mapping[str, Maps]) -> Picture | None:
+    if not any(found.profiles for found in drawn.values()):
         return None
     return _picture(
-        heatmaps.profiles_png(maps),
+        heatmaps.profiles_png(drawn),
         "Mean attention over frequency of both classes",
         "The mask's mean over time, averaged over utterances (number in brackets), ± sd. A softmax over time adds up "
         "to 1 in every frequency bin, so its mean over time is always flat.",
@@ -120,21 +120,22 @@ def _profiles(maps: Mapping[str, Maps]) -> Picture | None:
     )
 
 
-def _curves(exhibits: Exhibits) -> Picture | None:
-    if not exhibits.curves:
+def _curves(experiments: Mapping[str, Experiment]) -> Picture | None:
+    curves = {title: one.curves for title, one in experiments.items() if one.curves}
+    if not curves:
         return None
     return _picture(
-        plots.curves_png(exhibits.curves),
+        plots.curves_png(curves),
         "Training curves",
         "Loss on train and dev, and dev EER, by epoch; one colour per seed. The epoch with the lowest dev EER is kept.",
     )
 
 
-def _environments(exhibits: Exhibits) -> Grid | None:
+def _environments(experiments: Mapping[str, Experiment]) -> Grid | None:
     """Command, device, versions and commit of every seed; one row for all seeds of a system that share them."""
     rows: dict[tuple[str, tuple[str, ...]], list[int]] = {}
-    for title, seeds in exhibits.environments.items():
-        for seed, of in seeds.items():
+    for title, experiment in experiments.items():
+        for seed, of in experiment.environments.items():
             rows.setdefault((title, tuple(_environment(of))), []).append(seed)
     if not rows:
         return None

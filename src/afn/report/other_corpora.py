@@ -69,12 +69,7 @@ def find(
 ) -> Found:
     """Measure what stage 2 has scored with --eval-corpus.
 
-    Args:
-        layout: of the corpus that the systems were trained on.
-        systems: title -> its scores on that corpus.
-        trials: of that corpus.
-        deep: the calibrations on its dev set.
-        resamples: of the bootstrap.
+    All but `resamples` (of the bootstrap) is of the corpus that the systems were trained on.
     """
     rows: list[Elsewhere] = []
     remarks: list[str] = []
@@ -100,6 +95,8 @@ def _outdated(layout: Layout, other: Layout, name: str, identity: Mapping[str, A
     again = f"run stages -2 and 2 with --eval-corpus {other.corpus}"
     if other.corpus == equalised.name(layout.corpus):
         again = "run stage 3 with --audit"
+        if not equalised.current(layout):
+            return f"eval has changed since; {again}"
     try:
         prepared = [subset for subset in SUBSETS if other.subset(subset).is_dir()]
         if identity["recordings"] != {subset: datadir.recordings_hash(other.subset(subset)) for subset in prepared}:

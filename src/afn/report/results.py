@@ -7,6 +7,8 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from afn.experiment.results_tree import Experiment
 from afn.metrics import analysis, eer
 from afn.metrics.analysis import Analysis, Fused, Ratios, ScoredSystem
@@ -105,12 +107,13 @@ def system_row(
     row = SystemRow(experiment.name, title, paper, trained_on=experiment.trained_on)
     if system is None:
         return row
-    genuine = {subset: of.genuine for subset, of in trials.items()}
-    averaged = {s: eer.measure(v[genuine[s]], v[~genuine[s]]) for s, v in system.averaged.items()}
-    seeds = {
-        s: {seed: eer.measure(v[genuine[s]], v[~genuine[s]]) for seed, v in of.items()}
-        for s, of in system.seeds.items()
-    }
+
+    def measured(subset: str, scores: np.ndarray) -> Measured:
+        genuine = trials[subset].genuine
+        return eer.measure(scores[genuine], scores[~genuine])
+
+    averaged = {subset: measured(subset, scores) for subset, scores in system.averaged.items()}
+    seeds = {s: {seed: measured(s, scores) for seed, scores in of.items()} for s, of in system.seeds.items()}
     row = dataclasses.replace(row, seeds=seeds, averaged=averaged, averaged_seeds=experiment.averaged_seeds)
     return dataclasses.replace(row, remarks=tuple(_remarks(row, experiment, trials)))
 

@@ -25,16 +25,15 @@ def evaluate(
     as_json: bool,
     verifier: Verifier | None,
     resamples: int,
-    track: str = "eval",
+    track: str,
 ) -> str:
     """All figures of a score file as text or JSON, against the labels in it or in the file at `labels_path`.
 
     Args:
-        scores_path, labels_path: in any form that `afn.metrics.trial_files` reads.
+        scores_path, labels_path: in any form that `afn.metrics.trial_files` reads; `track` is of ASVspoof 2021.
         as_json: in full precision.
-        verifier: the speaker verifier of the minimum t-DCF.
+        verifier: of the minimum t-DCF.
         resamples: of the bootstrap; less for millions of scores.
-        track: of a key of ASVspoof 2021.
 
     Raises UserError if a file is not valid or a class is missing.
     """

@@ -264,9 +264,9 @@ def worst(found: Worst, label: str, page: bool = False) -> Grid:
     return Grid(f"Worst recordings, {what}", header, rows, left=1 if page else 2, kind="narrow")
 
 
-def mean(seeds: Mapping[int, Measured], definition: str = LINEAR) -> str:
+def mean(seeds: Mapping[int, Measured]) -> str:
     """Mean ± sd of the seeds' EERs in percent."""
-    found = eer.spread(seeds.values(), definition)
+    found = eer.spread(seeds.values(), LINEAR)
     if found is None:
         return ONE_CLASS if seeds else ABSENT
     average, deviation = found
