@@ -59,7 +59,7 @@ def arguments(description: str | None, *, system: bool = True) -> Parser:
         metavar="NAMES",
         help="other corpora to test the trained systems on: names in conf/corpora or paths to YAMLs, with commas",
     )
-    parser.add_argument("--force", action="store_true", help="redo finished work once: an interrupted run resumes")
+    parser.add_argument("--force", action="store_true", help="recompute finished work once: an interrupted run resumes")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")  # read by errors.run
     add_folders(parser)
     return parser
@@ -79,7 +79,7 @@ class Stage:
 
     corpus: corpora.Corpus
     layout: Layout
-    forced_since: int | None = None  # with --force: work finished before this time (ns since 1970) is redone
+    forced_since: int | None = None  # with --force: work finished before this time (ns since 1970) is recomputed
     system_name: str = ""
     system: Any = None  # the settings of the row
     seeds: tuple[int, ...] = ()
@@ -103,7 +103,7 @@ class Stage:
 def stage(options: argparse.Namespace) -> Iterator[Stage]:
     """The `Stage` that `options` name, for the block that does its work.
 
-    With --force, finished work is redone once: if the block is interrupted, the same command resumes it.
+    With --force, finished work is recomputed once: if the block is interrupted, the same command resumes it.
     """
     marker = None
     if options.force and FORCED not in os.environ:
@@ -142,11 +142,6 @@ def read_corpus(name: str, assignments: Iterable[str], prefix: str) -> corpora.C
     path = find("corpora", name)
     given = [text.removeprefix(prefix) for text in assignments if text.startswith(prefix)]
     corpus: corpora.Corpus = config.load(corpora.Corpus, path, given)
-    names_folder(path, corpus.name)
-    if not all(isinstance(changes, dict) for changes in corpus.systems.values()):
-        raise UserError(
-            f"{path}: systems: not `key: value` lines below the kind of a system. See conf/corpora/simulated.yaml."
-        )
     return corpus
 
 
@@ -157,7 +152,10 @@ def row(path: Path, corpus: corpora.Corpus, assignments: list[str]) -> tuple[Any
     recipe, a complete file outside conf/, and `--set` (`assignments`).
     """
     layers = config.layers(path)
-    names_folder(path, path.stem)
+    try:
+        config.folder_name(path.stem)
+    except ValueError as error:
+        raise UserError(f"{path}: name: {path.stem!r} {error}") from None
     if path.stem == FUSION:
         raise UserError(f"{path}: fused scores have the folder {FUSION}. Give the system's YAML another name.")
     plain: dict[str, Any] = {}
@@ -184,14 +182,6 @@ def _forced_since(marker: Path | None) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     return path.stat().st_mtime_ns
-
-
-def names_folder(path: Path, name: str) -> None:
-    """Raise UserError, which names the YAML at `path`, unless its corpus or system, `name`, can name a folder."""
-    try:
-        config.folder_name(name)
-    except ValueError as error:
-        raise UserError(f"{path}: name: {name!r} {error}") from None
 
 
 def find(folder: str, name: str) -> Path:

@@ -55,7 +55,8 @@ def export(experiment: TrainedSystem, seed: int) -> None:
     system.load(directory)
     found = system.exportable()
     model = converted(found)
-    add_metadata(model, metadata(experiment, seed, found, system.averages, system.weights(directory)))
+    for key, value in metadata(experiment, seed, found, system.averages, system.weights(directory)).items():
+        model.metadata_props.add(key=key, value=value)
     content = model.SerializeToString(deterministic=True)
     path = directory / MODEL
     if importlib.util.find_spec("onnxruntime"):
@@ -117,11 +118,6 @@ def metadata(experiment: TrainedSystem, seed: int, of: Exportable, averages: str
         "several_seeds": SEVERAL_SEEDS,
         "weights_sha256": files.sha256(weights),
     }
-
-
-def add_metadata(model: Any, properties: dict[str, str]) -> None:
-    for key, value in properties.items():
-        model.metadata_props.add(key=key, value=value)
 
 
 @torch.inference_mode()

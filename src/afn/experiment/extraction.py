@@ -42,11 +42,12 @@ def extract(here: Stage, subset: str, jobs: int) -> None:
             return
         owned.claim(directory)
         record.remove(directory)
-        written, seconds = _extract(here, subset, directory, identity, jobs)
+        started = time.monotonic()
+        written = _extract(here, subset, directory, identity, jobs)
         execution = {"name": settings.name, "parts": written.parts}
         record.write(directory, {"identity": identity, "content": written.content, "execution": execution})
         parts.clear(directory)
-    how = f"by the {description['backend']} backend in {seconds:.1f} s"
+    how = f"by the {description['backend']} backend in {time.monotonic() - started:.1f} s"
     print(f"extract: wrote {directory}: {written.utterances} utterances {how}")
 
 
@@ -83,11 +84,9 @@ def check_recordings(listed: Path) -> None:
         raise UserError(f"{listed}: {names} changed since stage -2 read the recordings. Run stage -2 again.")
 
 
-def _extract(
-    here: Stage, subset: str, directory: Path, identity: Mapping[str, Any], jobs: int
-) -> tuple[parts.Written, float]:
-    """Extract the parts that are not complete. Returns what was written, and the seconds it took."""
-    listed, started = here.layout.subset(subset), time.monotonic()
+def _extract(here: Stage, subset: str, directory: Path, identity: Mapping[str, Any], jobs: int) -> parts.Written:
+    """Extract the parts that are not complete."""
+    listed = here.layout.subset(subset)
     count = sum(1 for _ in datadir.recordings(listed))
     made_by = hashlib.sha256(config.dump(identity).encode()).hexdigest()
     extraction = parts.Extraction(
@@ -97,10 +96,9 @@ def _extract(
     _remove_scratch(directory)
     try:
         with Progress(f"extract {subset}", count) as progress:
-            written = parts.extract(extraction, recordings, count, jobs, progress.advance)
+            return parts.extract(extraction, recordings, count, jobs, progress.advance)
     finally:
         _remove_scratch(directory)
-    return written, time.monotonic() - started
 
 
 def _remove_scratch(directory: Path) -> None:

@@ -4,7 +4,7 @@ Nothing of a user's is overwritten or deleted: output goes only into folders tha
 (`afn.common.owned`), and what a subset leaves behind there goes file by file.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,6 @@ def prepare(
     jobs: int = 1,
     force: bool = False,
     allow_pipes: bool = False,
-    say: Callable[[str], None] = print,
 ) -> dict[str, list[Utterance]] | None:
     """Write the data directories of a corpus, and the nuisances of its recordings, unless they are up to date.
 
@@ -42,7 +41,6 @@ def prepare(
         jobs: processes that simulate a corpus, and that read recordings.
         force: prepare again even if everything is up to date.
         allow_pipes: run the pipes of a wav.scp.
-        say: is told of what the user should know, a line each.
 
     Returns:
         The utterances of each subset; None if everything was up to date.
@@ -52,24 +50,24 @@ def prepare(
     """
     corpora.check_apart(corpus, layout.corpus_data)
     places = {"data": layout.corpus_data, **corpus.inputs()}
-    made_from = {
+    made_from: dict[str, Any] = {
         "identity": corpus.identity(),
         "places": {name: paths.portable(path) for name, path in places.items()},
     }
-    if not force and _up_to_date(corpus, layout, made_from, say):
+    if not force and _up_to_date(layout, made_from):
         _measure(layout, jobs)
         return None
     _check_folders(corpus, layout)
-    _say_if_replaced(layout.corpus_data, made_from["places"], say)
+    _say_if_replaced(layout.corpus_data, made_from["places"])
     with locks.hold(layout.corpus_data):
         record.remove(layout.corpus_data)
-        found = corpus.utterances(layout.corpus_data, jobs=jobs, force=force, allow_pipes=allow_pipes, say=say)
+        found = corpus.utterances(layout.corpus_data, jobs=jobs, force=force, allow_pipes=allow_pipes)
         copies = layout.corpus_data / recordings.FOLDER
         utterances = {
-            subset: recordings.check(subset, listed, copies=copies, jobs=jobs, force=force, say=say)
+            subset: recordings.check(subset, listed, copies=copies, jobs=jobs, force=force)
             for subset, listed in found.items()
         }
-        overlaps.check(utterances, say)
+        overlaps.check(utterances)
         owned.claim(layout.corpus_data, OURS)
         for subset in SUBSETS:
             directory = layout.subset(subset)
@@ -79,7 +77,7 @@ def prepare(
                 datadir.write(directory, utterances[subset])
             elif left := _remove(directory):
                 names = ", ".join(path.name for path in left)
-                say(f"{directory}: not in the corpus any more; left, as not made by this project: {names}")
+                print(f"{directory}: not in the corpus any more; left, as not made by this project: {names}")
         converted = recordings.counts(copies)  # tells; decides nothing
         record.write(layout.corpus_data, {**made_from, "subsets": list(utterances), "converted": converted})
     _measure(layout, jobs)
@@ -93,9 +91,7 @@ def summary(utterances: list[Utterance]) -> str:
     return f"{genuine} genuine + {len(utterances) - genuine} spoof, {speakers} speakers"
 
 
-def _up_to_date(
-    corpus: corpora.CorpusKind, layout: Layout, made_from: dict[str, Any], say: Callable[[str], None]
-) -> bool:
+def _up_to_date(layout: Layout, made_from: dict[str, Any]) -> bool:
     """Whether the data directories are those of the record `made_from`, and every recording is as it was then."""
     if not record.current(layout.corpus_data, made_from["identity"]):
         return False
@@ -112,7 +108,7 @@ def _up_to_date(
             return False
         if changed:
             more = f" and {len(changed) - 1} more" if changed[1:] else ""
-            say(f"{subset}: recordings are replaced or gone ({changed[0]}{more}); preparing the corpus again")
+            print(f"{subset}: recordings are replaced or gone ({changed[0]}{more}); preparing the corpus again")
             return False
     return True
 
@@ -149,7 +145,7 @@ def _measured(items: Sequence[Recording]) -> list[Measured]:
     return found
 
 
-def _say_if_replaced(folder: Path, places: Mapping[str, str], say: Callable[[str], None]) -> None:
+def _say_if_replaced(folder: Path, places: Mapping[str, str]) -> None:
     """Say that data directories are replaced which were prepared from other inputs, as those of another YAML."""
     try:
         before = record.read(folder).get("places", {}) if record.exists(folder) else {}
@@ -157,7 +153,7 @@ def _say_if_replaced(folder: Path, places: Mapping[str, str], say: Callable[[str
         return
     for name in (key for key in places if key in before and key != "data"):
         if places[name] != before[name]:
-            say(f"{folder}: was prepared from {before[name]}; replaced by the corpus in {places[name]}")
+            print(f"{folder}: was prepared from {before[name]}; replaced by the corpus in {places[name]}")
             return
 
 

@@ -29,8 +29,8 @@ def draw(here: Stage, utterances: list[str] | None) -> None:
     made = {name: scoring.features(here, trained, name)["content"] for name in names}
     subsets = {name: subset(here.layout, name, here.system.features.name) for name in names}
     default = subsets.get("eval") or list(subsets.values())[-1]
-    chosen = named(utterances, subsets) if utterances else spread(default, PER_CLASS)
-    averaged = spread(default, MEAN_OF)
+    chosen = named(utterances, subsets) if utterances else of_each_class(default, PER_CLASS)
+    averaged = of_each_class(default, MEAN_OF)
     out = here.layout.system(here.system_name) / "attention"
     identity = {
         "seed": trained.seed,
@@ -61,7 +61,7 @@ def named(utterances: list[str], subsets: dict[str, Subset]) -> list[str]:
     return list(dict.fromkeys(utterances))
 
 
-def spread(of: Subset, per_class: int) -> list[str]:
+def of_each_class(of: Subset, per_class: int) -> list[str]:
     """Up to `per_class` genuine, then as many replayed utterances, evenly spaced over the list."""
     chosen = []
     for label in LABELS:
