@@ -92,7 +92,7 @@ def test_seeds_that_do_not_count_and_averages_of_others_are_named(main, tree, ch
     assert f"DRN(ReLU): {remark}" in tree.page and f"DRN(ReLU): {remark}" in printed
 
 
-def test_seeds_that_were_trained_with_other_settings_are_left_out_and_named_everywhere(main, tree):
+def test_seeds_of_other_settings_or_without_a_readable_record_are_left_out_and_named(main, tree):
     tree.system("drn", 0.1, seeds=(4,), title="DRN(ReLU)", averaged=False, train={"epochs": 3})
     printed = main(*tree.arguments)
     drn = tree.json["systems"][1]
@@ -101,6 +101,10 @@ def test_seeds_that_were_trained_with_other_settings_are_left_out_and_named_ever
     assert remark.startswith("seed 4 is left out") and "train.epochs" in remark
     assert f"DRN(ReLU): {remark}" in tree.page and f"DRN(ReLU): {remark}" in printed
     assert remark in html.unescape(tree.report)
+    (tree.exp / "drn" / "seed4" / "config.yaml").write_text("[")
+    main(*tree.arguments)
+    (remark,) = tree.json["systems"][1]["remarks"]
+    assert remark.startswith("seed 4 is left out: ") and "seed4/config.yaml: not a YAML file" in remark
 
 
 def test_absent_averaged_scores_are_pointed_out(main, tmp_path):
