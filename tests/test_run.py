@@ -12,7 +12,7 @@ import soundfile
 
 from afn.common.paths import ROOT
 from afn.metrics import score_files
-from stages import Pipeline
+from stages import Pipeline, overrides
 
 pytestmark = pytest.mark.slow
 # A few utterances, the shortest input the networks take, one feature map.
@@ -27,35 +27,15 @@ SIMULATED = ROOT / "conf" / "corpora" / "simulated.yaml"
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def words(settings):
-    return [word for setting in settings for word in ("--set", setting)]
-
-
-def command(folder, *arguments, settings=(*CORPUS, *SYSTEM)):
+def run(folder, *arguments, settings=(*CORPUS, *SYSTEM)):
     """run.sh with data/ and exp/ in `folder`."""
-    folders = ["--data", str(folder / "data"), "--exp", str(folder / "exp")]
-    return [str(ROOT / "run.sh"), *folders, *arguments, *words(settings)]
-
-
-ENVIRONMENT = {**os.environ, "PYTHON": sys.executable}
-
-
-def run(folder, *arguments, **settings):
-    asked = command(folder, *arguments, **settings)
-    return subprocess.run(asked, capture_output=True, text=True, env=ENVIRONMENT, check=False)
+    command = [ROOT / "run.sh", "--data", folder / "data", "--exp", folder / "exp", *arguments, *overrides(*settings)]
+    environment = os.environ | {"PYTHON": sys.executable}
+    return subprocess.run(list(map(str, command)), capture_output=True, text=True, env=environment, check=False)
 
 
 def contents(folder):
     return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
-
-
-def refused(done, *words):
-    """Assert that a run ended with code 2 and one clear line (and run.sh's own, which names the stage)."""
-    assert done.returncode == 2, done.stdout + done.stderr
-    lines = done.stderr.splitlines()
-    assert [line for line in lines if "error:" in line] == lines[:1] and "Traceback" not in done.stderr, done.stderr
-    for word in words:
-        assert word in lines[0]
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +53,7 @@ def pipeline(finished, tmp_path):
     shutil.copytree(finished[0] / "data", tmp_path / "data")
 
     def on(system, settings):
-        return Pipeline(tmp_path, SIMULATED, "--system", system, *words(settings))
+        return Pipeline(tmp_path, SIMULATED, "--system", system, *overrides(*settings))
 
     return on
 
@@ -96,53 +76,31 @@ def test_every_stage_leaves_its_outputs(finished):
     pictures = sorted((exp / "afn" / "attention").glob("*.png"))
     assert len(pictures) == 2 + 3 + 1 and pictures[-1].name == "class_means.png"
     assert all(path.read_bytes().startswith(PNG) and path.stat().st_size > 20_000 for path in pictures)
-
-
-def test_averaged_scores_are_the_mean_of_the_seeds_sigmoids(finished):
-    exp = finished[0] / "exp" / "simulated" / "afn"
-    runs = [score_files.read(exp / f"seed{seed}" / "scores" / "eval.txt") for seed in (1, 2)]
-    averaged = score_files.read(exp / "scores" / "eval.txt")
-    assert len(averaged) == 5 and runs[0] != runs[1]
-    for utt, value in averaged.items():
-        assert value == pytest.approx(np.mean([1 / (1 + np.exp(-run[utt])) for run in runs]), rel=1e-12)
-
-
-def test_results_hold_every_definition_and_no_paper_figures_for_simulated_speech(finished):
-    exp = finished[0] / "exp" / "simulated"
-    results, page = json.loads((exp / "results.json").read_text()), (exp / "RESULTS.md").read_text()
-    assert results["systems"][0]["seeds"] == [1, 2]
-    assert "say nothing about ASVspoof" in page
-    assert "8.99" not in page + json.dumps(results)
+    assert len(score_files.read(exp / "afn" / "scores" / "eval.txt")) == 5
+    row = json.loads((exp / "results.json").read_text())["systems"][0]
+    assert row["seeds"] == [1, 2] and row["eval"]["averaged"].keys() >= {"linear_roc", "convex_hull", "official"}
+    assert "say nothing about ASVspoof" in (exp / "RESULTS.md").read_text()
     assert (exp / "det.png").read_bytes().startswith(PNG)
-    for definition in ("linear_roc", "convex_hull", "official"):
-        assert 0 <= results["systems"][0]["eval"]["averaged"][definition] <= 100
 
 
 def test_finished_work_is_not_done_again(finished):
     folder, _ = finished
     before = contents(folder)
-    again = Pipeline(folder, SIMULATED, "--system", "afn", "--seeds", "1-2", *words([*CORPUS, *SYSTEM]))
-    said = again.ended(-2, *words(CORPUS)).out + "".join(again.ended(number).out for number in (-1, 0, 1, 2))
+    again = Pipeline(folder, SIMULATED, "--system", "afn", "--seeds", "1-2", *overrides(*CORPUS, *SYSTEM))
+    said = again.ended(-2, *overrides(*CORPUS)).out + "".join(again.ended(number).out for number in (-1, 0, 1, 2))
     assert said.count("up to date") == 1 + 3 + 1 + 2  # corpus, features, heatmaps, scores
     assert said.count("is trained") == 2
     assert contents(folder) == before
-
-
-def test_named_utterances_are_drawn(pipeline, finished):
-    shutil.copytree(finished[0] / "exp", pipeline("afn", ()).exp)
-    drawing = pipeline("afn", [*CORPUS, *SYSTEM])
-    assert drawing.ended(1, "--utterances", "D_1000001", "T_1000002").code == 0
-    for utt in ("D_1000001", "T_1000002"):
-        assert (drawing.exp / "simulated" / "afn" / "attention" / f"{utt}.png").is_file()
-    drawing.ended(1, "--utterances", "D_1000001", "X_1").refused("X_1")
 
 
 def test_a_mistake_is_one_line_and_ends_the_run(finished):
     folder, _ = finished
     before = contents(folder / "exp")
     done = run(folder, "0", "3", settings=[*CORPUS, *SYSTEM, "train.learning_rate=0.1"])
-    refused(done, "train.learning_rate: 0.001, now 0.1", "--force")
-    assert done.stderr.splitlines()[-1] == "run.sh: stage 0 (train.py) failed with exit code 2"
+    assert done.returncode == 2, done.stdout + done.stderr
+    line, *_, last = done.stderr.splitlines()
+    assert "error:" in line and "train.learning_rate: 0.001, now 0.1" in line and "--force" in line
+    assert last == "run.sh: stage 0 (train.py) failed with exit code 2"
     assert "== stage 1" not in done.stdout
     assert contents(folder / "exp") == before
 
@@ -157,6 +115,7 @@ def test_the_members_of_a_fusion_are_fused(pipeline):
         assert {path.stem for path in pictures} == {"E_1000001", "class_means"}
         metrics = member.exp / "simulated" / name / "seed1" / "metrics.csv"
         assert metrics.read_text().startswith("part,iteration,log_likelihood\n")
+    member.ended(1, "--utterances", "E_1000001", "X_1").refused("X_1")
     member.run((3,))
     fused = member.exp / "simulated" / "fusion" / "mdf"
     assert set(json.loads((fused / "fusion.json").read_text())["members"]) == {"mcf_cc", "mse_cc", "lfcc_gmm"}
