@@ -34,6 +34,8 @@ def load(
     Raises:
         afn.common.errors.UserError: where there is no finished training.
     """
-    from afn.experiment import answers, recording_scorer  # imports PyTorch
+    from afn.experiment import answers, finished, recording_scorer  # imports PyTorch
 
-    return recording_scorer.at(experiment, channel, answers.costs(prior, cost_miss, cost_false_alarm))
+    trained = finished.shipped() if experiment is None else finished.at(Path(experiment))
+    costs = answers.costs(prior, cost_miss, cost_false_alarm)
+    return recording_scorer.load(trained, channel=channel, costs=costs)

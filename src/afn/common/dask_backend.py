@@ -1,6 +1,5 @@
 """joblib's backend for Dask, made to fit a pipeline: every unit runs on the cluster, and every failure is reported."""
 
-import logging
 import socket
 import time
 from collections.abc import Callable
@@ -79,9 +78,3 @@ def wait_for_scheduler(address: str, patience: float) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.2)
-
-
-def silence() -> None:
-    """No log messages of Dask in this process: what matters to the user is raised."""
-    for name in ("distributed", "distributed.client"):
-        logging.getLogger(name).setLevel(logging.CRITICAL + 1)

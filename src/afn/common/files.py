@@ -13,11 +13,6 @@ from typing import IO, Any
 SCRATCH = ".scratch-"  # how the names of temporary folders begin
 
 
-def temporary_name(path: Path) -> Path:
-    """The name of `path` while it is written: always the same, so that the next run replaces what a killed one left."""
-    return path.with_name(f".{path.name}.tmp")
-
-
 @contextmanager
 def whole(path: Path | str, mode: str = "w") -> Iterator[IO[Any]]:
     """Open `path` for writing (`mode` "w" or "wb"); it appears under its name only if the block ends without an error.
@@ -27,7 +22,7 @@ def whole(path: Path | str, mode: str = "w") -> Iterator[IO[Any]]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_name(path)
+    temporary = path.with_name(f".{path.name}.tmp")  # always the same: the next run replaces what a killed one left
     encoding, newline = (None, None) if "b" in mode else ("utf-8", "\n")
     try:
         with temporary.open(mode, encoding=encoding, newline=newline) as file:

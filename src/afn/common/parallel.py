@@ -6,6 +6,7 @@ Locally joblib runs processes (loky). Within `cluster` the same calls go to a Da
 import argparse
 import contextlib
 import functools
+import logging
 import os
 import signal
 import threading
@@ -14,7 +15,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from itertools import chain, islice
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from afn.common import allocator
 from afn.common.errors import UserError
@@ -75,20 +76,18 @@ def ordered_map(
 
     Args:
         function: one unit of work. Files that it writes must be complete or absent: it may be run again elsewhere.
-        items: what to call it with.
-        jobs: processes on this machine.
         threads: for BLAS and OpenMP in each of these processes; None: OMP_NUM_THREADS, or an equal share of the cores.
 
     Raises:
         UserError: a worker process was killed; the cluster has no workers, or too many were lost at one unit.
         Exception: what `function` raises, from the first call that fails.
     """
-    unit, items = WorkerCall(function), iter(items)
+    items = iter(items)
     if _backend is None:
         first = list(islice(items, jobs))
         items, jobs = chain(first, items), len(first)  # no more processes than items
         if jobs <= 1:
-            yield from map(unit, items)
+            yield from (_call(function, item) for item in items)
             return
     import joblib  # here, for it takes 0.2 s
 
@@ -100,25 +99,17 @@ def ordered_map(
     else:
         pool = joblib.Parallel(backend=_backend, n_jobs=-1, batch_size=1, return_as="generator")
     try:
-        yield from pool(joblib.delayed(unit)(item) for item in items)
+        yield from pool(joblib.delayed(_call)(function, item) for item in items)
     except BrokenProcessPool:
         raise UserError("a worker process was killed, perhaps for lack of memory. Give a lower --nj.") from None
 
 
-@functools.cache
-def _prepare() -> None:
-    allocator.keep_freed()
+_keep_freed = functools.cache(allocator.keep_freed)  # once in a process
 
 
-class WorkerCall(Generic[Item, Result]):
-    """A function for workers, which prepares the process before its first call."""
-
-    def __init__(self, function: Callable[[Item], Result]):
-        self.function = function
-
-    def __call__(self, item: Item) -> Result:
-        _prepare()
-        return self.function(item)
+def _call(function: Callable[[Item], Result], item: Item) -> Result:
+    _keep_freed()
+    return function(item)
 
 
 def _start(parent: int) -> None:
@@ -161,7 +152,8 @@ def cluster(address: str | None) -> Iterator[None]:
             f"--cluster {address}: no Dask scheduler answers ({error}). Start one (docs/cluster.md), or correct the "
             f"address."
         ) from None
-    dask_backend.silence()
+    for name in ("distributed", "distributed.client"):  # what matters to the user is raised
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     with client:
         _backend = dask_backend.Backend(client=client, wait_for_workers_timeout=PATIENCE_FOR_WORKERS)
         try:

@@ -6,7 +6,7 @@ import math
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import redirect_stdout, suppress
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -294,7 +294,6 @@ def load(
     """An experiment, ready to score.
 
     Args:
-        experiment: a trained one.
         threshold: decides, by scores; by default the Bayes threshold of `costs`, by the ratios that dev has
             calibrated, and only the seeds that stage 2 has scored.
         channel: which channel to take of recordings that have several, 1 for the first.
@@ -307,25 +306,19 @@ def load(
         note(sentence)
     loaded = {seed: registry.build(of.settings, seed) for seed, of in experiment.trained.items()}
     first = next(iter(loaded.values()))
-    on_dev: OnDev | None = None
-    with suppress(*([] if threshold is None else [UserError])):  # where a threshold is given, dev may be unknown
+    on_dev = None
+    try:
         on_dev = experiment.on_dev(first.averages)
+    except UserError:
+        if threshold is None:  # else dev may be unknown
+            raise
     for seed, system in loaded.items():
         system.load(experiment.trained[seed].directory)
     if figures and not first.attentive:
-        note(
-            f"--heatmap: {experiment.title} has no attention to draw; figures show scores over time, of long recordings"
-        )
-    found = extractor(experiment)
-    return Scorer(experiment, on_dev, loaded, found, channel, costs, threshold, experiment.typical, figures)
-
-
-def at(folder: Path | str | None = None, channel: int | None = None, costs: DetectionCosts = EVEN) -> Scorer:
-    """The trained experiment in `folder` (exp/<corpus>/<system>, or a seed<k> in it), ready to score.
-
-    Without a folder it is the detector that comes with the package.
-    """
-    return load(finished.shipped() if folder is None else finished.at(Path(folder)), channel=channel, costs=costs)
+        instead = "figures show scores over time, of long recordings"
+        note(f"--heatmap: {experiment.title} has no attention to draw; {instead}")
+    extract = extractor(experiment)
+    return Scorer(experiment, on_dev, loaded, extract, channel, costs, threshold, experiment.typical, figures)
 
 
 def extractor(experiment: TrainedSystem) -> FrontEnd:
