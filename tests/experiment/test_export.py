@@ -30,13 +30,12 @@ def tree(tmp_path_factory, golden):
     return trained_corpus.trained(tmp_path_factory.getbasetemp(), golden)
 
 
-@pytest.fixture
-def run(tree, monkeypatch):
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["export.py", *map(str, ("--system", "lcnn", *folders(tree), *arguments))])
+def run(tree, seed):
+    """Export a seed of the trained corpus; returns what was said."""
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()) as said:
+        patch.setattr(sys, "argv", ["export.py", "--system", "lcnn", "--seed", str(seed), *folders(tree)])
         export.main()
-
-    return call
+    return said.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +47,8 @@ def packages():
 @pytest.fixture(scope="module")
 def exported(packages, tree):
     """The file of seed 2, and what was said when it was made."""
-    said = io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(said):
-        patch.setattr(sys, "argv", ["export.py", "--system", "lcnn", "--seed", "2", *map(str, folders(tree))])
-        export.main()
-    return tree / "exp" / "mine" / "lcnn" / "seed2" / export.MODEL, said.getvalue()
+    said = run(tree, 2)
+    return tree / "exp" / "mine" / "lcnn" / "seed2" / export.MODEL, said
 
 
 @pytest.fixture
@@ -92,16 +88,15 @@ def test_an_exported_network_gives_the_scores_of_stage_2_without_pytorch(exporte
             assert done.stdout.endswith(f": {decision}\n")
 
 
-def test_a_file_that_disagrees_with_pytorch_is_not_kept(exported, run, model, monkeypatch):
+def test_a_file_that_disagrees_with_pytorch_is_not_kept(exported, tree, model, monkeypatch):
     import onnx
 
     monkeypatch.setattr(export, "converted", lambda *_: onnx.load(exported[0]))  # of the other seed
-    with pytest.raises(UserError, match=r"model\.onnx: not written, for its scores are off PyTorch's by"):
-        run("--seed", 1)
-    for off in (2e-4, float("nan")):
-        monkeypatch.setattr(export, "difference", lambda *_, off=off: off)
+    compared = export.difference
+    for difference in (compared, lambda *_: 2e-4, lambda *_: float("nan")):
+        monkeypatch.setattr(export, "difference", difference)
         with pytest.raises(UserError, match=r"model\.onnx: not written, for its scores are off PyTorch's by"):
-            run("--seed", 1)
+            run(tree, 1)
         assert not model.exists() and not list(model.parent.glob(".*"))
 
 
@@ -127,10 +122,10 @@ def test_a_network_for_any_length_is_exported_for_any_length(packages):
         assert export.difference(found._replace(frames=frames), content, 1) < 1e-4
 
 
-def test_missing_packages_are_named_in_one_line(run, model, monkeypatch):
+def test_missing_packages_are_named_in_one_line(tree, model, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"onnx and onnxscript missing; pip install -r requirements-export\.txt"):
-        run("--seed", 1)
+        run(tree, 1)
     assert not model.exists()
 
 

@@ -37,6 +37,17 @@ def trained(finished, tmp_path):
     return Pipeline(tmp_path, finished.corpus, *ROW)
 
 
+@pytest.fixture
+def own(finished, tmp_path):
+    """A pipeline that has not run, with a copy of the recordings and lists."""
+    for name in ("wav", "lists"):
+        shutil.copytree(finished.folder / name, tmp_path / name)
+    for path in ("noise.yaml", *(f"lists/{subset}/wav.scp" for subset in ("train", "dev", "eval"))):
+        content = (finished.folder / path).read_text()
+        (tmp_path / path).write_text(content.replace(str(finished.folder), str(tmp_path)))
+    return Pipeline(tmp_path, tmp_path / "noise.yaml", *ROW)
+
+
 def seed(pipeline, number=1):
     return pipeline.exp / "noise" / "lfcc_gmm" / f"seed{number}"
 
@@ -79,35 +90,24 @@ def test_what_changes_no_number_leaves_a_training_alone(trained, finished, tmp_p
     assert "is trained" in said and "scores is up to date" in said
 
 
-def test_a_recording_added_to_eval_leaves_the_training_and_the_scores_of_dev_alone(finished, tmp_path, capsys):
-    shutil.copytree(finished.folder / "lists", tmp_path / "lists")
-    corpus = tmp_path / "noise.yaml"
-    corpus.write_text(finished.corpus.read_text().replace(str(finished.folder), str(tmp_path)))
-    pipeline = Pipeline(tmp_path, corpus, *ROW)
-    pipeline.run((-2, -1, 0, 2))
-    soundfile.write(tmp_path / "new.wav", wave(99), 16000)
-    for name, value in (("wav.scp", tmp_path / "new.wav"), ("utt2label", "spoof")):
-        with (tmp_path / "lists" / "eval" / name).open("a") as file:
+def test_a_recording_added_to_eval_leaves_the_training_and_the_scores_of_dev_alone(own, capsys):
+    own.run((-2, -1, 0, 2))
+    soundfile.write(own.folder / "new.wav", wave(99), 16000)
+    for name, value in (("wav.scp", own.folder / "new.wav"), ("utt2label", "spoof")):
+        with (own.folder / "lists" / "eval" / name).open("a") as file:
             file.write(f"eval_new {value}\n")
     capsys.readouterr()
-    pipeline.run((-2, -1, 0, 2))
+    own.run((-2, -1, 0, 2))
     said = capsys.readouterr().out
     assert "is trained" in said
     assert "eval.txt: 5 utterances" in said and "seed1/scores/dev.txt" not in said
 
 
-def test_a_replaced_recording_of_train_is_noticed_and_named_in_words(finished, tmp_path):
-    shutil.copytree(finished.folder / "wav", tmp_path / "wav")
-    shutil.copytree(finished.folder / "lists", tmp_path / "lists")
-    corpus = tmp_path / "noise.yaml"
-    corpus.write_text(finished.corpus.read_text().replace(str(finished.folder), str(tmp_path)))
-    for path in (tmp_path / "lists").glob("*/wav.scp"):
-        path.write_text(path.read_text().replace(str(finished.folder), str(tmp_path)))
-    pipeline = Pipeline(tmp_path, corpus, *ROW)
-    pipeline.run((-2, -1, 0))
-    soundfile.write(tmp_path / "wav" / "train_000.wav", wave(77), 16000)
-    assert "train_000 changed since stage -2 read the recordings" in pipeline.refused((-1,))
-    message = pipeline.refused((-2, -1, 0))
+def test_a_replaced_recording_of_train_is_noticed_and_named_in_words(own):
+    own.run((-2, -1, 0))
+    soundfile.write(own.folder / "wav" / "train_000.wav", wave(77), 16000)
+    assert "train_000 changed since stage -2 read the recordings" in own.refused((-1,))
+    message = own.refused((-2, -1, 0))
     assert "the features of train have changed" in message
     assert not any(len(word) > 40 and word.isalnum() for word in message.split())  # no hashes
 
