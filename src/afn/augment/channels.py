@@ -220,7 +220,7 @@ def through(
     low, low_order = _edge(device.high_pass, LOWEST, rng, sample_rate)
     high, high_order = _edge(device.low_pass, HIGHEST, rng, sample_rate)
     filters = [
-        scipy.signal.butter(order, edge, kind, fs=sample_rate, output="sos")
+        signals.band_edge(kind, edge, order, sample_rate)
         for edge, order, kind in ((low, low_order, "highpass"), (high, high_order, "lowpass"))
         if order
     ]

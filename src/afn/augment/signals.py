@@ -54,10 +54,39 @@ def resonance(centre: float, gain: float, sharpness: float, sample_rate: int) ->
     """
     amplitude = 10 ** (gain / 40)
     warped = 2 * sample_rate * np.tan(np.pi * centre / sample_rate)  # so that the centre lands on `centre`
-    numerator = [1, warped * amplitude / sharpness, warped**2]
-    denominator = [1, warped / (amplitude * sharpness), warped**2]
-    b, a = scipy.signal.bilinear(numerator, denominator, fs=sample_rate)
-    return np.concatenate([b, a])[None]
+    # As scipy.signal.bilinear, which takes a millisecond: s = 2 fs (z - 1) / (z + 1).
+    factor = np.sqrt(2 * sample_rate)
+    plus, minus = np.array([1, 1]) / factor, np.array([-1, 1]) * factor
+    b, a = (
+        warped**2 * np.convolve(plus, plus) + np.convolve(linear * plus, minus) + np.convolve(minus, minus)
+        for linear in (warped * amplitude / sharpness, warped / (amplitude * sharpness))
+    )
+    return np.concatenate([b[::-1], a[::-1]])[None] / a[2]
+
+
+def band_edge(kind: str, frequency: float, order: int, sample_rate: int) -> np.ndarray:
+    """A Butterworth filter, `highpass` or `lowpass` with -3 dB at `frequency` Hz: second-order sections [S × 6].
+
+    As scipy.signal.butter, which takes a millisecond for what any zeros and poles need; here all zeros are equal, but
+    that odd orders have a zero and a pole at 0 as well.
+    """
+    zeros, poles, gain = scipy.signal.butter(order, frequency, kind, fs=sample_rate, output="zpk")
+    upper = poles[poles.imag > 0]
+    pairs = [*zip(upper, upper.conj(), strict=True)]
+    left = [*zeros.real]
+    if order % 2:
+        pairs, left = [*pairs, (poles[order // 2].real, 0.0)], [*left, 0.0]
+    sections = []
+    for pair in sorted(pairs, key=lambda pair: abs(1 - abs(pair[0]))):  # from the circle inwards
+        left.sort(key=lambda zero: abs(zero - pair[0]), reverse=True)
+        sections.append(np.concatenate([_product(left.pop(), left.pop()), _product(*pair).real]))
+    sections[-1][:3] *= gain
+    return np.array(sections[::-1])
+
+
+def _product(*roots: complex) -> np.ndarray:
+    """The coefficients of (z - a) (z - b)."""
+    return np.convolve([1, -roots[0]], [1, -roots[1]])
 
 
 def from_peak(response: np.ndarray, sample_rate: int) -> np.ndarray:
