@@ -105,18 +105,16 @@ def log_odds(scores: np.ndarray, members: Sequence[str]) -> np.ndarray:
 def train(
     scores: np.ndarray, genuine: np.ndarray, members: Sequence[str], logits: bool = False, smoothed: bool = False
 ) -> Fusion:
-    """The fusion of `members` that fits the training trials best.
+    """The fusion of `members` that fits the training trials best; with a single member it is its calibration.
 
-    Args:
-        scores: float[N × members], higher = more genuine; with a single member the result is its calibration.
-        genuine: bool[N]. Both classes have the same total weight (effective prior 0.5), so the result is a
-            log-likelihood ratio and does not depend on the proportion of classes in this set.
-        members: their names.
-        logits: the scores are probabilities; fuse their log odds.
-        smoothed: train on Platt's targets: a class of n trials has the target (n + 1) / (n + 2) instead of 1 for its
-            own label. Without them, classes that (almost) do not overlap in training give arbitrarily large ratios.
-            Source: Platt, "Probabilistic outputs for support vector machines and comparisons to regularized
-            likelihood methods" (Advances in Large Margin Classifiers, 1999), sec. 2.2.
+    `scores` are float[N × members], higher = more genuine (with `logits` probabilities, of which the log odds are
+    fused), `genuine` is bool[N]. Both classes have the same total weight (effective prior 0.5), so the result is a
+    log-likelihood ratio and does not depend on the proportion of classes in this set.
+
+    `smoothed` trains on Platt's targets: a class of n trials has the target (n + 1) / (n + 2) instead of 1 for its own
+    label. Without them, classes that (almost) do not overlap in training give arbitrarily large ratios. Source: Platt,
+    "Probabilistic outputs for support vector machines and comparisons to regularized likelihood methods" (Advances in
+    Large Margin Classifiers, 1999), sec. 2.2.
 
     Raises UserError if a class is missing or a member gives every utterance the same score.
     """

@@ -96,12 +96,10 @@ def read_verification(path: Path | str) -> dict[str, np.ndarray] | None:
 def read_asv(path: Path | str, track: str = "eval") -> dict[str, np.ndarray]:
     """The scores of the speaker verifier of a t-DCF by kind of trial.
 
-    Args:
-        path: a file of `name target|nontarget|spoof score` lines, the organisers' folder of such files
-            (ASVspoof2019_PA_asv_scores), or the folder keys/PA/ASV of ASVspoof 2021.
-        track: the subset of 2019 (dev, eval) or the track of 2021 (one of `TRACKS`) in a folder.
-
-    Raises UserError, naming file and line, for a file of another form, and if a kind is missing.
+    `path` is a file of `name target|nontarget|spoof score` lines, the organisers' folder of such files
+    (ASVspoof2019_PA_asv_scores), or the folder keys/PA/ASV of ASVspoof 2021. `track` is the subset of 2019 (dev, eval)
+    or the track of 2021 (one of `TRACKS`) in a folder. Raises UserError, naming file and line, for a file of another
+    form, and if a kind is missing.
     """
     path = Path(path)
     if path.is_dir():
