@@ -40,7 +40,7 @@ DEFAULT_MALLOC = "ours, default malloc"  # without afn.common.allocator
 
 
 def measure(repeats: int = 3) -> list[Row]:
-    """A training step and its peak memory beside the reference's and ours without an optimisation each; a score."""
+    """A training step and its peak memory, beside plain PyTorch and ours without one optimisation; a score."""
     arithmetic, cores = devices.resolved("auto", CPU), f"CPU, {os.cpu_count()} threads"
     goals = {REFERENCE: 2.2} | ({FLOAT32: 1.7} if arithmetic == "bfloat16" else {})
     rows = []

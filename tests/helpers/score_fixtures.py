@@ -42,13 +42,11 @@ def published_scores(real_data):
 @pytest.fixture(scope="session")
 def published(published_scores):
     """Subset -> (trials, system -> published scores by utterance)."""
-    return {
-        subset: (
-            published_scores("gmm", subset)[0],
-            {name: published_scores(name, subset)[1] for name in ("gmm", "cnn1")},
-        )
-        for subset in ("dev", "eval")
-    }
+    found = {}
+    for subset in ("dev", "eval"):
+        (trials, gmm), (_, cnn1) = published_scores("gmm", subset), published_scores("cnn1", subset)
+        found[subset] = trials, {"gmm": gmm, "cnn1": cnn1}
+    return found
 
 
 @pytest.fixture(scope="session")

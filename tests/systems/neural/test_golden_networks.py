@@ -14,7 +14,7 @@ from afn.systems.neural.attentive_filtering import AttentiveFilteringNetwork
 from afn.systems.neural.batches import Tiled
 from afn.systems.neural.dilated_resnet import DilatedResNet
 from afn.systems.neural.light_cnn import LightCNN
-from afn.systems.neural.settings import Neural, Training
+from afn.systems.neural.settings import Neural
 from afn.systems.neural.training import Trainer
 from afn.systems.subset import Subset
 
@@ -118,7 +118,9 @@ def test_training_steps_are_the_authors(numbers, name, dtype, steps, tolerances,
     utterances = {f"u{place}": matrix.T.numpy() for place, matrix in enumerate(x[:, 0])}
     subset = Subset("train", dict(zip(utterances, ("genuine", "spoof") * 2, strict=True)), utterances)
     tiled = Tiled(subset, 1091, 257)
-    trainer = Trainer(model, tiled, tiled, recipe(), 1, tmp_path)
+    # In float32: no autocast, so that a float64 network stays one.
+    recipe = config.load(Neural, ROOT / "conf" / "systems" / "afn.yaml", ["train.precision=float32"]).train
+    trainer = Trainer(model, tiled, tiled, recipe, 1, tmp_path)
     model.train()
     losses = [trainer.step(x, y) for _ in range(steps)]
     with torch.no_grad():
@@ -131,8 +133,3 @@ def test_training_steps_are_the_authors(numbers, name, dtype, steps, tolerances,
         close(weights, theirs["weight_l2_after"], 1e-7)
         with torch.no_grad():
             close(model.eval()(x).sigmoid(), theirs["eval_scores_after"], 1e-8)
-
-
-def recipe() -> Training:
-    """The training settings of afn.yaml, in float32: no autocast, so that a float64 network stays one."""
-    return config.load(Neural, ROOT / "conf" / "systems" / "afn.yaml", ["train.precision=float32"]).train
