@@ -12,6 +12,7 @@ from afn.augment.random_streams import stream
 from afn.common import config
 from afn.common.errors import UserError
 from afn.common.paths import ROOT
+from afn.features import audio
 
 RATE = 16000
 NEVER = {"probability": 0.0}
@@ -86,6 +87,19 @@ def test_a_replay_makes_genuine_speech_spoof_and_a_new_recording_keeps_the_class
         assert 20 * np.log10(samples[4800:20800].std() / 32768) == pytest.approx(-30, abs=0.2)
     labels = [augmented(recording, {"replay": 0.3, "channel": CHANNEL}, key=(1, k))[1] for k in range(60)]
     assert 8 < labels.count("spoof") < 30
+
+
+def test_measured_responses_take_their_share_of_the_channel(recording, tmp_path):
+    audio.write(tmp_path / "mic.wav", np.full(16, 20000, np.int16), RATE)  # a low-pass
+    channel = CHANNEL | {"recording": RECORDER | {"microphone": {"measured": 1.0}}}
+    settings = {"record": 1.0, "channel": channel}
+    powers = []
+    for folders in ({}, {"impulse_responses": str(tmp_path)}, {"impulse_responses": [str(tmp_path)]}):
+        samples, _ = augmented(recording, settings | folders)
+        powers.append(spectrum(samples)[4000:].sum() / spectrum(samples)[:500].sum())
+    assert powers[0] > 3 and powers[1] == powers[2] < 0.3
+    computed, _ = augmented(recording, settings | {"channel": CHANNEL})
+    assert np.array_equal(computed, augmented(recording, settings)[0])  # without any response
 
 
 @pytest.mark.parametrize("seconds", [0.1, 0.5])
