@@ -93,5 +93,5 @@ def kaldis(recordings: list[tuple[str, str]], folder: Path) -> float:
     started = time.perf_counter()
     description = {"kind": "spectrogram", "cmn_window": WINDOW, "norm_vars": False}
     commands = kaldi.commands_for(description, ROOT / "conf" / "spectrogram.conf")
-    archives.write(folder / "out", kaldi.extract(recordings, commands, 1, folder), "feats.ark")
+    archives.write(folder / "out", kaldi.extract(recordings, commands, folder), "feats.ark")
     return time.perf_counter() - started

@@ -55,4 +55,4 @@ def test_the_log_magnitude_of_a_tone_peaks_in_its_bin_at_its_level():
 def test_too_few_samples_for_a_frame_are_refused_with_file_and_utterance(tmp_path):
     soundfile.write(tmp_path / "a.wav", wave(79), 16000)
     with pytest.raises(UserError, match=r"a\.wav \(u1\): 79 samples"):
-        parts.features_of(of("afn"), ("u1", str(tmp_path / "a.wav")))
+        parts.features_of(of("afn"), [("u1", str(tmp_path / "a.wav"))])

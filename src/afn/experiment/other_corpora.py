@@ -11,13 +11,11 @@ subset is in memory at a time, and finished parts are kept until all are, so tha
 
 import hashlib
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from afn.common import config, files, owned, parallel, record
 from afn.common.paths import located
@@ -26,13 +24,14 @@ from afn.corpora import datadir
 from afn.experiment import extraction, locks, provenance, scoring
 from afn.experiment.command_line import Stage, prepared
 from afn.features import front_end, parts
-from afn.features.front_end import FrontEnd, KaldiFrontEnd
+from afn.features.front_end import FrontEnd
 from afn.metrics import score_files
 from afn.systems import registry
 from afn.systems.protocol import System
 from afn.systems.subset import Subset
 
 PART = 256  # utterances scored together; a multiple of what systems score at once
+UNIT = 16  # of these, recordings whose features a worker computes at once
 PARTS = "parts"  # folder of finished parts
 
 
@@ -92,7 +91,9 @@ def _score_subset(
             kept = {seed: parts_of / f"{listed.name}-{start // PART + 1}-seed{seed}.txt" for seed in systems}
             missing = [seed for seed, path in kept.items() if not path.is_file() or here.redo(path)]
             if missing:
-                features = dict(_features(extract, part, jobs, parts_of))
+                units = (part[at : at + UNIT] for at in range(0, len(part), UNIT))
+                found_by = parallel.ordered_map(partial(parts.features_of, extract), units, jobs)
+                features = {utt: matrix for unit in found_by for utt, matrix in unit.items()}
                 one = Subset(listed.name, {utt: labels[utt] for utt in features}, features)
             for seed in missing:
                 score_files.write(kept[seed], systems[seed].score(one))
@@ -100,13 +101,3 @@ def _score_subset(
                 found[seed] |= score_files.read(path)
             progress.advance(len(part))
     return found
-
-
-def _features(
-    extract: FrontEnd, recordings: Sequence[tuple[str, str]], jobs: int, folder: Path
-) -> Iterable[tuple[str, np.ndarray]]:
-    """`(utterance, float32[T × D])` of every `(utterance, wav file)`."""
-    if isinstance(extract, KaldiFrontEnd):
-        with files.scratch(folder) as scratch:
-            return extract.extract(recordings, jobs, scratch)
-    return parallel.ordered_map(partial(parts.features_of, extract), recordings, jobs)

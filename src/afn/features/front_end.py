@@ -200,17 +200,15 @@ class KaldiFrontEnd:
         with TemporaryDirectory() as name:
             wav = Path(name) / "recording.wav"
             soundfile.write(wav, samples, self.sample_rate, subtype="PCM_16")
-            ((_, matrix),) = self.extract([("recording", str(wav))], 1, Path(name))
+            ((_, matrix),) = self.extract([("recording", str(wav))], Path(name))
             return matrix
 
-    def extract(
-        self, recordings: Sequence[tuple[str, str]], jobs: int, directory: Path
-    ) -> list[tuple[str, np.ndarray]]:
-        """`(utterance, float32[T × D])` for every `(utterance, wav file)`, by `jobs` chains of programs.
+    def extract(self, recordings: Sequence[tuple[str, str]], directory: Path) -> Iterator[tuple[str, np.ndarray]]:
+        """`(utterance, float32[T × D])` for every `(utterance, wav file)`; temporary files go below `directory`.
 
-        Temporary files go into a folder inside `directory`. Errors as for `kaldi.extract`.
+        Errors as for `kaldi.extract`.
         """
         with TemporaryDirectory() as name:
             conf = Path(name) / "options.conf"
             conf.write_text("".join(f"{line}\n" for line in self.description["options"]), encoding="utf-8")
-            return list(kaldi.extract(recordings, kaldi.commands_for(self.description, conf), jobs, directory))
+            yield from kaldi.extract(recordings, kaldi.commands_for(self.description, conf), directory)

@@ -3,12 +3,12 @@
     compute-spectrogram-feats | apply-cmvn-sliding | copy-feats
     compute-mfcc-feats | add-deltas | apply-cmvn-sliding | copy-feats
 
-run over a split list, one process chain per job, without a shell. Sources: the authors' run_feature.sh; Kaldi's sre08
+run over a list of recordings, without a shell. Sources: the authors' run_feature.sh; Kaldi's sre08
 recipe.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ import soundfile
 
 from afn.common import files
 from afn.common.errors import UserError
-from afn.common.processes import Chain
 from afn.features import archives, audio, kaldi_programs
 
 PROGRAMS = ("compute-spectrogram-feats", "apply-cmvn-sliding", "copy-feats")
@@ -54,27 +53,28 @@ def require(commands: Commands | None = None) -> dict[str, str]:
 
 
 def extract(
-    recordings: Sequence[tuple[str, str]], commands: Commands, jobs: int, directory: Path
+    recordings: Sequence[tuple[str, str]], commands: Commands, directory: Path
 ) -> Iterator[tuple[str, np.ndarray]]:
     """`(utterance, float32[T × D])` for every `(utterance, wav file)`, in order.
 
-    The jobs' archives are in a temporary folder inside `directory`. Raises UserError when a program fails, with its
-    last line, or skips an utterance.
+    The programs' lists and archives are in a temporary folder inside `directory`. Raises UserError when a program
+    fails, with its last line, or skips an utterance.
     """
     programs = require(commands)
-    jobs = min(jobs, len(recordings))
-    with files.scratch(directory) as folder, ExitStack() as running:
-        parts = [recordings[len(recordings) * job // jobs : len(recordings) * (job + 1) // jobs] for job in range(jobs)]
-        chains = []
-        for job, part in enumerate(parts):
-            scp, ark = (folder / f"{job}.{suffix}" for suffix in ("scp", "ark"))
-            wavs = [_as_wav(wav, folder / f"{job}.{number}.wav") for number, (_, wav) in enumerate(part)]
-            lines = (f"{utt} {wav}\n" for (utt, _), wav in zip(part, wavs, strict=True))
-            scp.write_text("".join(lines), encoding="utf-8")
-            chain = kaldi_programs.chain(programs, _joined(commands, scp, ark), folder / str(job))
-            chains.append((running.enter_context(chain), [utt for utt, _ in part], ark))
-        for chain, expected, ark in chains:
-            yield from _results(chain, expected, ark)
+    with files.scratch(directory) as folder:
+        scp, ark = folder / "wav.scp", folder / "feats.ark"
+        wavs = [_as_wav(wav, folder / f"{number}.wav") for number, (_, wav) in enumerate(recordings)]
+        lines = (f"{utt} {wav}\n" for (utt, _), wav in zip(recordings, wavs, strict=True))
+        scp.write_text("".join(lines), encoding="utf-8")
+        with kaldi_programs.chain(programs, _joined(commands, scp, ark), folder / "chain") as chain:
+            chain.wait()
+            found = archives.read(ark)
+            for done, (utt, _) in enumerate(recordings):
+                made, matrix = next(found, ("", None))
+                if matrix is None or made != utt:
+                    count = f"{done} of {len(recordings)}"
+                    raise UserError(f"Kaldi gave {count} utterances; {utt} is missing: {chain.complaint()}")
+                yield utt, matrix
 
 
 def _as_wav(path: str, copy: Path) -> Path | str:
@@ -92,17 +92,3 @@ def _joined(commands: Commands, scp: Path, ark: Path) -> Commands:
     links = [[*command, "ark:-", "ark:-"] for command in [*commands, ["copy-feats", "--compress=false"]]]
     links[0][-2], links[-1][-1] = f"scp:{scp}", f"ark:{ark}"
     return links
-
-
-def _results(chain: Chain, expected: list[str], ark: Path) -> Iterator[tuple[str, np.ndarray]]:
-    chain.wait()
-    done = 0
-    for utt, matrix in archives.read(ark):
-        if done >= len(expected) or utt != expected[done]:
-            break
-        done += 1
-        yield utt, matrix
-    if done < len(expected):
-        raise UserError(
-            f"Kaldi gave {done} of {len(expected)} utterances; {expected[done]} is missing: {chain.complaint()}"
-        )

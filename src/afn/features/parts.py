@@ -5,10 +5,11 @@ written by one unit of parallel work. An interrupted extraction resumes by the f
 until all parts are complete.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
@@ -64,10 +65,9 @@ class Extraction:
         ark, index = archive(self.directory, part.number), _index(self.directory, part.number)
         if not self._complete(ark, index):
             with files.whole(ark, "wb") as file:
-                entries = list(archives.pack(self._matrices(part), file))
+                scratch = self.directory / f"{files.SCRATCH}{part.number}"
+                entries = list(archives.pack(matrices(self.front_end, part.recordings, scratch), file))
                 size = file.tell()
-            if len(entries) != len(part.recordings):
-                raise UserError(f"{ark}: {len(entries)} of {len(part.recordings)} utterances. Run stage -1 again.")
             lines = [f"{self.made_by} {size}", *(" ".join(map(str, entry)) for entry in entries)]
             files.write_text(index, "".join(f"{line}\n" for line in lines))
         return len(part.recordings)
@@ -82,20 +82,29 @@ class Extraction:
         except (FileNotFoundError, ValueError):
             return False
 
-    def _matrices(self, part: Part) -> Iterable[tuple[str, np.ndarray]]:
-        if isinstance(self.front_end, KaldiFrontEnd):
-            return self.front_end.extract(part.recordings, 1, self.directory / f"{files.SCRATCH}{part.number}")
-        return (features_of(self.front_end, recording) for recording in part.recordings)
+
+def matrices(
+    front_end: FrontEnd, recordings: Iterable[tuple[str, str]], scratch: Path
+) -> Iterator[tuple[str, np.ndarray]]:
+    """`(utterance, wav file)` to `(utterance, float32[T × D])`; Kaldi's temporary files go below `scratch`.
+
+    UserError, with both, for an unusable recording.
+    """
+    if isinstance(front_end, KaldiFrontEnd):
+        yield from front_end.extract(list(recordings), scratch)
+        return
+    for utt, wav in recordings:
+        samples = audio.read(wav, front_end.sample_rate)
+        try:
+            yield utt, front_end(utt, samples)
+        except UserError as error:
+            raise UserError(f"{wav} ({utt}): {error}") from None
 
 
-def features_of(front_end: FrontEnd, recording: tuple[str, str]) -> tuple[str, np.ndarray]:
-    """`(utterance, wav file)` to `(utterance, float32[T × D])`. UserError, with both, for an unusable recording."""
-    utt, wav = recording
-    samples = audio.read(wav, front_end.sample_rate)
-    try:
-        return utt, front_end(utt, samples)
-    except UserError as error:
-        raise UserError(f"{wav} ({utt}): {error}") from None
+def features_of(front_end: FrontEnd, recordings: Sequence[tuple[str, str]]) -> dict[str, np.ndarray]:
+    """The features of a few recordings, utterance -> float32[T × D]; the work of a worker process."""
+    with TemporaryDirectory() as scratch:
+        return dict(matrices(front_end, recordings, Path(scratch)))
 
 
 def extract(
