@@ -81,7 +81,7 @@ def added(train: Subset, settings: Any, seed: int, directory: Path) -> Subset:
     features = archives.FeatureArchive(folder / archives.INDEX, ROOT)
     labels = {copy: copier.label(copy) for copy in copies}
     replayed = sum(labels[copy] != train.labels[utt] for copy, utt in copies.items())
-    log.info(f"{len(copies)} changed copies of {len(train.labels)} recordings; {replayed} of genuine ones as replays")
+    log.info(f"{len(copies)} changed copies of {len(train.labels)} recordings; {replayed} genuine ones became replays")
     return Subset(
         train.name,
         {**train.labels, **labels},
