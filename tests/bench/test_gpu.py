@@ -1,6 +1,9 @@
 """The measurement script for GPUs: what a failing part costs, its table and JSON, the numbers behind its fractions."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -38,6 +41,22 @@ def test_a_part_that_fails_or_hangs_costs_only_its_own_rows(tmp_path, capsys):
     assert "ValueError: no such kernel" in states["broken"] and states["hanging"].startswith("STOPPED")
     assert "speed" in capsys.readouterr().out
     assert gpu.run(wanted[:1], tmp_path, [], 1)["first"].startswith("left out")  # no time
+
+
+LACKS = ("kaldi_io", "soundfile", "soxr", "pyroomacoustics", "espeakng_loader", "neat", "safetensors")
+
+
+@pytest.mark.slow
+def test_the_parts_run_without_the_packages_that_gpu_machines_lack(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(f"import sys\nsys.modules.update(dict.fromkeys({LACKS}))\n")
+    path = os.pathsep.join([str(tmp_path), str(gpu.ROOT / "bench"), str(gpu.ROOT / "src")])
+    run = subprocess.run(
+        [sys.executable, "-c", "import gpu_parts"],
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
 
 
 @pytest.mark.slow

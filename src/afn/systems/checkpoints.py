@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
 
 from afn.common import files
@@ -29,6 +28,8 @@ def load(path: Path, device: torch.device) -> dict[str, Any]:
     """
     try:
         if path.suffix == ".safetensors":
+            import safetensors.torch  # only here: machines that train do not need it
+
             return {"model": safetensors.torch.load_file(path, str(device))}
         state = torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError:
