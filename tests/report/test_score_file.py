@@ -2,30 +2,16 @@
 
 import json
 import os
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-import evaluate
 from afn.common.errors import UserError
 from afn.metrics import calibration, dcf, eer, score_files, tdcf, trial_files
 
 REAL_DATA = os.environ.get("REAL_DATA")
 LABELS = "a genuine\nb genuine\nc spoof\nd spoof\n"
-
-
-@pytest.fixture
-def main(monkeypatch, capsys):
-    """Run the script within this process; returns its stdout."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["evaluate.py", *map(str, arguments)])
-        evaluate.main()
-        return capsys.readouterr().out
-
-    return call
 
 
 def pair(tmp_path, score_lines, label_lines=LABELS):

@@ -90,18 +90,11 @@ def write(
 ) -> None:
     """Record the training that begins in `directory`; `adapted` are the values that the corpus has changed."""
     groups = config.groups(settings)
-    content = {
-        "system": system,
-        "identity": identity,
-        "execution": groups["execution"],
-        "presentation": groups["presentation"],
-    }
     if adapted:
-        content["presentation"] = {
-            **groups["presentation"],
-            "adapted_by_corpus": {name: f"{then} -> {now}" for name, (then, now) in adapted.items()},
+        groups["presentation"]["adapted_by_corpus"] = {
+            name: f"{then} -> {now}" for name, (then, now) in adapted.items()
         }
-    record.write(directory, content)
+    record.write(directory, {"system": system, **groups, "identity": identity})
 
 
 def read(directory: Path) -> Trained:

@@ -89,7 +89,7 @@ def of_corpus(
     official = {s: (c[GENUINE], c[SPOOF]) for s, c in asvspoof2017.COUNTS.items()}
     rows = [results.system_row(e, t, systems.get(t), trials) for t, e in zip(titles, found, strict=False)]
     elsewhere = other_corpora.find(here.layout, systems, trials, deep, resamples)
-    tested, elsewhere = elsewhere.split(equalised.name(here.corpus.name))
+    tested = other_corpora.find(here.layout, systems, trials, deep, resamples, audit=True)
     seen = {row.title: (row.averaged, by_title[row.title].removes) for row in rows if row.averaged}
     of_all = Results(
         here.corpus.name,

@@ -51,14 +51,6 @@ class Found:
     rows: Sequence[Elsewhere] = ()
     remarks: Sequence[str] = ()  # scores that were left out, and why
 
-    def split(self, corpus: str) -> "tuple[Found, Found]":
-        """What is of `corpus`, and what is of the others."""
-        text = f" on {corpus}: left out"
-        return (
-            Found([of for of in self.rows if of.corpus == corpus], [of for of in self.remarks if text in of]),
-            Found([of for of in self.rows if of.corpus != corpus], [of for of in self.remarks if text not in of]),
-        )
-
 
 def find(
     layout: Layout,
@@ -66,8 +58,9 @@ def find(
     trials: Mapping[str, Trials],
     deep: Analysis,
     resamples: int,
+    audit: bool = False,
 ) -> Found:
-    """Measure what stage 2 has scored with --eval-corpus.
+    """Measure what stage 2 has scored with --eval-corpus; with `audit`, instead the equalised recordings of eval.
 
     All but `resamples` (of the bootstrap) is of the corpus that the systems were trained on.
     """
@@ -75,6 +68,8 @@ def find(
     remarks: list[str] = []
     for folder in sorted(layout.results.glob(f"{ON}*/")):
         other = Layout(layout.data, layout.exp, folder.name.removeprefix(ON))
+        if (other.corpus == equalised.name(layout.corpus)) != audit:
+            continue
         current: dict[str, Path] = {}
         for title, system in systems.items():
             out = folder / system.name

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from afn.metrics import eer
-from afn.metrics.analysis import Analysis, Cost, Fused, Ratios
+from afn.metrics.analysis import Cost, Fused, Ratios
 from afn.metrics.bootstrap import LEVEL, Interval
 from afn.metrics.eer import Measured, spread
 from afn.metrics.fusion import Fusion
@@ -31,8 +31,8 @@ def text(results: Results) -> str:
         },
         "remark": results.remark,
         "summary": summary.sentences(results),
-        "systems": [_row(row, results.with_paper, analysis, results.worst) for row in results.rows],
-        "fusions": [_fused(fused, results.with_paper, analysis) for fused in analysis.fusions],
+        "systems": [_row(row, results) for row in results.rows],
+        "fusions": [_fused(fused, results) for fused in analysis.fusions],
         "not_run": [row.name for row in results.every if not row.run],
     }
     if results.elsewhere.rows:
@@ -49,7 +49,9 @@ def text(results: Results) -> str:
         content["differences"] = {
             "subset": analysis.judged,
             "to": analysis.best,
-            "systems": {title: _interval(found, value=True) for title, found in analysis.differences.items()},
+            "systems": {
+                title: {"value": 100 * found.value} | _interval(found) for title, found in analysis.differences.items()
+            },
         }
     if analysis.groups:
         content["breakdown"] = {
@@ -94,12 +96,16 @@ def _figures(measured: Measured | None) -> dict[str, float | None] | None:
     return eers | {"official_threshold": measured.threshold, "min_dcf": measured.min_dcf}
 
 
-def _interval(found: Interval, value: bool = False) -> dict[str, float]:
-    ends = {"low": 100 * found.low, "high": 100 * found.high}
-    return {"value": 100 * found.value} | ends if value else ends
+def _percent(rate: float | None) -> float | None:
+    return None if rate is None else 100 * rate
 
 
-def _row(row: SystemRow, with_paper: bool, analysis: Analysis, worst: Mapping[str, Worst]) -> dict[str, Any]:
+def _interval(found: Interval) -> dict[str, float]:
+    return {"low": 100 * found.low, "high": 100 * found.high}
+
+
+def _row(row: SystemRow, results: Results) -> dict[str, Any]:
+    analysis = results.analysis
     content: dict[str, Any] = {"name": row.name, "title": row.title, "trained_on": row.trained_on}
     content |= {"seeds": list(row.all_seeds), "averaged_seeds": list(row.averaged_seeds)}
     for subset in SCORED_SUBSETS:
@@ -108,9 +114,7 @@ def _row(row: SystemRow, with_paper: bool, analysis: Analysis, worst: Mapping[st
         content[subset] = {
             "per_seed": {str(seed): _figures(seeds[seed]) for seed in sorted(seeds)},
             "mean": {name: 100 * found[0] for name, found in spreads.items() if found},
-            "standard_deviation": {
-                name: None if found[1] is None else 100 * found[1] for name, found in spreads.items() if found
-            },
+            "standard_deviation": {name: _percent(found[1]) for name, found in spreads.items() if found},
             "averaged": _figures(row.averaged.get(subset)),
         }
         if found := analysis.interval(subset, row.title):
@@ -118,10 +122,10 @@ def _row(row: SystemRow, with_paper: bool, analysis: Analysis, worst: Mapping[st
         of_seeds = {str(s): _interval(i) for s in sorted(seeds) if (i := analysis.interval(subset, row.title, s))}
         if of_seeds:
             content[subset]["per_seed_interval"] = of_seeds
-        if with_paper:
+        if results.with_paper:
             content[subset]["paper"] = row.paper.get(subset)
-    if found_worst := worst.get(row.title):
-        content["worst"] = _worst(found_worst)
+    if worst := results.worst.get(row.title):
+        content["worst"] = _worst(worst)
     if ratios := analysis.calibrated.get(row.title):
         content["calibration"] = ratios.model.plain() | _costs(ratios)
     content["remarks"] = list(row.remarks)
@@ -139,8 +143,8 @@ def _elsewhere(of: Elsewhere) -> dict[str, Any]:
         "seeds": {str(seed): _figures(measured) for seed, measured in of.seeds.items()},
         "averaged": _figures(of.averaged),
         "interval": _interval(of.interval) if of.interval else None,
-        "genuine_refused": None if of.refused is None else 100 * of.refused,
-        "replays_accepted": None if of.accepted is None else 100 * of.accepted,
+        "genuine_refused": _percent(of.refused),
+        "replays_accepted": _percent(of.accepted),
         "cllr": _cost(of.cost),
     }
 
@@ -183,16 +187,16 @@ def _cost(cost: Cost | None) -> dict[str, float] | None:
     return None if cost is None else dataclasses.asdict(cost)
 
 
-def _fused(fused: Fused, with_paper: bool, analysis: Analysis) -> dict[str, Any]:
+def _fused(fused: Fused, results: Results) -> dict[str, Any]:
     content: dict[str, Any] = {"name": fused.name, "title": fused.title, "members": list(fused.members)}
-    if with_paper:
+    if results.with_paper:
         content["paper"] = {subset: fused.paper.get(subset) for subset in SCORED_SUBSETS}
     if fused.ratios is None:
         return content | {"run": False, "reason": fused.reason}
     content |= {"run": True, "fusion": fused.ratios.model.plain()}
     for subset, measured in fused.ratios.measured.items():
         content[subset] = {"trained_on": subset == "dev", "fused": _figures(measured)}
-        if found := analysis.interval(subset, fused.title):
+        if found := results.analysis.interval(subset, fused.title):
             content[subset]["interval"] = _interval(found)
     content["dev"]["cross_validated"] = _figures(fused.ratios.cross_validated)
     return content | _costs(fused.ratios)
