@@ -9,7 +9,7 @@ import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Literal, NamedTuple
 
 from afn.common.errors import UserError
 
@@ -103,28 +103,28 @@ def cut(path: Path | str, there: int, promised: int, what: str) -> UserError:
     return UserError(f"{path}: holds {there} of the {promised} {what} its header promises. {FETCH}")
 
 
-# RIFF and AIFF: chunks of an id, a length and data, beginning at even places
+# RIFF, AIFF and CAF: chunks of an id, a length and data; in the first two they begin at even places
 
 
-def _chunks(file: IO[bytes], order: str) -> Iterator[tuple[bytes, int, int]]:
-    """`(id, length, place of its data)` of the chunks of a file."""
-    place, pattern = 12, ">4sI" if order == "big" else "<4sI"
-    while True:
+def _chunks(file: IO[bytes], header: str, place: int = 12, even: bool = True) -> Iterator[tuple[bytes, int, int]]:
+    """`(id, length, place of its data)` of the chunks of a file, of which the first begins at `place`."""
+    size = struct.calcsize(header)
+    while place < 1 << 40:  # a damaged length may lead anywhere
         file.seek(place)
-        if len(header := file.read(8)) < 8:
+        if len(content := file.read(size)) < size:
             return
-        name, length = struct.unpack(pattern, header)
-        yield name, length, place + 8
-        place += 8 + length + length % 2
+        name, length = struct.unpack(header, content)
+        yield name, length, place + size
+        place += size + length + length % 2 * even
 
 
-def _wave(path: Path, file: IO[bytes], order: str) -> Container:
+def _wave(path: Path, file: IO[bytes], order: Literal["little", "big"]) -> Container:
     size, block, length64 = path.stat().st_size, 1, None
-    for name, length, place in _chunks(file, order):
+    for name, length, place in _chunks(file, ">4sI" if order == "big" else "<4sI"):
         if name == b"ds64":  # RF64: its lengths of 64 bits
             length64 = int.from_bytes(file.read(16)[8:], "little")
         elif name == b"fmt ":
-            block = max(int.from_bytes(file.read(14)[12:14], "little" if order == "little" else "big"), 1)
+            block = max(int.from_bytes(file.read(14)[12:14], order), 1)
         elif name == b"data":
             if length64 is not None and length == 0xFFFFFFFF:
                 length = length64
@@ -155,22 +155,17 @@ def _is_chunk(header: bytes) -> bool:
 
 def _aiff(path: Path, file: IO[bytes]) -> Container:
     size = path.stat().st_size
-    for name, length, place in _chunks(file, "big"):
+    for name, length, place in _chunks(file, ">4sI"):
         if name == b"SSND":
             _check_samples(path, file, max(length - 8, 0), size - place - 8, 1, True)
     return Container("aiff")
 
 
 def _caf(path: Path, file: IO[bytes]) -> Container:
-    place, size = 8, path.stat().st_size
-    file.seek(place)
-    while len(header := file.read(12)) == 12:
-        name, length = struct.unpack(">4sQ", header)
-        place += 12
+    for name, length, place in _chunks(file, ">4sQ", 8, even=False):
         if name == b"data":
-            return Container("caf", unfinished=_check_samples(path, file, length, size - place, 1, False))
-        place += length
-        file.seek(min(place, size))
+            there = path.stat().st_size - place
+            return Container("caf", unfinished=_check_samples(path, file, length, there, 1, False))
     return Container("caf")
 
 
