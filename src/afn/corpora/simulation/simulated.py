@@ -56,11 +56,11 @@ class Simulated(Generated):
             for (name, subset), first in zip(self.subsets.items(), firsts, strict=False)
         }
 
-    def studio(self) -> "Studio":
-        return Studio(self)
+    def studio(self) -> "SimulatedStudio":
+        return SimulatedStudio(self)
 
 
-class Studio:
+class SimulatedStudio:
     """Makes the recordings of a simulated corpus."""
 
     def __init__(self, corpus: Simulated):
