@@ -17,6 +17,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 # kaldi_io reads no compressed archives under NumPy 2.4 or later.
 WHEELS = ("numpy==2.3.5", "pydantic", "pydantic_core", "annotated-types", "typing-inspection", "typing-extensions")
+WHEELS += ("soundfile", "cffi", "pycparser", "soxr", "kaldi_io")
 TAGS = [f"manylinux_2_{minor}_x86_64" for minor in (28, 27, 17)] + ["manylinux2014_x86_64", "manylinux1_x86_64"]
 MOST = 60  # MiB, of wheels and features
 
