@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from contextlib import ExitStack
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,7 +16,7 @@ import for_workers
 from afn.common import parallel
 from afn.common.errors import UserError
 from made_up_recordings import make
-from stages import Pipeline
+from stages import Pipeline, overrides
 
 pytest.importorskip("distributed", reason="dask and distributed are not installed")
 # Ends with its standard input, and its workers with it.
@@ -29,35 +30,28 @@ if __name__ == "__main__":
 """
 
 
-class Cluster:
-    """Scheduler and workers in other processes: nothing of a test that fails is left in this one."""
-
-    def __init__(self, folder, workers, **environment):
-        script = folder / "cluster.py"
-        script.write_text(CLUSTER)
-        self.process = subprocess.Popen(
-            [sys.executable, script, str(workers)],
-            cwd=folder,
-            env=os.environ | environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-        self.address, self.workers = json.loads(self.process.stdout.readline())
-
-    def kill_a_worker(self):
-        os.kill(self.workers[0], signal.SIGKILL)
-
-
 @pytest.fixture
 def start(tmp_path):
-    """Starts a cluster on this machine: `start(workers)`."""
+    """Starts a cluster on this machine: `start(workers)`; has its process, address and the ids of its workers.
+
+    Scheduler and workers are other processes: nothing of a test that fails is left in this one.
+    """
+    script = tmp_path / "cluster.py"
+    script.write_text(CLUSTER)
     with ExitStack() as stack:
 
         def cluster(workers, **environment):
-            made = Cluster(tmp_path, workers, **environment)
-            stack.enter_context(made.process)  # which closes its input and waits for it
-            return made
+            process = subprocess.Popen(
+                [sys.executable, script, str(workers)],
+                cwd=tmp_path,
+                env=os.environ | environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
+            stack.enter_context(process)  # which closes its input and waits for it
+            address, pids = json.loads(process.stdout.readline())
+            return SimpleNamespace(process=process, address=address, workers=pids)
 
         yield cluster
 
@@ -89,28 +83,23 @@ def test_a_cluster_of_one_worker_does_the_work_too_and_a_scheduler_that_ends_is_
                 cluster.process.kill()
 
 
-def losing_a_worker(monkeypatch, cluster):
-    """Have a worker of `cluster` killed at the second result; returns a list that is no longer empty then."""
+@pytest.mark.slow
+def test_features_equal_those_of_this_machine_byte_for_byte_though_a_worker_is_killed(start, tmp_path, monkeypatch):
+    native = overrides("features.backend=native")
+    pipeline = Pipeline(tmp_path, make(tmp_path, {"dev": 60}), "--system", "lcnn", *native)
+    pipeline.run((-2, -1))
+    folder, cluster = pipeline.data / "noise" / "dev" / "spectrogram", start(2)
+    here = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert len([name for name in here if name.endswith(".ark")]) == 8
     ordered_map, killed = parallel.ordered_map, []
 
     def losing_one(*arguments, **options):
         for number, result in enumerate(ordered_map(*arguments, **options)):
             if number == 1 and not killed:
-                killed.append(cluster.kill_a_worker())
+                killed.append(os.kill(cluster.workers[0], signal.SIGKILL))
             yield result
 
     monkeypatch.setattr(parallel, "ordered_map", losing_one)
-    return killed
-
-
-@pytest.mark.slow
-def test_features_equal_those_of_this_machine_byte_for_byte_though_a_worker_is_killed(start, tmp_path, monkeypatch):
-    pipeline = Pipeline(tmp_path, make(tmp_path, {"dev": 60}), "--system", "lcnn", "--set", "features.backend=native")
-    pipeline.run((-2, -1))
-    folder, cluster = pipeline.data / "noise" / "dev" / "spectrogram", start(2)
-    here = {path.name: path.read_bytes() for path in folder.iterdir()}
-    assert len([name for name in here if name.endswith(".ark")]) == 8
-    killed = losing_a_worker(monkeypatch, cluster)
     pipeline.run((-1,), "--force", "--cluster", cluster.address)
     assert killed and {path.name: path.read_bytes() for path in folder.iterdir()} == here
 
@@ -126,10 +115,10 @@ def kill_trainer(seed):
 
 @pytest.mark.slow
 def test_trainings_and_scores_equal_those_of_this_machine_byte_for_byte_though_a_worker_is_killed(start, tmp_path):
-    settings = ("model.frames=122", "train.epochs=16", "train.patience=16", "features.backend=native")
-    words = [word for setting in settings for word in ("--set", setting)] + ["--seeds", "1-2"]
+    words = overrides("model.frames=122", "train.epochs=16", "train.patience=16", "features.backend=native")
+    words += ["--system", "lcnn", "--seeds", "1-2"]
     corpus = make(tmp_path / "corpus", {"train": 4, "dev": 4, "eval": 520})  # eval is scored in two units
-    here, there = (Pipeline(tmp_path / name, corpus, "--system", "lcnn", *words) for name in ("here", "there"))
+    here, there = (Pipeline(tmp_path / name, corpus, *words) for name in ("here", "there"))
     here.run((-2, -1, 0, 2))
     there.folder.mkdir()
     there.data.symlink_to(here.data)

@@ -19,7 +19,7 @@ import for_workers
 from afn.common import owned
 from afn.common.paths import ROOT
 from made_up_recordings import make
-from stages import Pipeline
+from stages import Pipeline, overrides
 
 pytestmark = pytest.mark.slow
 SEED = 2017
@@ -31,10 +31,6 @@ GENERATIVE = ["model.components=2"]
 TIMED = ("train.log", "metrics.csv", "last.pt", "report.html")
 
 
-def words(settings):
-    return [word for setting in settings for word in ("--set", setting)]
-
-
 class Run:
     """Stages -2 to 3 of two systems on a small corpus in another process, again and again."""
 
@@ -42,10 +38,9 @@ class Run:
         self.folder, self.log = folder, folder / "log"
         corpus = make(folder)
         systems = (("lcnn", NEURAL), ("lfcc_gmm", GENERATIVE))
-        self.pipelines = [Pipeline(folder, corpus, "--system", name, *words(changes)) for name, changes in systems]
+        self.pipelines = [Pipeline(folder, corpus, "--system", name, *overrides(*changes)) for name, changes in systems]
         self.context = multiprocessing.get_context("forkserver")  # imports everything once
         self.context.set_forkserver_preload(["stages", "afn.systems.neural.system", "afn.systems.gmm.system"])
-
         self.process([]).join()
 
     def process(self, commands: list[tuple[int, list[str]]]) -> multiprocessing.Process:
@@ -127,9 +122,7 @@ def test_runs_killed_at_random_moments_end_as_an_uninterrupted_one(tmp_path):
             (os.killpg if group else os.kill)(process.pid, number)
         process.join()
         assert ends(process.pid), f"{number!r} left {living(process.pid)}"
-        if (
-            process.exitcode == 0
-        ):  # it was done before the signal came: start over, so that early stages are hit as well
+        if process.exitcode == 0:  # done before the signal came: start over, so that early stages are hit as well
             assert run.contents() == expected
             run.clear()
             continue
@@ -150,7 +143,7 @@ ENDLESS = ("model.frames=122", "train.epochs=100000", "train.patience=100000", "
 def test_run_sh_passes_a_signal_on_and_leaves_no_process(tmp_path, number, group, code):
     folders = ["--data", str(tmp_path / "data"), "--exp", str(tmp_path / "exp")]
     process = subprocess.Popen(
-        [str(ROOT / "run.sh"), "--corpus", str(make(tmp_path)), "--system", "lcnn", *folders, *words(ENDLESS)],
+        [str(ROOT / "run.sh"), "--corpus", str(make(tmp_path)), "--system", "lcnn", *folders, *overrides(*ENDLESS)],
         env={**os.environ, "PYTHON": sys.executable},
         start_new_session=True,  # as a terminal would
         stdout=subprocess.DEVNULL,
