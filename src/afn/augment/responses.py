@@ -1,6 +1,7 @@
 """Measured impulse responses of rooms, loudspeakers and microphones, from the files of a folder."""
 
 import hashlib
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -13,35 +14,37 @@ from afn.common.errors import UserError
 from afn.common.files import sha256
 from afn.features import audio
 
-# The first of these words in a file's name gives its role; else in the folders above it, nearest first.
+# The first of these in a file's name gives its role; else in the folders above it, nearest first.
+# `mic` begins a word, for "dynamic" and "ceramic" say nothing.
 WORDS = {"rir": "room", "room": "room", "speaker": "loudspeaker", "mic": "microphone"}
+PATTERNS = {word: re.compile(rf"(?<![A-Za-z]){word}|{word.title()}|{word.upper()}") for word in WORDS}
+PATTERNS |= {word: re.compile(word, re.IGNORECASE) for word in ("room", "speaker")}
 
 
 def role(path: Path) -> str | None:
     """`room`, `loudspeaker` or `microphone`, by the words in a path (`rir`, `room`, `speaker`, `mic`); None without."""
     for name in (path.stem, *(parent.name for parent in path.parents)):
         for word, meaning in WORDS.items():
-            if word in name.lower():
+            if PATTERNS[word].search(name):
                 return meaning
     return None
 
 
 def files(folder: Path) -> dict[str, list[Path]]:
-    """The responses below a folder by role, sorted by path; the folder's own name counts if no other names a role.
+    """The responses below a folder by role, sorted by path; the folder's own name is the last that counts.
 
     Raises UserError when the folder is missing or no file has a role.
     """
-    for above in ("", folder.resolve().name):
-        found: dict[str, list[Path]] = {}
-        for path in source_audio.below(folder):
-            if meaning := role(above / path.relative_to(folder)):
-                found.setdefault(meaning, []).append(path)
-        if found:
-            return found
-    raise UserError(
-        f"{folder}: holds no usable impulse response. File or folder names must contain the role of each "
-        f"({', '.join(f'{word} = {meaning}' for word, meaning in WORDS.items())})."
-    )
+    found: dict[str, list[Path]] = {}
+    for path in source_audio.below(folder):
+        if meaning := role(folder.resolve().name / path.relative_to(folder)):
+            found.setdefault(meaning, []).append(path)
+    if not found:
+        raise UserError(
+            f"{folder}: holds no usable impulse response. File or folder names must contain the role of each "
+            f"({', '.join(f'{word} = {meaning}' for word, meaning in WORDS.items())})."
+        )
+    return found
 
 
 def read(path: Path, sample_rate: int) -> np.ndarray:
