@@ -69,11 +69,12 @@ def test_no_samples_are_refused():
 
 
 @pytest.mark.parametrize("dbfs", [-45.0, -20.0, -6.0])
-def test_equalised_recordings_have_one_level_and_no_silence_at_their_ends(dbfs):
-    samples = nuisance.equalised(integers(tone(2.0, dbfs, noise=dbfs - 45)), RATE)
+def test_equalised_recordings_have_one_level_no_offset_and_no_silence_at_their_ends(dbfs):
+    samples = nuisance.equalised(integers(tone(2.0, dbfs, noise=dbfs - 45)) + np.int16(150), RATE)
     found = nuisance.measure(samples, RATE)
     assert found["level"] == pytest.approx(nuisance.EQUALISED, abs=0.05)
     assert (found["leading_silence"], found["trailing_silence"]) == pytest.approx((0, 0), abs=0.03)
+    assert found["offset"] == pytest.approx(0, abs=1e-3)
     assert found["duration"] == pytest.approx(2.0, abs=0.06)
 
 

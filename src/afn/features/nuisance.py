@@ -96,12 +96,14 @@ def measure(samples: np.ndarray, sample_rate: int) -> dict[str, float]:
 
 
 def equalised(samples: np.ndarray, sample_rate: int) -> np.ndarray:
-    """A recording without the silence at its ends, at a level of -30 dBFS; digital silence stays as it is.
+    """A recording without the silence at its ends and its DC offset, at -30 dBFS; digital silence stays as it is.
+
+    An offset that all recordings share would otherwise show by how much each was amplified.
 
     int16[N] to int16[M], 1 ≤ M ≤ N, at `sample_rate` Hz. Samples beyond full scale are clipped.
     """
     first, last = _speech(_levels(samples, sample_rate), len(samples), sample_rate)
-    kept = samples[first:last]
+    kept = samples[first:last] - samples[first:last].mean()
     gain = 10 ** ((EQUALISED - _level(_levels(kept, sample_rate))) / 20) if kept.any() else 1.0
     return np.clip(np.rint(gain * kept), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
 
