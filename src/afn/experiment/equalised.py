@@ -48,7 +48,11 @@ class Equalised(CorpusKind):
         return [SUBSET]
 
     def identity(self) -> dict[str, Any]:
-        return {"kind": self.kind, "removed": ["silence", "offset", "level"], "recordings": datadir.recordings_hash(self.of.subset(SUBSET))}
+        return {
+            "kind": self.kind,
+            "removed": ["silence", "offset", "level"],
+            "recordings": datadir.recordings_hash(self.of.subset(SUBSET)),
+        }
 
     def utterances(self, directory: Path, *, jobs: int = 1, **options: Any) -> dict[str, list[Utterance]]:
         folder = directory / self.FOLDERS[0]
