@@ -201,7 +201,8 @@ def audit(results: Results) -> Grid:
     header = _cells("property", "genuine, median", "replayed, median", *(f"{subset}, EER" for subset in subsets))
     body = []
     for of in found.rows:
-        cells = _cells(of.title, *([f"{median:.3g}" for median in of.medians] if of.medians else [ABSENT] * 2))
+        medians = [f"{m:,.0f}" if abs(m) >= 1000 else f"{m:.3g}" for m in of.medians or ()] or [ABSENT] * 2
+        cells = _cells(of.title, *medians)
         kinds = ["bad" if s == found.judged and of.eers[s] < TELLING else "" for s in subsets]
         body.append(cells + [Cell(f"{100 * of.eers[s]:.2f}", kind=k) for s, k in zip(subsets, kinds, strict=True)])
     return Grid("Equal error rates of properties that are not replay", header, body)
