@@ -1,13 +1,16 @@
 """A trained network optimised for scoring: the same scores in a fraction of the time."""
 
 import copy
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
+Network = TypeVar("Network", bound=nn.Module)
 
-def for_scoring(model: nn.Module) -> nn.Module:
+
+def for_scoring(model: Network) -> Network:
     """A copy of `model` that scores as it does in evaluation mode, to rounding in float32, and cannot be trained.
 
     A batch norm after a convolution or a linear layer becomes part of it. On a CPU, max-pooling is done along one axis

@@ -161,10 +161,10 @@ class NeuralSystem(System):
     def attend(self, features: np.ndarray) -> Attended:
         if not isinstance(self.model, AttentiveFilteringNetwork):
             return super().attend(features)
-        x = self.inputs([features]).to(self.device)
-        mask = self.model.attend(x)
-        filtered = self.model.filter(x, mask)
-        logit = self.model.classifier(filtered).item()
+        x, model = self.inputs([features]).to(self.device), for_scoring(self.model)
+        mask = model.attend(x)
+        filtered = model.filter(x, mask)
+        logit = model.classifier(filtered).item()
         return Attended(mask[0, 0].cpu().numpy(), filtered[0, 0].cpu().numpy(), logit)
 
     def draw_attention(
