@@ -22,7 +22,8 @@ from afn.systems import registry
 def train(here: Stage) -> None:
     """Train every seed that is not trained yet: one at a time, or one per GPU of this machine or unit of a cluster."""
     for name, (then, now) in here.adapted.items():
-        print(f"train: corpus {here.corpus.name} changes {name} from {then} to {now}; --set {name}=… overrides it")
+        change = f"sets {name} to {now}" if then == record.ABSENT else f"changes {name} from {then} to {now}"
+        print(f"train: corpus {here.corpus.name} {change}; --set {name}=… overrides it")
     at_once = max(1, torch.cuda.device_count())  # one training fills all cores of a CPU
     for _ in parallel.ordered_map(partial(train_seed, here), here.seeds, at_once, threads=None):
         pass

@@ -16,6 +16,7 @@ from afn.common.errors import UserError
 from afn.metrics import eer, roc
 from afn.metrics.dcf import ASVSPOOF, TandemCosts
 
+YEARS: tuple[Literal[2019], Literal[2021]] = (2019, 2021)  # of the definitions of the t-DCF
 KINDS = ("target", "nontarget", "spoof")  # of the trials of a speaker verifier
 LOWEST = 0.001  # how far below the lowest score the scripts of ASVspoof put the threshold that accepts everything
 

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +14,6 @@ from afn.metrics.bootstrap import LEVEL, Interval, Resampled
 from afn.metrics.tdcf import Verifier
 from afn.report import results_json
 
-YEARS: tuple[Literal[2019], Literal[2021]] = (2019, 2021)  # of the definitions of the t-DCF
 # A large file has narrow intervals: fewer resamples of it are enough.
 MOST_WEIGHTS, LEAST = 4_000_000_000, 1_000
 
@@ -50,7 +49,7 @@ def evaluate(
     measured = eer.measure(genuine, spoof)
     eers = measured.eers or {}
     resamples = min(resamples, max(LEAST, MOST_WEIGHTS // values.size))
-    tandem = {year: tdcf.minimum(genuine, spoof, verifier, year) for year in YEARS} if verifier else {}
+    tandem = {year: tdcf.minimum(genuine, spoof, verifier, year) for year in tdcf.YEARS} if verifier else {}
     points = {
         "eer": eers[eer.LINEAR_ROC.name],
         "min_dcf": measured.min_dcf or 0.0,
@@ -122,7 +121,7 @@ def _computed(
         "min_cllr": lambda found: calibration.min_cllrs(*(block[::-1] for block in reversed(found.blocks))),
     }
     if verifier:
-        for year in YEARS:
+        for year in tdcf.YEARS:
             computed[f"min_tdcf_{year}"] = partial(min_tdcf, *tdcf.constants(verifier, year))
     return computed
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from afn.common.labels import GENUINE, SUBSETS
-from afn.metrics import eer
+from afn.metrics import eer, tdcf
 from afn.metrics.analysis import Cost, Ratios
 from afn.metrics.bootstrap import Interval
 from afn.metrics.breakdown import TrialGroup
@@ -17,7 +17,6 @@ from afn.report.worst import Worst
 
 ABSENT, ONE_CLASS = "–", "one class only"
 LINEAR = eer.LINEAR_ROC.name
-YEARS = (2019, 2021)  # of the definitions of the t-DCF
 
 
 @dataclass(frozen=True)
@@ -318,7 +317,7 @@ def _costs(
     cells = [
         _cost(ratios.costs.get(test) if ratios else None),
         Cell(min_dcf(measured.get(test))),
-        Cell(" / ".join(f"{tandem[year].minimum:.4f}" for year in YEARS) if tandem else ABSENT),
+        Cell(" / ".join(f"{tandem[year].minimum:.4f}" for year in tdcf.YEARS) if tandem else ABSENT),
     ]
     return cells[: len(_costs_header(results, page))]
 

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-Network = TypeVar("Network", bound=nn.Module)
+Model = TypeVar("Model", bound=nn.Module)
 
 
-def for_scoring(model: Network) -> Network:
+def for_scoring(model: Model) -> Model:
     """A copy of `model` that scores as it does in evaluation mode, to rounding in float32, and cannot be trained.
 
     A batch norm after a convolution or a linear layer becomes part of it. On a CPU, max-pooling is done along one axis
