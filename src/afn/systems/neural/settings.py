@@ -65,7 +65,7 @@ class StatisticsPooling(Settings):
 
     @property
     def removes(self) -> frozenset[str]:
-        """Nuisances that it cannot see, like `removes` of features: it subtracts the mean of each bin."""
+        """Nuisances that it cannot see, like `removes` of features: it sees no overall level."""
         return GAIN
 
 

@@ -1,5 +1,8 @@
 """Convolutions, then the mean and the deviation over time: a log power spectrogram of any length to one logit.
 
+What enters is the spectrogram and, apart from it, its mean over time: the first holds what changes, the second the
+spectrum of speech, channel and noise together.
+
 Source of the pooling: Snyder et al., Interspeech 2017, "Deep neural network embeddings for text-independent speaker
 verification", sec. 2.1; here of every map and frequency of a convolutional network.
 """
@@ -11,6 +14,7 @@ from torch import Tensor, nn
 
 from afn.systems.neural.dilated_resnet import BINS
 
+LOWEST = -20.0  # natural log, 87 dB below the level: what is softer is silence or rounding
 EPSILON = 1e-4  # added to variances: a single frame has none, and the square root no derivative at 0
 
 
@@ -40,7 +44,7 @@ class StatisticsPoolingCNN(nn.Module):
             raise ValueError(f"strides: {len(strides)} for {len(widths)} widths. Give one for each.")
         self.bins = bins = BINS
         layers: list[nn.Module] = []
-        for before, after, stride in zip((1, *widths), widths, strides, strict=False):
+        for before, after, stride in zip((2, *widths), widths, strides, strict=False):
             layers += [
                 nn.Conv2d(before, after, 3, stride=stride, padding=1, bias=False),
                 nn.BatchNorm2d(after),
@@ -58,13 +62,22 @@ class StatisticsPoolingCNN(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Tensor[B × 1 × 257 × T] of log power (natural log) to logits Tensor[B]; above 0: genuine. Any T from 1 on.
-
-        The mean of each bin over time is removed: level and constant filters have no effect.
-        """
+        """Tensor[B × 1 × 257 × T] of log power (natural log) to logits Tensor[B]; above 0: genuine. Any T from 1 on."""
         if x.ndim != 4 or x.shape[1:3] != (1, self.bins):
             raise ValueError(f"input of shape {tuple(x.shape)}. This network takes B × 1 × {self.bins} × T.")
-        return self.head(pooled(self.body(x - x.mean(dim=3, keepdim=True)))).squeeze(1)
+        return self.head(pooled(self.body(apart(x)))).squeeze(1)
+
+
+def apart(x: Tensor) -> Tensor:
+    """A spectrogram and its mean over time: Tensor[B × 1 × F × T] of log power to Tensor[B × 2 × F × T].
+
+    The first map is x without the mean of each bin; a constant filter changes it only where noise follows the filter.
+    The second is these means, relative to the mean power of the whole, the same in every frame. Level has no effect.
+    """
+    mean = x.mean(dim=3, keepdim=True)
+    level = x.exp().mean(dim=(2, 3), keepdim=True).log()
+    spectrum = (mean - level).clamp(min=LOWEST)
+    return torch.cat([x - mean, spectrum.expand_as(x)], dim=1)
 
 
 def pooled(maps: Tensor) -> Tensor:
