@@ -49,11 +49,9 @@ def golden() -> Path:
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """The folder that REAL_DATA names, holding asvspoof2017/, scores/, speech/, real_replays/ and impulse_responses/."""
+    """The folder that REAL_DATA names, holding asvspoof2017/, scores/, speech/, real_replays/, impulse_responses/."""
     if not os.environ.get("REAL_DATA"):
-        pytest.skip(
-            "REAL_DATA is not set: it names a folder with asvspoof2017/, scores/, speech/, real_replays/, impulse_responses/"
-        )
+        pytest.skip("REAL_DATA is not set: it names a folder with asvspoof2017/, speech/, real_replays/ and others")
     return Path(os.environ["REAL_DATA"])
 
 
