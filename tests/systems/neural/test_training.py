@@ -193,6 +193,30 @@ def test_averaged_weights_are_those_of_dev_and_scores_and_do_not_steer_training(
     torch.testing.assert_close(last["head.weight"], best["head.weight"], rtol=0.5, atol=0.05)
 
 
+def test_the_average_of_a_short_training_is_the_mean_of_its_steps(tmp_path, monkeypatch):
+    run, passed = trainer(tmp_path, RECIPE.replace(one_cycle=0.5, averaging=0.999)), []
+    step = Trainer.step
+
+    def observed(self, inputs, targets):
+        loss = step(self, inputs, targets)
+        passed.append(self.model.head.weight.detach().clone())
+        return loss
+
+    monkeypatch.setattr(Trainer, "step", observed)
+    run.run()
+    torch.testing.assert_close(run.result.head.weight, torch.stack(passed).mean(0))
+
+
+def test_averaged_weights_have_their_own_statistics_of_batch_norm(tmp_path):
+    run = trainer(tmp_path, RECIPE.replace(epochs=1, one_cycle=0.5, averaging=0.9))
+    run.run()
+    convolution, norm = run.result.body[:2]
+    batches = [run.train.batch(indices)[0] for indices in shuffled(22, run.recipe.batch_size, 1, 1)]
+    means = [convolution(inputs.float()).mean((0, 2, 3)) for inputs in batches]
+    torch.testing.assert_close(norm.running_mean, torch.stack(means).mean(0), rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(norm.running_mean, run.model.body[1].running_mean, atol=1e-3)
+
+
 def test_the_dev_loss_is_the_binary_cross_entropy(tmp_path, monkeypatch):
     selecting(tmp_path, monkeypatch, [(3.0, 1.0)], RECIPE.replace(epochs=1))
     expected = (math.log1p(math.exp(-3)) + math.log1p(math.exp(1))) / 2

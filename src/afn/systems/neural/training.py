@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim.swa_utils import AveragedModel
+from torch.optim.swa_utils import AveragedModel, update_bn
 
 from afn.common import files, parallel
 from afn.common.errors import RETRAIN, UserError
@@ -34,6 +34,7 @@ from afn.systems.protocol import METRICS
 from afn.systems.subset import in_order
 
 LAST, BEST = "last.pt", "best.pt"
+NORMALISED = 2000  # utterances from which batch norm of averaged weights learns its statistics
 
 
 @dataclass
@@ -154,8 +155,7 @@ class Trainer:
         with Progress(f"seed {self.seed}, epoch {at.epoch}", sum(map(len, order))) as progress:
             progress.advance(done)
             for inputs, targets in self._loaded(order[at.step :], at.epoch):
-                # What a step samples (dropout) depends on its place alone, so that a resumed run samples the same.
-                torch.manual_seed(int(np.random.SeedSequence([self.seed, at.epoch, at.step]).generate_state(1)[0]))
+                self._seed_sampling()
                 at.loss += self.step(inputs, targets) * len(targets)
                 at.step += 1
                 done += len(targets)
@@ -165,9 +165,15 @@ class Trainer:
                     self._save()
                     saved = time.monotonic()
 
+    def _seed_sampling(self) -> None:
+        """Let what comes next (dropout) depend on its place in the training alone: a resumed run samples the same."""
+        at = self.position
+        torch.manual_seed(int(np.random.SeedSequence([self.seed, at.epoch, at.step]).generate_state(1)[0]))
+
     def _select(self) -> None:
         """End the epoch: dev loss and EER, learning rate, best weights, checkpoint."""
         at = self.position
+        self._normalise()
         logits = self._dev_logits()
         targets = self.dev.targets.cpu().numpy()
         # -log sigmoid(z) for genuine, -log(1 - sigmoid(z)) for spoof
@@ -197,6 +203,15 @@ class Trainer:
             checkpoints.save(self.directory / BEST, best)
         at.epoch, at.step, at.loss, at.seconds = at.epoch + 1, 0, 0.0, 0.0
         self._save()
+
+    def _normalise(self) -> None:
+        """Give averaged weights their own statistics of batch norm: those of training are of other weights."""
+        if self.average is None:
+            return
+        self._seed_sampling()
+        order = self._order(self.position.epoch)[: -(-NORMALISED // self.recipe.batch_size)]
+        with devices.arithmetic(self.device, self.precision):
+            update_bn((inputs for inputs, _ in self._loaded(order, self.position.epoch)), self.result, self.device)
 
     @property
     def result(self) -> nn.Module:
@@ -302,14 +317,9 @@ def schedule(optimiser: torch.optim.Optimizer, recipe: Training, steps: int) -> 
 
 
 def averaged(model: nn.Module, decay: float) -> AveragedModel:
-    """A moving average of the weights and batch statistics of `model`; the first steps count less than in a plain one.
-
-    Of n steps, the average has a decay of at most (1 + n) / (10 + n): initial weights are soon forgotten.
-    """
+    """A moving average of the weights of `model`; of fewer than 1 / (1 - decay) steps, their mean."""
 
     def mean(average: Tensor, now: Tensor, steps: Tensor | int) -> Tensor:
-        if not now.is_floating_point():  # batch norm's count of batches
-            return now
-        return torch.lerp(average, now, 1 - min(decay, (1 + float(steps)) / (10 + float(steps))))
+        return torch.lerp(average, now, max(1 - decay, 1 / (1 + float(steps))))
 
-    return AveragedModel(model, avg_fn=mean, use_buffers=True)
+    return AveragedModel(model, avg_fn=mean)
