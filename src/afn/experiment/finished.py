@@ -18,10 +18,10 @@ from afn.experiment.layout import TRAINED, Layout, seeds
 from afn.experiment.provenance import Trained
 from afn.features import nuisance
 from afn.metrics import score_files
+from afn.systems.checkpoints import DETECTOR
 
 DEFAULT = "afn"
-DETECTOR = Path(__file__).parents[1] / "detector"  # weights and a record, as of a seed, with the group CARD
-CARD = "detector"  # corpus, dev, typical
+CARD = "detector"  # of its record: corpus, dev, typical
 JUDGED = ("duration", "level", "snr", "bandwidth")  # nuisances in which a recording may be unlike training
 
 

@@ -10,7 +10,8 @@ import torch
 from afn.common import files
 from afn.common.errors import RETRAIN, UserError
 
-SHIPPED = "weights.safetensors"  # of a detector that comes with the package, instead of a checkpoint
+DETECTOR = Path(__file__).parents[1] / "detector"  # comes with the package: weights, and a record as of a seed
+SHIPPED = "weights.safetensors"  # its weights, instead of a checkpoint
 
 
 def save(path: Path, state: dict[str, Any]) -> None:

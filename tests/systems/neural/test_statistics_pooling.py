@@ -34,6 +34,13 @@ def test_a_constant_filter_changes_the_mean_spectrum_alone():
     torch.testing.assert_close(effect, effect[:, :, :1, :1].expand_as(effect))
 
 
+def test_without_the_mean_spectrum_a_constant_filter_changes_nothing():
+    torch.manual_seed(2)
+    network = StatisticsPoolingCNN((4, 6), [(2, 2), (4, 1)], 5, spectrum=False).eval()
+    x, filtered = torch.randn(2, 1, 257, 50), torch.randn(2, 1, 257, 1)
+    torch.testing.assert_close(network(x + filtered), network(x), rtol=1e-3, atol=1e-3)
+
+
 def test_the_mean_spectrum_is_relative_to_the_power_of_the_whole():
     x = torch.full((1, 1, 257, 4), -50.0)
     x[:, :, :2] = 3.0

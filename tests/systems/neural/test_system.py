@@ -6,15 +6,16 @@ import scipy.stats
 import torch
 from torch import nn
 
-from afn.common import config
+from afn.common import config, files
 from afn.common.errors import UserError
 from afn.common.paths import ROOT
 from afn.experiment import rows
-from afn.systems import registry
+from afn.systems import checkpoints, registry
 from afn.systems.neural.batches import Tiled
 from afn.systems.neural.embedding_gaussians import EmbeddingGaussians
 from afn.systems.neural.settings import VARIATIONS, Neural, Training
 from afn.systems.neural.system import NeuralSystem
+from afn.systems.neural.training import BEST
 from afn.systems.subset import Subset
 
 NEURAL = rows.rows("all-neural")
@@ -83,6 +84,38 @@ def test_statistics_pooling_trains_is_loaded_and_scores_utterances_of_any_length
     louder = Subset("d", dev.labels, {utt: matrix + 3 for utt, matrix in dev.features.items()})
     assert loaded.score(louder) == pytest.approx(scores, abs=1e-3)
     assert len(set(scores.values())) == len(dev.utterances)
+
+
+TINY = ("train.epochs=1", "train.batch_size=4", "model.widths=[4]", "model.strides=[[4, 2]]")
+
+
+def test_training_begins_with_the_weights_that_start_names_and_records_their_content(tmp_path):
+    train, dev, name = subset("t", 6, 257), subset("d", 4, 257), "head.1.weight"
+    registry.build(settings("statpool", *TINY), 1).fit(train, dev, tmp_path / "first")
+    still = settings("statpool", *TINY, "train.learning_rate=1e-9", f"train.start={tmp_path / 'first'}")
+    registry.build(still, 2).fit(train, dev, tmp_path / "second")
+    first, second = (
+        checkpoints.load(tmp_path / part / BEST, torch.device("cpu"))["model"][name] for part in ("first", "second")
+    )
+    torch.testing.assert_close(second, first, rtol=0, atol=1e-6)
+    assert not torch.allclose(first, NeuralSystem(still, 2).model.state_dict()[name], atol=1e-3)
+    content = files.sha256(tmp_path / "first" / BEST)
+    assert NeuralSystem.identity(still)["files"] == {"start": content}
+
+
+def test_the_shipped_weights_fit_the_row_that_begins_with_them(tmp_path):
+    system = settings("statpool_finetuned", "train.epochs=1", "train.augment=null")
+    registry.build(system, 1).fit(subset("t", 6, 257), subset("d", 4, 257), tmp_path)
+    assert (tmp_path / BEST).is_file()
+
+
+def test_a_start_that_is_missing_or_of_another_model_is_refused(tmp_path):
+    system = settings("statpool", *TINY, f"train.start={tmp_path / 'none'}")
+    with pytest.raises(UserError, match=r"train\.start: .*none/best\.pt: no such file\. Set it to detector"):
+        NeuralSystem.identity(system)
+    other = settings("statpool", *TINY, "train.start=detector")
+    with pytest.raises(UserError, match=r"not weights of this network .* Set train\.start to a training of the same"):
+        registry.build(other, 1).fit(subset("t", 6, 257), subset("d", 4, 257), tmp_path)
 
 
 @pytest.mark.parametrize("back_end", ["softmax", "gaussian"])

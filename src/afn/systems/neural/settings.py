@@ -62,6 +62,7 @@ class StatisticsPooling(Settings):
     strides: list[Ends[PositiveInt]] = Field(description="[F, T] of each convolution")
     hidden: PositiveInt = Field(description="units of the hidden linear layer")
     dropout: float = Field(ge=0, lt=1, description="fraction that is dropped before each linear layer")
+    spectrum: bool = Field(description="the mean spectrum enters as a second map; else nothing tells the mean of a bin")
 
     @property
     def removes(self) -> frozenset[str]:
@@ -93,7 +94,9 @@ class Training(Settings):
         "the last epoch's weights are kept. null: lr_factor, and the weights with the lowest dev EER",
     )
     averaging: Share | None = Field(
-        default=None, description="dev and scores use a moving average of the weights with this decay a step"
+        default=None,
+        description="dev and scores use a moving average of the weights with this decay a step, the mean of fewer than "
+        "1 / (1 - decay) steps; its batch norm learns from training data after each epoch",
     )
     balanced: bool | None = Field(
         default=None, description="utterances of the smaller class are repeated until both are equally frequent"
@@ -104,6 +107,11 @@ class Training(Settings):
     )
     augment: Augmentation | None = Field(
         default=None, description="random changes of recordings and features, others in every epoch"
+    )
+    start: Execution[str | None] = Field(
+        default=None,
+        description="the weights that training begins with: `detector`, those of the package, or a folder "
+        "exp/<corpus>/<system>/seed<k> of the same model; their content is recorded. null: random",
     )
 
 

@@ -26,6 +26,7 @@ class StatisticsPoolingCNN(nn.Module):
         strides: (F, T) of each convolution; by default each halves both axes.
         hidden: units of the hidden linear layer.
         dropout: the fraction that is dropped before each linear layer in training.
+        spectrum: whether the mean spectrum enters as a second map.
 
     Raises:
         ValueError: unless there are as many strides as widths.
@@ -37,14 +38,16 @@ class StatisticsPoolingCNN(nn.Module):
         strides: Sequence[tuple[int, int]] | None = None,
         hidden: int = 64,
         dropout: float = 0.2,
+        spectrum: bool = True,
     ):
         super().__init__()
         strides = [(2, 2)] * len(widths) if strides is None else strides
         if len(strides) != len(widths):
             raise ValueError(f"strides: {len(strides)} for {len(widths)} widths. Give one for each.")
         self.bins = bins = BINS
+        self.maps = 2 if spectrum else 1
         layers: list[nn.Module] = []
-        for before, after, stride in zip((2, *widths), widths, strides, strict=False):
+        for before, after, stride in zip((self.maps, *widths), widths, strides, strict=False):
             layers += [
                 nn.Conv2d(before, after, 3, stride=stride, padding=1, bias=False),
                 nn.BatchNorm2d(after),
@@ -65,7 +68,7 @@ class StatisticsPoolingCNN(nn.Module):
         """Tensor[B × 1 × 257 × T] of log power (natural log) to logits Tensor[B]; above 0: genuine. Any T from 1 on."""
         if x.ndim != 4 or x.shape[1:3] != (1, self.bins):
             raise ValueError(f"input of shape {tuple(x.shape)}. This network takes B × 1 × {self.bins} × T.")
-        return self.head(pooled(self.body(apart(x)))).squeeze(1)
+        return self.head(pooled(self.body(apart(x)[:, : self.maps]))).squeeze(1)
 
 
 def apart(x: Tensor) -> Tensor:

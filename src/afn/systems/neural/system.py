@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from afn.common import files, paths
 from afn.common.errors import RETRAIN, UserError
 from afn.features import front_end
 from afn.systems import checkpoints
@@ -25,6 +26,7 @@ from afn.systems.protocol import Attended, Chosen, Exportable, System
 from afn.systems.subset import Subset, in_order
 
 GAUSSIANS = "gaussians.pt"
+DETECTOR = "detector"  # as train.start: the weights that come with the package
 
 Network = (
     AttentiveFilteringNetwork | DilatedResNet | light_cnn.LightCNN | light_cnn.OriginalLightCNN | StatisticsPoolingCNN
@@ -38,8 +40,20 @@ NETWORKS: dict[str, Callable[[Any], Network]] = {
     "dilated_resnet": lambda of: DilatedResNet(of.activation, of.frames),
     "light_cnn": lambda of: light_cnn.LightCNN(of.frames),
     "original_light_cnn": lambda of: light_cnn.OriginalLightCNN(of.dropout, frames=of.frames),
-    "statistics_pooling": lambda of: StatisticsPoolingCNN(of.widths, of.strides, of.hidden, of.dropout),
+    "statistics_pooling": lambda of: StatisticsPoolingCNN(of.widths, of.strides, of.hidden, of.dropout, of.spectrum),
 }
+
+
+def start(named: str) -> Path:
+    """The weights that `train.start` names. UserError where there are none."""
+    shipped = checkpoints.DETECTOR / checkpoints.SHIPPED
+    path = shipped if named == DETECTOR else paths.user_path(named) / training.BEST
+    if not path.is_file():
+        raise UserError(
+            f"train.start: {path}: no such file. Set it to {DETECTOR}, or to the folder exp/<corpus>/<system>/seed<k> "
+            "of a finished training."
+        )
+    return path
 
 
 class NeuralSystem(System):
@@ -77,6 +91,8 @@ class NeuralSystem(System):
             if found["train"][name] is None:
                 del found["train"][name]
         found["train"]["precision"] = devices.resolved(settings.train.precision)
+        if settings.train.start is not None:
+            found["files"] = {**found.get("files", {}), "start": files.sha256(start(settings.train.start))}
         return found
 
     @property
@@ -89,6 +105,8 @@ class NeuralSystem(System):
         recipe, extract = self.settings.train, None
         if recipe.augment is not None:
             extract = front_end.native(front_end.describe(self.settings.features, backend="native"))
+        if recipe.start is not None:
+            self._load_network(start(recipe.start), "Set train.start to a training of the same model.")
         training.Trainer(self.model, tiled, selecting, recipe, self.seed, directory, extract).run()
         if self.gaussian:
             assert isinstance(self.model, light_cnn.OriginalLightCNN)
@@ -106,7 +124,7 @@ class NeuralSystem(System):
             self.scorer = EmbeddingGaussians(self.model, light_cnn.EMBEDDING)
         self._load_network(self.weights(directory))
 
-    def _load_network(self, path: Path) -> None:
+    def _load_network(self, path: Path, fix: str = RETRAIN) -> None:
         self.device = devices.choose()
         self.at_once = training.scoring_batch(self.device, self.frames)
         state = checkpoints.load(path, self.device)
@@ -114,7 +132,7 @@ class NeuralSystem(System):
             self.scorer.load_state_dict(state["model"])
         except (AttributeError, LookupError, TypeError, RuntimeError) as error:
             reason = checkpoints.first_line(error)
-            raise UserError(f"{path}: not weights of this network ({reason}). {RETRAIN}") from None
+            raise UserError(f"{path}: not weights of this network ({reason}). {fix}") from None
         self.scorer = devices.placed(self.scorer, self.device).eval()
 
     def score(self, subset: Subset) -> dict[str, float]:
