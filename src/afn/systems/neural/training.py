@@ -209,9 +209,17 @@ class Trainer:
         if self.average is None:
             return
         self._seed_sampling()
-        order = self._order(self.position.epoch)[: -(-NORMALISED // self.recipe.batch_size)]
-        with devices.arithmetic(self.device, self.precision):
-            update_bn((inputs for inputs, _ in self._loaded(order, self.position.epoch)), self.result, self.device)
+        epoch = self.position.epoch
+        order = self._order(epoch)[: -(-NORMALISED // self.recipe.batch_size)]
+        label = f"seed {self.seed}, epoch {epoch}, batch norm"
+        with devices.arithmetic(self.device, self.precision), Progress(label, sum(map(len, order))) as progress:
+
+            def passing() -> Iterator[Tensor]:
+                for inputs, targets in self._loaded(order, epoch):
+                    yield inputs
+                    progress.advance(len(targets))
+
+            update_bn(passing(), self.result, self.device)
 
     @property
     def result(self) -> nn.Module:
